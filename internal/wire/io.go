@@ -1,0 +1,181 @@
+package wire
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// LineError says that a line was longer than [Config.MaxLine].
+type LineError struct {
+	Address string
+	Limit   int
+}
+
+func (e *LineError) Error() string {
+	return fmt.Sprintf("%s: the server sent a line of more than %d bytes", e.Address, e.Limit)
+}
+
+// ReadLine returns the next line without its end, CR LF or a lone LF. The
+// bytes are valid until the next read. The error is io.EOF where the stream
+// ended before the line began, io.ErrUnexpectedEOF where it ended inside, a
+// [*LineError] where the line is too long.
+func (c *Conn) ReadLine() ([]byte, error) {
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	line, err := c.r.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		line, err = c.readLongLine(line)
+	}
+	if err != nil {
+		if len(line) > 0 && errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, c.fail(err)
+	}
+	return trimEnd(line), nil
+}
+
+// readLongLine goes on where the buffer was full.
+func (c *Conn) readLongLine(start []byte) ([]byte, error) {
+	limit := c.cfg.MaxLine
+	if limit == 0 {
+		limit = DefaultMaxLine
+	}
+	c.long = append(c.long[:0], start...)
+	for {
+		more, err := c.r.ReadSlice('\n')
+		c.long = append(c.long, more...)
+		if len(trimEnd(c.long)) > limit {
+			return nil, &LineError{Address: c.cfg.Address, Limit: limit}
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return c.long, err
+		}
+	}
+}
+
+func trimEnd(line []byte) []byte {
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		line = line[:n-1]
+		if n > 1 && line[n-2] == '\r' {
+			line = line[:n-2]
+		}
+	}
+	return line
+}
+
+// Read reads what comes next, at most len(p) bytes. Use it for the counted
+// bytes of a literal; see [Conn.Literal].
+func (c *Conn) Read(p []byte) (int, error) {
+	if err := c.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.r.Read(p)
+	if err != nil {
+		return n, c.fail(err)
+	}
+	return n, nil
+}
+
+// Buffered returns how many bytes came but were not read yet.
+func (c *Conn) Buffered() int { return c.r.Buffered() }
+
+// Literal returns a reader of the next n bytes. It ends in io.EOF only after
+// all of them, and in io.ErrUnexpectedEOF where the stream ends before.
+func (c *Conn) Literal(n int64) *Literal { return &Literal{c: c, left: n} }
+
+// Literal reads counted bytes from a connection.
+type Literal struct {
+	c    *Conn
+	left int64
+}
+
+// Left returns how many bytes are still to come.
+func (l *Literal) Left() int64 { return l.left }
+
+// Read implements [io.Reader].
+func (l *Literal) Read(p []byte) (int, error) {
+	if l.left == 0 {
+		return 0, io.EOF
+	}
+	if int64(len(p)) > l.left {
+		p = p[:l.left]
+	}
+	n, err := l.c.Read(p)
+	l.left -= int64(n)
+	if l.left > 0 && errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// Discard reads the rest and drops it.
+func (l *Literal) Discard() error {
+	_, err := io.Copy(io.Discard, l)
+	return err
+}
+
+// Write puts p into the buffer in front of the socket; [Conn.Flush] sends it.
+func (c *Conn) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if err != nil {
+		return n, c.fail(err)
+	}
+	return n, nil
+}
+
+// WriteString is Write for a string.
+func (c *Conn) WriteString(s string) (int, error) {
+	n, err := c.w.WriteString(s)
+	if err != nil {
+		return n, c.fail(err)
+	}
+	return n, nil
+}
+
+// Flush sends what was written.
+func (c *Conn) Flush() error {
+	if err := c.Err(); err != nil {
+		return err
+	}
+	if err := c.w.Flush(); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+// HandOver returns the connection for a client made by others. It reads from
+// r, which decides what of the connection the client gets to see. What it
+// writes is sent at once. Its deadlines have no effect, and closing it kills
+// the connection.
+func (c *Conn) HandOver(r io.Reader) net.Conn { return &handedOver{Reader: r, c: c} }
+
+type handedOver struct {
+	io.Reader
+
+	c *Conn
+}
+
+func (h *handedOver) Write(p []byte) (int, error) {
+	n, err := h.c.Write(p)
+	if err != nil {
+		return n, err
+	}
+	return n, h.c.Flush()
+}
+
+func (h *handedOver) Close() error {
+	h.c.Kill(net.ErrClosed)
+	return nil
+}
+
+func (h *handedOver) LocalAddr() net.Addr            { return h.c.raw.LocalAddr() }
+func (h *handedOver) RemoteAddr() net.Addr           { return h.c.raw.RemoteAddr() }
+func (*handedOver) SetDeadline(time.Time) error      { return nil }
+func (*handedOver) SetReadDeadline(time.Time) error  { return nil }
+func (*handedOver) SetWriteDeadline(time.Time) error { return nil }
