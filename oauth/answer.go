@@ -1,0 +1,116 @@
+package oauth
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/mailsession/mailsession/secret"
+)
+
+// answer is a good answer of the token endpoint.
+type answer struct {
+	token         *Token
+	refresh       secret.Text
+	refreshExpiry time.Time // zero where the server does not say
+	idToken       secret.Text
+}
+
+// newAnswer makes an answer of what x/oauth2 understood.
+func newAnswer(tok *oauth2.Token, asked []string, now time.Time) *answer {
+	now = now.Round(0) // Expiry follows the wall clock, also across a suspend.
+	a := &answer{
+		token: &Token{
+			AccessToken: secret.New(tok.AccessToken),
+			Type:        tok.Type(),
+			Issued:      now,
+			Expiry:      tok.Expiry.Round(0),
+			Scopes:      asked,
+		},
+		refresh: secret.New(tok.RefreshToken),
+	}
+	if tok.Expiry.IsZero() {
+		a.token.Expiry = now.Add(defaultLifetime)
+	}
+	if scope, ok := tok.Extra("scope").(string); ok && strings.TrimSpace(scope) != "" {
+		a.token.Scopes = strings.Fields(scope)
+	}
+	if seconds, ok := tok.Extra("refresh_token_expires_in").(float64); ok && seconds > 0 {
+		a.refreshExpiry = now.Add(time.Duration(min(seconds, math.MaxInt32)) * time.Second)
+	}
+	if idToken, ok := tok.Extra("id_token").(string); ok {
+		a.idToken = secret.New(idToken)
+	}
+	return a
+}
+
+// suberror returns Microsoft's suberror or Google's error_subtype from the
+// body of an error answer.
+func suberror(body []byte) string {
+	var extra struct {
+		Suberror string `json:"suberror"`
+		Subtype  string `json:"error_subtype"`
+	}
+	// A body that is not JSON has neither.
+	_ = json.Unmarshal(body, &extra)
+	if extra.Suberror != "" {
+		return extra.Suberror
+	}
+	return extra.Subtype
+}
+
+// repair makes an answer such that x/oauth2 reads it: a JSON object is called
+// so whatever its Content-Type says, and its lifetimes become whole positive
+// numbers or go away. Everything else stays as it is. It returns the body and
+// its type.
+func repair(contentType string, body []byte) (string, []byte) {
+	trimmed := bytes.TrimPrefix(bytes.TrimSpace(body), []byte("\ufeff"))
+	if len(trimmed) == 0 || trimmed[0] != '{' {
+		return contentType, body
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(trimmed, &object) != nil {
+		return "application/json", trimmed
+	}
+	for name, value := range object {
+		switch name {
+		case "expires_in", "refresh_token_expires_in":
+			object[name] = lifetime(value)
+		case "access_token", "refresh_token", "token_type", "error", "error_description", "error_uri":
+			if !bytes.HasPrefix(value, []byte(`"`)) {
+				delete(object, name)
+			}
+		}
+		if object[name] == nil {
+			delete(object, name)
+		}
+	}
+	repaired, err := json.Marshal(object)
+	if err != nil {
+		return "application/json", trimmed
+	}
+	return "application/json", repaired
+}
+
+// lifetime returns a number of seconds as a JSON integer, or nil where value
+// holds none that makes sense. Servers send "3600", 3599.5 and "" as well.
+func lifetime(value json.RawMessage) json.RawMessage {
+	text := strings.TrimSpace(strings.Trim(string(value), `"`))
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(seconds) || seconds < 1 {
+		return nil
+	}
+	return strconv.AppendInt(nil, int64(min(seconds, math.MaxInt32)), 10)
+}
+
+// isHTML reports whether an answer is a page: of a proxy, a captive portal or
+// a server in maintenance.
+func isHTML(contentType string, body []byte) bool {
+	return strings.HasPrefix(strings.ToLower(contentType), "text/html") ||
+		bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
+}

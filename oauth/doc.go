@@ -1,0 +1,38 @@
+// Package oauth signs a user in with OAuth 2.0 and keeps the access tokens of
+// that sign-in fresh. It knows nothing of mail.
+//
+// [SignIn] runs the authorization code flow with PKCE in the user's browser
+// and a loopback redirect (RFC 8252), and returns a [Grant]. A Grant is one
+// sign-in and may serve several resources: [Grant.For] returns the
+// [TokenSource] of one. Programs that have a token from elsewhere wrap it with
+// [StaticToken] and [AnyResource].
+//
+// # Refreshing
+//
+// A Grant refreshes a token when it is asked for one and the present one is
+// about to expire. Any number of callers wait for the same request; each waits
+// no longer than its own context, and the request goes on for the others. A
+// rotated refresh token is kept before the new access token is handed out. A
+// refresh whose answer was lost is not blindly sent again: where the server
+// rotates refresh tokens, a second use may look like theft to it.
+//
+// A server that refuses a token before its time is answered with
+// [Invalidator]: however many connections fail at once, the token is replaced
+// once.
+//
+// # Errors
+//
+// Failures are an [*Error] whose Kind says what to do. [Temporary],
+// [RetryAfter] and [NeedsSignIn] ask an error the usual questions. Errors
+// carry the server's words after secrets have been taken out of them, and
+// never an answer's body.
+//
+// # Security
+//
+// PKCE with S256 and a random state are always used, the issuer is compared
+// where it is known (RFC 9207), the redirect listener binds loopback addresses
+// only, token endpoints must use TLS unless they are on loopback themselves,
+// and their redirects are not followed. Tokens and secrets are
+// [github.com/mailsession/mailsession/secret.Text]: no value of this package
+// prints one, whatever the verb.
+package oauth

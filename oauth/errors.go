@@ -1,0 +1,194 @@
+package oauth
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/retry"
+)
+
+// Kind says what a failure means and so what to do about it.
+type Kind int
+
+const (
+	// KindUnknown is a refusal for a reason that this package does not know.
+	// The grant is kept.
+	KindUnknown Kind = iota
+	// KindTemporary may pass: the server is busy, in trouble or out of reach.
+	KindTemporary
+	// KindExpired means that the grant's time is over. The user must sign in
+	// again.
+	KindExpired
+	// KindRevoked means that the grant was ended by the user, an administrator
+	// or the provider, or has expired where the server does not tell the two
+	// apart. The user must sign in again.
+	KindRevoked
+	// KindReplyLost means that the answer to a request was lost after it had
+	// been sent. Where Code is empty it is not known whether the grant is
+	// still good, and the next call finds out. Where Code is set the server
+	// refused the refresh token after that: the lost answer had replaced it,
+	// and the user must sign in again.
+	KindReplyLost
+	// KindConsent means that the user or an administrator has not consented to
+	// what was asked for.
+	KindConsent
+	// KindInteraction means that the server wants to see the user: a second
+	// factor, a new password. The user must sign in again.
+	KindInteraction
+	// KindClientConfig means that the client's registration or the Config is
+	// wrong, its secret expired for example. The grant is kept: once that is
+	// corrected it works again.
+	KindClientConfig
+	// KindPolicy means that a rule or a person says no. Signing in again does
+	// not help until that changes.
+	KindPolicy
+	// KindProtocol means that the server's answer cannot be used or trusted.
+	KindProtocol
+)
+
+// String returns the kind as one or two words.
+func (k Kind) String() string {
+	switch k {
+	case KindTemporary:
+		return "temporary"
+	case KindExpired:
+		return "expired"
+	case KindRevoked:
+		return "revoked"
+	case KindReplyLost:
+		return "reply lost"
+	case KindConsent:
+		return "needs consent"
+	case KindInteraction:
+		return "needs interaction"
+	case KindClientConfig:
+		return "client configuration"
+	case KindPolicy:
+		return "policy"
+	case KindProtocol:
+		return "protocol"
+	default:
+		return "unknown"
+	}
+}
+
+// Error is a failure of a sign-in or a refresh. Its text names the operation,
+// the server, the server's own words without secrets, and what to do.
+type Error struct {
+	// Kind says what the failure means.
+	Kind Kind
+	// Op is the operation: "sign in", "redeem the code" or "refresh".
+	Op string
+	// Server is the host of the authorization server.
+	Server string
+	// Status is the HTTP status of the answer, 0 where there was none.
+	Status int
+	// Code is the error parameter (RFC 6749 sections 4.1.2.1 and 5.2).
+	Code string
+	// Suberror is Microsoft's suberror or Google's error_subtype.
+	Suberror string
+	// Description is the server's explanation for people. Secrets have been
+	// taken out of it; its wording may change at any time.
+	Description string
+	// Wait is the pause that the server asked for, 0 if none.
+	Wait time.Duration
+	// Err is what caused the failure where there was no usable answer. It may
+	// be nil.
+	Err error
+}
+
+// Error returns what happened, where, and what to do.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("oauth: ")
+	b.WriteString(e.Op)
+	if e.Server != "" {
+		b.WriteString(" at " + e.Server)
+	}
+	if e.Code != "" {
+		b.WriteString(": " + e.Code)
+	} else if e.Status != 0 {
+		fmt.Fprintf(&b, ": HTTP status %d", e.Status)
+	}
+	if e.Suberror != "" {
+		b.WriteString(" (" + e.Suberror + ")")
+	}
+	if e.Description != "" {
+		b.WriteString(": " + e.Description)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + clean(e.Err.Error()))
+	}
+	b.WriteString("; " + e.remedy())
+	return b.String()
+}
+
+// remedy says what to do.
+func (e *Error) remedy() string {
+	switch e.Kind {
+	case KindTemporary:
+		if e.Wait > 0 {
+			return fmt.Sprintf("try again in %v", e.Wait.Round(time.Second))
+		}
+		return "try again later"
+	case KindExpired:
+		return "the grant has expired: sign in again"
+	case KindRevoked:
+		return "the grant was revoked or has expired: sign in again"
+	case KindReplyLost:
+		if e.Code == "" {
+			return "the answer was lost after the request had been sent, so the refresh token may be used up: the next try will tell"
+		}
+		return "the answer to an earlier request was lost, and with it the new refresh token: sign in again"
+	case KindConsent:
+		return "the user or an administrator must consent: sign in again"
+	case KindInteraction:
+		return "the server asks for the user: sign in again"
+	case KindClientConfig:
+		return "correct the client's registration or configuration; the grant is kept"
+	case KindPolicy:
+		return "the user, an administrator or a policy refuses it: ask the administrator"
+	case KindProtocol:
+		return "the answer cannot be used: check the endpoint's configuration"
+	default:
+		return "the grant is kept"
+	}
+}
+
+// Unwrap returns e.Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary reports whether the same call may succeed later.
+func (e *Error) Temporary() bool { return e.Kind == KindTemporary }
+
+// RetryAfter returns e.Wait.
+func (e *Error) RetryAfter() time.Duration { return e.Wait }
+
+// StatusCode returns e.Status.
+func (e *Error) StatusCode() int { return e.Status }
+
+// needsSignIn reports whether only a new sign-in helps.
+func (e *Error) needsSignIn() bool {
+	switch e.Kind {
+	case KindExpired, KindRevoked, KindConsent, KindInteraction:
+		return true
+	case KindReplyLost:
+		return e.Code != ""
+	default:
+		return false
+	}
+}
+
+// Temporary reports whether err says that the same call may succeed later.
+func Temporary(err error) bool { return retry.IsTemporary(err) }
+
+// RetryAfter returns the pause that a server asked for in err, or 0.
+func RetryAfter(err error) time.Duration { return retry.After(err) }
+
+// NeedsSignIn reports whether err means that the user must sign in again.
+func NeedsSignIn(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.needsSignIn()
+}

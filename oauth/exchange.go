@@ -1,0 +1,207 @@
+package oauth
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/mailsession/mailsession/internal/retry"
+	"github.com/mailsession/mailsession/secret"
+)
+
+const (
+	// maxAnswer is the largest answer of a token endpoint that is read.
+	maxAnswer = 1 << 20
+	// requestTimeout limits one request to a token endpoint.
+	requestTimeout = 30 * time.Second
+)
+
+// errTooLarge is what becomes of an answer over maxAnswer.
+var errTooLarge = errors.New("the answer is larger than 1 MiB")
+
+// tokenRequest is a request to the token endpoint.
+type tokenRequest struct {
+	op      string        // for errors
+	params  url.Values    // grant_type and what it needs
+	scopes  []string      // sent where not empty
+	secrets []secret.Text // those in params, to be taken out of error texts
+	// repeatable tells that sending the request twice does no harm.
+	repeatable bool
+}
+
+// request sends one token request. It returns an *Error where it fails.
+//
+// x/oauth2 adds the client's authentication and reads the answer. Its
+// clientcredentials is the one of its flows that sends a scope with a refresh.
+func (c *Config) request(ctx context.Context, r tokenRequest) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	x := &exchange{base: c.transport()}
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, x.client(c.HTTPClient))
+	cc := clientcredentials.Config{
+		ClientID:       c.ClientID,
+		ClientSecret:   c.ClientSecret.Reveal(),
+		TokenURL:       c.Endpoint.TokenURL,
+		Scopes:         r.scopes,
+		EndpointParams: r.params,
+		AuthStyle:      c.authStyle(),
+	}
+	tok, err := cc.Token(ctx)
+	if err != nil {
+		e := x.failure(err, append(r.secrets, c.ClientSecret))
+		e.Op, e.Server, e.Status = r.op, hostOf(c.Endpoint.TokenURL), x.status
+		if e.Kind == KindReplyLost && r.repeatable {
+			e.Kind = KindTemporary
+		}
+		return nil, e
+	}
+	return newAnswer(tok, r.scopes, time.Now()), nil
+}
+
+// authStyle returns how the secret is sent. A public client must not send an
+// Authorization header, so its id goes into the body.
+func (c *Config) authStyle() oauth2.AuthStyle {
+	if c.Endpoint.AuthStyle == InHeader && !c.ClientSecret.IsZero() {
+		return oauth2.AuthStyleInHeader
+	}
+	return oauth2.AuthStyleInParams
+}
+
+// transport returns what carries requests to the token endpoint.
+func (c *Config) transport() http.RoundTripper {
+	if c.HTTPClient != nil && c.HTTPClient.Transport != nil {
+		return c.HTTPClient.Transport
+	}
+	return http.DefaultTransport
+}
+
+// hostOf returns the host of a URL for messages.
+func hostOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// exchange is the transport of one token request. It limits and repairs the
+// answer and remembers what is needed to understand a failure.
+type exchange struct {
+	base   http.RoundTripper
+	status int
+	header http.Header
+	html   bool // the answer is a page
+	whole  bool // the answer is JSON from end to end
+
+	// What httptrace tells, possibly from other goroutines.
+	traced, connected, writeFailed atomic.Bool
+}
+
+// client returns a client that uses x once and follows no redirects.
+func (x *exchange) client(template *http.Client) *http.Client {
+	client := &http.Client{}
+	if template != nil {
+		*client = *template
+	}
+	client.Transport = x
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return client
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
+	trace := &httptrace.ClientTrace{
+		GetConn: func(string) { x.traced.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			x.writeFailed.Store(info.Err != nil)
+		},
+	}
+	resp, err := x.base.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, fmt.Errorf("the answer broke off: %w", err)
+	}
+	if len(body) > maxAnswer {
+		return nil, errTooLarge
+	}
+	contentType := resp.Header.Get("Content-Type")
+	x.status, x.header, x.html = resp.StatusCode, resp.Header, isHTML(contentType, body)
+	contentType, body = repair(contentType, body)
+	x.whole = json.Valid(body)
+	out := *resp
+	out.Header = resp.Header.Clone()
+	out.Header.Set("Content-Type", contentType)
+	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return &out, nil
+}
+
+// sent reports whether the server may have received the request: a connection
+// was there and writing to it did not fail. A transport that traces nothing
+// is trusted only where it says that it could not connect.
+func (x *exchange) sent(err error) bool {
+	if x.traced.Load() {
+		return x.connected.Load() && !x.writeFailed.Load()
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	return !ok || op.Op != "dial"
+}
+
+// failure makes an Error of what x/oauth2 returned. The answer's body goes
+// into none of its fields but through clean.
+func (x *exchange) failure(err error, secrets []secret.Text) *Error {
+	if retrieve, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		e := &Error{
+			Code:        cleanCode(retrieve.ErrorCode, secrets...),
+			Suberror:    cleanCode(suberror(retrieve.Body), secrets...),
+			Description: clean(retrieve.ErrorDescription, secrets...),
+			Wait:        retry.FromHeader(x.header, time.Now()),
+		}
+		e.Kind = kindOf(e.Code, e.Suberror, x.status)
+		if e.Code == "" && gateway(x.status) {
+			e.Kind = KindReplyLost
+		}
+		return e
+	}
+	if x.status != 0 {
+		return &Error{Kind: x.unreadable(), Description: "the answer has no access token in it"}
+	}
+	e := &Error{Kind: KindTemporary, Err: err}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		e.Kind = KindClientConfig
+	} else if x.sent(err) {
+		e.Kind = KindReplyLost
+	}
+	return e
+}
+
+// unreadable says what a good status without a token means: a page is not of
+// the token endpoint, a whole object is what the server wanted to say, and
+// anything else is what is left of an answer.
+func (x *exchange) unreadable() Kind {
+	switch {
+	case x.html:
+		return KindTemporary
+	case x.whole:
+		return KindProtocol
+	default:
+		return KindReplyLost
+	}
+}

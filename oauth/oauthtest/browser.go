@@ -1,0 +1,115 @@
+package oauthtest
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"html"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// maxSteps limits the pages that Browser goes through.
+const maxSteps = 5
+
+// newClient returns a client that connects with dial.
+func newClient(dial func(ctx context.Context, network, address string) (net.Conn, error), roots *x509.CertPool) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext:         dial,
+		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: 10 * time.Second,
+		MaxIdleConnsPerHost: 10,
+	}}
+}
+
+// Browser plays the user's browser: it asks for address, an authorization URL
+// of this server, chooses the first account where it is asked who signs in,
+// submits the form of response_mode form_post, and follows redirects until a
+// page is there to be read. It fails where a page has an error status, and
+// where anything cannot be reached. Its signature is that of the function with
+// which a program opens a browser.
+func (s *Server) Browser(ctx context.Context, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	for range maxSteps {
+		if err != nil {
+			return fmt.Errorf("oauthtest: browser: %w", err)
+		}
+		var at *url.URL
+		var page string
+		if at, page, err = s.visit(req); err != nil {
+			return err
+		}
+		if "http://"+at.Host != s.base && "https://"+at.Host != s.base {
+			return nil
+		}
+		req, err = nextStep(ctx, at, page)
+		if req == nil && err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("oauthtest: browser: more than %d pages", maxSteps)
+}
+
+// visit sends a request and returns where it ended and the page.
+func (s *Server) visit(req *http.Request) (*url.URL, string, error) {
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, "", fmt.Errorf("oauthtest: browser: %w", hideQuery(err))
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(io.LimitReader(resp.Body, maxForm))
+	if err != nil {
+		return nil, "", fmt.Errorf("oauthtest: browser: %w", err)
+	}
+	at := resp.Request.URL
+	if resp.StatusCode >= http.StatusBadRequest {
+		return nil, "", fmt.Errorf("oauthtest: browser: %s%s answered %s", at.Host, at.Path, resp.Status)
+	}
+	return at, string(page), nil
+}
+
+// hideQuery cuts the query, which may hold a code, out of the URL of an error.
+func hideQuery(err error) error {
+	if u, ok := err.(*url.Error); ok { //nolint:errorlint // http.Client.Do documents this very type, unwrapped.
+		u.URL, _, _ = strings.Cut(u.URL, "?")
+	}
+	return err
+}
+
+var (
+	accountLink = regexp.MustCompile(`<a class="account" href="([^"]*)"`)
+	formAction  = regexp.MustCompile(`<form method="post" action="([^"]*)"`)
+	formField   = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
+)
+
+// nextStep returns the request that a user's browser makes from a page of
+// this server, nil where there is none.
+func nextStep(ctx context.Context, at *url.URL, page string) (*http.Request, error) {
+	if m := accountLink.FindStringSubmatch(page); m != nil {
+		target, err := at.Parse(html.UnescapeString(m[1]))
+		if err != nil {
+			return nil, err
+		}
+		return http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
+	}
+	m := formAction.FindStringSubmatch(page)
+	if m == nil {
+		return nil, nil
+	}
+	fields := url.Values{}
+	for _, field := range formField.FindAllStringSubmatch(page, -1) {
+		fields.Add(html.UnescapeString(field[1]), html.UnescapeString(field[2]))
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, html.UnescapeString(m[1]), strings.NewReader(fields.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return req, nil
+}

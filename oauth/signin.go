@@ -1,0 +1,299 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/mailsession/mailsession/internal/observe"
+	"github.com/mailsession/mailsession/internal/retry"
+	"github.com/mailsession/mailsession/secret"
+)
+
+// DefaultSignInTimeout is how long SignIn waits for the user.
+const DefaultSignInTimeout = 5 * time.Minute
+
+// openTimeout is how long SignIn, when all is done, waits for OpenURL to return
+// before it ends its context.
+const openTimeout = time.Second
+
+// SignInOptions change how SignIn goes about it.
+type SignInOptions struct {
+	// LoginHint is the address that the user probably signs in with
+	// (login_hint).
+	LoginHint string
+	// OpenURL shows the authorization URL to the user, in a browser as a rule.
+	// It is called once, in a goroutine of its own, and must return when its
+	// context ends, a second after the sign-in at the latest. The URL holds nothing secret that outlives the sign-in. If
+	// it fails and the URL was written nowhere, the sign-in fails too. Nil
+	// means the system's browser: the one named in $BROWSER, or the desktop's.
+	OpenURL func(ctx context.Context, url string) error
+	// Prompt is where the URL is written for the user to copy. Nil means
+	// standard error where OpenURL is nil as well, and nowhere otherwise.
+	// Nothing is ever written to standard output.
+	Prompt io.Writer
+	// Timeout limits the whole sign-in. 0 means DefaultSignInTimeout.
+	Timeout time.Duration
+	// Listen opens the listeners of the redirect, on loopback addresses. Nil
+	// means net.ListenConfig.
+	Listen func(ctx context.Context, network, address string) (net.Listener, error)
+}
+
+// SignIn has the user sign in with a browser and returns the grant.
+//
+// It runs the authorization code flow with PKCE (RFC 6749 section 4.1, RFC
+// 7636) and a loopback redirect (RFC 8252 section 7.3): it listens on
+// 127.0.0.1 and ::1, opens the browser at the authorization endpoint, waits for
+// the answer with the right state, checks its issuer (RFC 9207), redeems the
+// code and checks the id_token if there is one. The user's browser ends on a
+// page that says how it went, after that is known.
+//
+// Where the Config's scopes belong to several resources, the first access token
+// is for the resource of the first scope; Grant.For gets the others.
+//
+// It returns an *Error where the server or the user refuses, and an error
+// wrapping the context's where ctx or the time limit ends first. The options
+// may be nil.
+func SignIn(ctx context.Context, cfg *Config, o *SignInOptions) (*Grant, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	r, err := parseRedirect(cfg.RedirectURL)
+	if err != nil {
+		return nil, err
+	}
+	options := o.withDefaults()
+	ctx, end := observe.Start(ctx, cfg.Observer, "oauth.SignIn", slog.String("server", hostOf(cfg.Endpoint.AuthURL)))
+	a := newAttempt(cfg.clone(), options, r)
+	grant, err := a.run(ctx)
+	end(err)
+	if err != nil {
+		return nil, err
+	}
+	a.log.LogAttrs(ctx, slog.LevelInfo, "signed in", slog.String("grant", grant.String()))
+	return grant, nil
+}
+
+// withDefaults returns a copy of o, which may be nil, with its defaults.
+func (o *SignInOptions) withDefaults() SignInOptions {
+	var out SignInOptions
+	if o != nil {
+		out = *o
+	}
+	if out.OpenURL == nil {
+		out.OpenURL = openBrowser
+		if out.Prompt == nil {
+			out.Prompt = os.Stderr
+		}
+	}
+	if out.Timeout == 0 {
+		out.Timeout = DefaultSignInTimeout
+	}
+	if out.Listen == nil {
+		var lc net.ListenConfig
+		out.Listen = lc.Listen
+	}
+	return out
+}
+
+// attempt is one sign-in under way.
+type attempt struct {
+	cfg      *Config
+	options  SignInOptions
+	log      *slog.Logger
+	redirect redirect
+	uri      string // the redirect URI, once the port is known
+	state    secret.Text
+	verifier secret.Text
+	nonce    secret.Text // zero unless openid is asked for
+}
+
+// newAttempt draws the random values: 256 bits each for the state, the nonce
+// and the verifier.
+func newAttempt(cfg *Config, options SignInOptions, r redirect) *attempt {
+	a := &attempt{
+		cfg: cfg, options: options, redirect: r,
+		log:      observe.Logger(cfg.Logger),
+		state:    secret.New(rand.Text() + rand.Text()),
+		verifier: secret.New(oauth2.GenerateVerifier()),
+	}
+	if slices.Contains(cfg.Scopes, "openid") {
+		a.nonce = secret.New(rand.Text() + rand.Text())
+	}
+	return a
+}
+
+// run listens, opens the browser, waits and finishes.
+func (a *attempt) run(ctx context.Context) (*Grant, error) {
+	late := &Error{
+		Kind: KindInteraction, Op: "sign in", Server: hostOf(a.cfg.Endpoint.AuthURL),
+		Err: fmt.Errorf("nobody finished it within %v: %w", a.options.Timeout, context.DeadlineExceeded),
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, a.options.Timeout, late)
+	defer cancel()
+	listeners, port, err := a.redirect.listen(ctx, a.options.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("oauth: sign in: %w", err)
+	}
+	a.uri = a.redirect.uri(port)
+	l := serveLoopback(ctx, listeners, a.redirect.requestPath(), port, a.state, a.log)
+	failed := make(chan error, 1)
+	returned := a.open(ctx, port, failed)
+	grant, err := a.wait(ctx, l, failed)
+	l.finish(ctx, err)
+	// An OpenURL that is still reading the page may end in peace.
+	timer := time.NewTimer(openTimeout)
+	defer timer.Stop()
+	select {
+	case <-returned:
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	return grant, err
+}
+
+// open shows the URL to the user. It sends to failed, which has room for it,
+// an error that leaves the user without the URL, and closes the channel it
+// returns when OpenURL has returned.
+func (a *attempt) open(ctx context.Context, port string, failed chan<- error) <-chan struct{} {
+	address := a.authURL()
+	returned := make(chan struct{})
+	if a.options.Prompt != nil {
+		if _, err := io.WriteString(a.options.Prompt, prompt(address, port, os.Getenv("SSH_CONNECTION") != "")); err != nil {
+			failed <- fmt.Errorf("oauth: sign in: the address cannot be shown: %w", err)
+			close(returned)
+			return returned
+		}
+	}
+	go func() {
+		defer close(returned)
+		err := a.options.OpenURL(ctx, address)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case a.options.Prompt == nil:
+			failed <- fmt.Errorf("oauth: sign in: the browser cannot be opened: %w", err)
+		default:
+			a.log.LogAttrs(ctx, slog.LevelDebug, "no browser opened", slog.String("error", clean(err.Error(), a.state)))
+		}
+	}()
+	return returned
+}
+
+// prompt is what the user reads. In a session from elsewhere the browser is
+// on another machine, whose loopback address has to lead here.
+func prompt(address, port string, remote bool) string {
+	text := "Open this address in a browser to sign in:\n\n" + address + "\n\n"
+	if remote {
+		text += "If the browser is on another machine, first run there:\n\n" +
+			"ssh -L " + port + ":127.0.0.1:" + port + " THIS-HOST\n\n"
+	}
+	return text
+}
+
+// wait waits for the callback and redeems its code.
+func (a *attempt) wait(ctx context.Context, l *loopback, failed <-chan error) (*Grant, error) {
+	var c callback
+	select {
+	case c = <-l.answers:
+	case err := <-failed:
+		// A browser that failed after it had delivered the answer did its work.
+		select {
+		case c = <-l.answers:
+		default:
+			return nil, err
+		}
+	case <-ctx.Done():
+		if late, ok := errors.AsType[*Error](context.Cause(ctx)); ok {
+			return nil, late
+		}
+		return nil, fmt.Errorf("oauth: sign in at %s: %w", hostOf(a.cfg.Endpoint.AuthURL), retry.Ended(ctx))
+	}
+	if err := c.check(a.cfg.Endpoint); err != nil {
+		return nil, err
+	}
+	ctx, end := observe.Start(ctx, a.cfg.Observer, "oauth.Redeem", slog.String("server", hostOf(a.cfg.Endpoint.TokenURL)))
+	grant, err := a.redeem(ctx, c.code)
+	end(err)
+	return grant, err
+}
+
+// redeem exchanges the code for tokens (RFC 6749 section 4.1.3). A code works
+// once, so that a request whose answer was lost is not sent again.
+func (a *attempt) redeem(ctx context.Context, code secret.Text) (*Grant, error) {
+	r := tokenRequest{
+		op: "redeem the code",
+		params: url.Values{
+			"grant_type":    {"authorization_code"},
+			"code":          {code.Reveal()},
+			"redirect_uri":  {a.uri},
+			"code_verifier": {a.verifier.Reveal()},
+		},
+		secrets: []secret.Text{code, a.verifier},
+	}
+	scopes, several := firstScopes(a.cfg.Scopes)
+	if several {
+		r.scopes = scopes
+	}
+	got, err := a.cfg.requestWithRetry(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if got.token.Scopes == nil {
+		got.token.Scopes = scopes
+	}
+	var user identity
+	if !got.idToken.IsZero() {
+		user, err = readIDToken(got.idToken, idTokenRules{
+			clientID: a.cfg.ClientID, issuer: a.cfg.Endpoint.Issuer, nonce: a.nonce, now: time.Now(),
+		})
+		if err != nil {
+			return nil, &Error{Kind: KindProtocol, Op: r.op, Server: hostOf(a.cfg.Endpoint.TokenURL), Err: err}
+		}
+	}
+	if got.refresh.IsZero() {
+		a.log.LogAttrs(ctx, slog.LevelWarn, "the sign-in gave no refresh token; it ends with its access token",
+			slog.Time("expiry", got.token.Expiry))
+	}
+	return newGrant(a.cfg, user, scopes, got), nil
+}
+
+// authURL returns the authorization request (RFC 6749 section 4.1.1).
+func (a *attempt) authURL() string {
+	u, err := url.Parse(a.cfg.Endpoint.AuthURL)
+	if err != nil {
+		return "" // Config.check parsed it.
+	}
+	q := u.Query()
+	maps.Copy(q, a.cfg.AuthParams)
+	q.Set("response_type", "code")
+	q.Set("client_id", a.cfg.ClientID)
+	q.Set("redirect_uri", a.uri)
+	q.Set("state", a.state.Reveal())
+	q.Set("code_challenge", oauth2.S256ChallengeFromVerifier(a.verifier.Reveal()))
+	q.Set("code_challenge_method", "S256")
+	optional := map[string]string{
+		"scope":         strings.Join(a.cfg.Scopes, " "),
+		"nonce":         a.nonce.Reveal(),
+		"response_mode": a.cfg.Endpoint.ResponseMode,
+		"login_hint":    a.options.LoginHint,
+	}
+	for name, value := range optional {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
