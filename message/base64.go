@@ -1,0 +1,68 @@
+package message
+
+// appendBase64 decodes s behind dst, together with the digits that an earlier
+// piece has left over, and returns the digits that s leaves over, at most three
+// of them. A padding character ends a group. Every other byte that is no digit
+// is passed over.
+func appendBase64[T string | []byte](dst, digits []byte, s T) (decoded, left []byte) {
+	for i := range len(s) {
+		c := s[i]
+		if c == '=' {
+			dst = appendLastDigits(dst, digits)
+			digits = digits[:0]
+			continue
+		}
+		v := base64Digit(c)
+		if v < 0 {
+			continue
+		}
+		digits = append(digits, byte(v))
+		if len(digits) == 4 {
+			dst = append(dst, digits[0]<<2|digits[1]>>4, digits[1]<<4|digits[2]>>2, digits[2]<<6|digits[3])
+			digits = digits[:0]
+		}
+	}
+	return dst, digits
+}
+
+// appendLastDigits decodes less than four digits.
+func appendLastDigits(dst, digits []byte) []byte {
+	if len(digits) > 1 {
+		dst = append(dst, digits[0]<<2|digits[1]>>4)
+	}
+	if len(digits) > 2 {
+		dst = append(dst, digits[1]<<4|digits[2]>>2)
+	}
+	return dst
+}
+
+// decodeBase64 decodes the base64 of a part, and returns the position of the
+// first byte that does not belong in it, or -1.
+func decodeBase64(b []byte) (decoded []byte, bad int) {
+	bad = -1
+	for i, c := range b {
+		if base64Digit(c) < 0 && c != '=' && c != '\n' && c != '\r' && c != ' ' && c != '\t' {
+			bad = i
+			break
+		}
+	}
+	decoded, digits := appendBase64(make([]byte, 0, len(b)/4*3+3), nil, b)
+	return appendLastDigits(decoded, digits), bad
+}
+
+// base64Digit returns the value of a digit, or -1.
+func base64Digit(c byte) int {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return int(c - 'A')
+	case 'a' <= c && c <= 'z':
+		return int(c-'a') + 26
+	case '0' <= c && c <= '9':
+		return int(c-'0') + 52
+	case c == '+':
+		return 62
+	case c == '/':
+		return 63
+	}
+	return -1
+}

@@ -1,0 +1,69 @@
+package message
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
+)
+
+// decodeCharset reads b as the named character set. It reports false if the
+// name is not known, or says UTF-8 or ASCII and b is neither.
+func decodeCharset(name string, b []byte) (string, bool) {
+	name = strings.ToLower(strings.TrimSpace(name))
+	switch name {
+	case "utf-8", "utf8", "us-ascii", "ascii":
+		// Much mail that says ASCII is UTF-8.
+		if !utf8.Valid(b) {
+			return "", false
+		}
+		return string(b), true
+	case "iso-8859-1", "windows-1252":
+		return fromWindows1252(b), true
+	}
+	e := findEncoding(name)
+	if e == nil {
+		return "", false
+	}
+	out, err := e.NewDecoder().Bytes(b)
+	if err != nil {
+		return "", false
+	}
+	return strings.ToValidUTF8(string(out), "\ufffd"), true
+}
+
+// findEncoding returns the encoding of that name, in lower case, or nil. The
+// names of the HTML standard come first, because they give what senders mean:
+// GBK for gb2312, windows-1252 for iso-8859-1. "cp932", "cp850" and "1251" are
+// common for what has a longer name.
+func findEncoding(name string) encoding.Encoding {
+	if e := htmlEncoding(name); e != nil {
+		return e
+	}
+	short := strings.TrimPrefix(strings.TrimPrefix(name, "cp"), "-")
+	for _, n := range []string{name, "windows-" + short, "ibm" + short} {
+		if e, err := ianaindex.MIME.Encoding(n); err == nil && e != nil {
+			return e
+		}
+		if e := htmlEncoding(n); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// htmlEncoding returns the encoding that the HTML standard knows by that name,
+// or nil. Encodings that are unsafe in a browser it replaces by one that gives
+// nothing.
+func htmlEncoding(name string) encoding.Encoding {
+	e, err := htmlindex.Get(name)
+	if err != nil {
+		return nil
+	}
+	if canonical, err := htmlindex.Name(e); err != nil || canonical == "replacement" {
+		return nil
+	}
+	return e
+}

@@ -1,0 +1,226 @@
+package message
+
+import (
+	"bytes"
+	"mime/quotedprintable"
+	"net/mail"
+	"strings"
+)
+
+const (
+	// foldAt is the length that lines of a header have where they can be broken
+	// (RFC 5322 section 2.1.1), and those with encoded words must not pass (RFC
+	// 2047 section 2).
+	foldAt = 76
+	// maxWord is the length of what may stand between two places where a line
+	// can be broken. With a name and brackets it stays below 998.
+	maxWord = 900
+	// maxLabel is the length of a name and its colon that leaves room enough.
+	maxLabel = 40
+	// maxName is the length of the name of a field.
+	maxName = 70
+)
+
+// A headerWriter writes header fields. After the first error it only goes
+// through the motions.
+type headerWriter struct {
+	buf  []byte
+	line int // length of the current line
+	err  error
+}
+
+func (w *headerWriter) fail(field, problem string) {
+	if w.err == nil {
+		w.err = &FieldError{Field: field, Problem: problem}
+	}
+}
+
+// name begins a field.
+func (w *headerWriter) name(name string) {
+	w.buf = append(append(w.buf, name...), ':')
+	w.line = len(name) + 1
+}
+
+// word adds a word behind a space, on a new line if this one is full. The
+// first word stays next to the name, unless that is very long.
+func (w *headerWriter) word(word string) {
+	first := w.buf[len(w.buf)-1] == ':' && w.line <= maxLabel
+	if w.line+1+len(word) > foldAt && !first {
+		w.buf = append(w.buf, '\r', '\n')
+		w.line = 0
+	}
+	w.buf = append(append(w.buf, ' '), word...)
+	w.line += 1 + len(word)
+}
+
+// end ends a field.
+func (w *headerWriter) end() { w.buf = append(w.buf, '\r', '\n') }
+
+// plain writes a field whose value is known to be right.
+func (w *headerWriter) plain(name, value string) {
+	w.name(name)
+	for word := range strings.SplitSeq(value, " ") {
+		w.word(word)
+	}
+	w.end()
+}
+
+// text writes an unstructured field (RFC 5322 section 3.2.5). An empty one is
+// left out.
+func (w *headerWriter) text(name, value string) {
+	if hasBreak(value) {
+		w.fail(name, "contains a line break or a NUL")
+	}
+	if value == "" {
+		return
+	}
+	if isPlain(value) {
+		w.plain(name, value)
+		return
+	}
+	w.name(name)
+	w.encoded(value)
+	w.end()
+}
+
+// encoded adds text as encoded words.
+func (w *headerWriter) encoded(text string) {
+	room := foldAt - w.line - 1
+	if room < foldAt-maxLabel-1 {
+		room = foldAt - 1 // on the next line
+	}
+	for _, word := range encodeWords(text, room, foldAt-1) {
+		w.word(word)
+	}
+}
+
+// token writes a field that is one word of ASCII, perhaps with parameters.
+func (w *headerWriter) token(name, value string) {
+	if !isPlain(value) {
+		w.fail(name, "is not plain text")
+	}
+	w.plain(name, value)
+}
+
+// addresses writes an address list. An empty one is left out.
+func (w *headerWriter) addresses(name string, list ...mail.Address) {
+	if len(list) == 0 {
+		return
+	}
+	w.name(name)
+	for i, a := range list {
+		w.check(name, a)
+		comma := ","
+		if i == len(list)-1 {
+			comma = ""
+		}
+		w.address(a, comma)
+	}
+	w.end()
+}
+
+// address adds one address with what stands behind it.
+func (w *headerWriter) address(a mail.Address, behind string) {
+	spec := (&mail.Address{Address: a.Address}).String() // in angle brackets
+	display := strings.Join(strings.Fields(a.Name), " ")
+	switch {
+	case display == "" && !strings.Contains(spec, `"`):
+		w.word(spec[1:len(spec)-1] + behind)
+		return
+	case display == "":
+	case isPhrase(display):
+		for word := range strings.SplitSeq(display, " ") {
+			w.word(word)
+		}
+	case isPlain(display) && len(display) < foldAt-2:
+		w.word(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(display) + `"`)
+	default:
+		w.encoded(display)
+	}
+	w.word(spec + behind)
+}
+
+// check finds whether a can be written into the field of that name.
+func (w *headerWriter) check(name string, a mail.Address) {
+	if hasBreak(a.Name) || hasBreak(a.Address) {
+		w.fail(name, "contains a line break or a NUL")
+		return
+	}
+	parsed, err := mail.ParseAddress((&mail.Address{Address: a.Address}).String())
+	switch {
+	case a.Address == "":
+		w.fail(name, "has an entry without an address")
+	case err != nil || parsed.Address != a.Address || strings.ContainsFunc(a.Address, isControl):
+		w.fail(name, "has an entry that is not an address of the form local@domain")
+	case len(a.Address) > maxWord:
+		w.fail(name, "has an address that is too long")
+	}
+}
+
+// ids writes message identifiers (RFC 5322 section 3.6.4). An empty list is
+// left out.
+func (w *headerWriter) ids(name string, list ...string) {
+	if len(list) == 0 {
+		return
+	}
+	w.name(name)
+	for _, id := range list {
+		id = bareID(id)
+		if !isID(id) {
+			w.fail(name, "has an identifier that is empty, too long, or not printable ASCII without spaces and angle brackets")
+		}
+		w.word("<" + id + ">")
+	}
+	w.end()
+}
+
+// extra writes a field that a Draft has no place for.
+func (w *headerWriter) extra(f Field) {
+	n, _ := fieldName([]byte(f.Name + ":"))
+	switch {
+	case n == 0 || n != len(f.Name) || n > maxName:
+		w.fail("Extra", "has a name that is no field name")
+		return
+	case isReserved(f.Name):
+		w.fail(f.Name, "has a place of its own in a Draft, or is for Source to write")
+		return
+	}
+	w.text(f.Name, strings.Trim(f.Value, " \t"))
+}
+
+// isReserved reports whether a field of that name is not for Extra.
+func isReserved(name string) bool {
+	switch name = strings.ToLower(name); name {
+	case "date", "from", "sender", "reply-to", "to", "cc", "bcc", "resent-bcc", "subject",
+		"message-id", "in-reply-to", "references", "auto-submitted", "mime-version":
+		return true
+	}
+	return strings.HasPrefix(name, "content-")
+}
+
+// body ends the header with the fields that describe the text, and returns the
+// text as it is sent: as it is if it is made of short lines of ASCII, else as
+// quoted-printable UTF-8 (RFC 2045 section 6.7).
+func (w *headerWriter) body(text string) []byte {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	text = strings.ReplaceAll(text, "\r", "\n")
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\n", "\r\n")
+	encoding := "quoted-printable"
+	if isShortASCII(text) {
+		encoding = "7bit"
+	}
+	w.plain("Content-Type", "text/plain; charset=utf-8")
+	w.plain("Content-Transfer-Encoding", encoding)
+	w.end()
+	if encoding == "7bit" {
+		return []byte(text)
+	}
+	var b bytes.Buffer
+	q := quotedprintable.NewWriter(&b)
+	_, _ = q.Write([]byte(text)) // a Buffer takes everything
+	_ = q.Close()
+	return b.Bytes()
+}

@@ -1,0 +1,114 @@
+package message
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// A Defect is something in a message that is not as it should be, and that did
+// not keep the rest from being read. It says where to look and holds none of
+// the message's text.
+type Defect struct {
+	// Kind is what is wrong.
+	Kind DefectKind
+	// Part is the MIME part, numbered as in IMAP's FETCH BODY[1.2] (RFC 9051
+	// section 6.4.5.1), or empty for the message as a whole.
+	Part string
+	// Offset is the position of the defect in the bytes that were read, or -1
+	// if it has no single place.
+	Offset int64
+}
+
+// String returns the kind and the place, such as "malformed-base64 in part 2 at
+// byte 1200".
+func (d Defect) String() string {
+	s := string(d.Kind)
+	if d.Part != "" {
+		s += " in part " + d.Part
+	}
+	if d.Offset >= 0 {
+		s += " at byte " + strconv.FormatInt(d.Offset, 10)
+	}
+	return s
+}
+
+// DefectKind names a kind of [Defect]. More kinds may be added.
+type DefectKind string
+
+// The kinds of defects of a header.
+const (
+	// DefectNoHeader tells that a message begins with its body.
+	DefectNoHeader DefectKind = "no-header"
+	// DefectMboxLine tells that a message begins with the "From " line of a
+	// mailbox file, which is no part of it.
+	DefectMboxLine DefectKind = "mbox-from-line"
+	// DefectJunkLine tells of a line in a header that is neither a field nor the
+	// continuation of one. It is left out.
+	DefectJunkLine DefectKind = "junk-line"
+	// DefectUnindented tells of a line that continues a field without the white
+	// space that continuations begin with. It is taken as part of the field.
+	DefectUnindented DefectKind = "unindented-continuation"
+	// DefectNoBlankLine tells that a body begins without the empty line that ends
+	// a header.
+	DefectNoBlankLine DefectKind = "no-blank-line"
+)
+
+// The kinds of defects of MIME structure and content.
+const (
+	// DefectContentType tells of a Content-Type that cannot be read, or has more
+	// parameters than is sane. The part is read as far as it can be.
+	DefectContentType DefectKind = "malformed-content-type"
+	// DefectNoParts tells of a multipart without a boundary, or in which the
+	// boundary does not occur. What it holds is taken as text.
+	DefectNoParts DefectKind = "multipart-without-parts"
+	// DefectUnclosed tells of a multipart whose final boundary is missing. Its
+	// last part goes on to where the enclosing part ends.
+	DefectUnclosed DefectKind = "unclosed-multipart"
+	// DefectEncoding tells of a Content-Transfer-Encoding that is not known. The
+	// content is left as it came.
+	DefectEncoding DefectKind = "unknown-transfer-encoding"
+	// DefectBase64 tells of bytes in base64 content that do not belong there.
+	// They are left out.
+	DefectBase64 DefectKind = "malformed-base64"
+	// DefectCharset tells of text that is not in the character set that it
+	// claims, or claims one that is not known. It is read as UTF-8 if it can be,
+	// and else in a character set that was guessed.
+	DefectCharset DefectKind = "wrong-charset"
+	// DefectUndecodable tells of a part that could not be decoded. Its content is
+	// given as it came.
+	DefectUndecodable DefectKind = "undecodable"
+)
+
+// maxDefects is how many defects are kept of a header, and of a message.
+const maxDefects = 100
+
+// addDefect appends d unless there are very many already.
+func addDefect(list []Defect, d Defect) []Defect {
+	if len(list) >= maxDefects {
+		return list
+	}
+	return append(list, d)
+}
+
+// A LimitError tells that a message is larger, deeper or of more parts than
+// [ParseOptions] allow. Its bytes can still be read as they are.
+type LimitError struct {
+	// Limit is what was passed: "bytes", "depth" or "parts".
+	Limit string
+	// Max is the limit.
+	Max int64
+}
+
+// Error says which limit was passed and what to do.
+func (e *LimitError) Error() string {
+	passed := "passes a limit of " + strconv.FormatInt(e.Max, 10)
+	switch e.Limit {
+	case "bytes":
+		passed = fmt.Sprintf("is longer than %d bytes", e.Max)
+	case "depth":
+		passed = fmt.Sprintf("nests its parts deeper than %d levels", e.Max)
+	case "parts":
+		passed = fmt.Sprintf("has more than %d parts", e.Max)
+	}
+	return "message: " + passed + ": read its raw bytes, or allow more in the ParseOptions"
+}

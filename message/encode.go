@@ -1,0 +1,164 @@
+package message
+
+import (
+	"encoding/base64"
+	"strings"
+	"unicode/utf8"
+)
+
+// hasBreak reports whether s holds what could end a header line.
+func hasBreak(s string) bool { return strings.ContainsAny(s, "\r\n\x00") }
+
+// isPlain reports whether s can stand in a header as it is and comes out the
+// same: printable ASCII with single spaces between words that fit on a line,
+// and without what looks like an encoded word.
+func isPlain(s string) bool {
+	if strings.Contains(s, "=?") {
+		return false
+	}
+	word := 0
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return false
+		}
+		if word++; s[i] == ' ' {
+			if word == 1 {
+				return false // a second space, or one at the beginning
+			}
+			word = 0
+		}
+		if word > maxWord {
+			return false
+		}
+	}
+	return word > 0
+}
+
+// isPhrase reports whether s is words of atoms (RFC 5322 section 3.2.3), which
+// need no quotes.
+func isPhrase(s string) bool {
+	return isPlain(s) && strings.IndexFunc(s, func(r rune) bool { return !isAtom(r) && r != ' ' }) < 0
+}
+
+// isAtom reports whether r may stand in an atom.
+func isAtom(r rune) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+		return true
+	}
+	return r < utf8.RuneSelf && strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
+}
+
+// isShortASCII reports whether text is lines of at most 78 bytes of printable
+// ASCII and tabs.
+func isShortASCII(text string) bool {
+	line := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '\n':
+			line = 0
+		case c != '\r' && c != '\t' && (c < ' ' || c >= 0x7f):
+			return false
+		default:
+			line++
+		}
+		if line > 79 { // with the CR
+			return false
+		}
+	}
+	return true
+}
+
+// bareID returns id without angle brackets.
+func bareID(id string) string {
+	if strings.HasPrefix(id, "<") && strings.HasSuffix(id, ">") && len(id) > 1 {
+		return id[1 : len(id)-1]
+	}
+	return id
+}
+
+// isID reports whether id can be written between angle brackets and comes out
+// the same.
+func isID(id string) bool {
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] >= 0x7f || id[i] == '<' || id[i] == '>' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= maxWord
+}
+
+// encodedWordFrame is the length of an encoded word without its text.
+const encodedWordFrame = len("=?utf-8?q?") + len("?=")
+
+// encodeWords returns s as encoded words of UTF-8 (RFC 2047), the first not
+// longer than first and the others not longer than rest. They are base64 or Q,
+// whichever is shorter for s, and are cut between characters.
+func encodeWords(s string, first, rest int) []string {
+	s = strings.ToValidUTF8(s, "\ufffd")
+	q := 0
+	for i := range len(s) {
+		q += qCost(s[i])
+	}
+	useQ := q <= (len(s)+2)/3*4
+	var words []string
+	for limit := first; s != ""; limit = rest {
+		n := fitting(s, limit-encodedWordFrame, useQ)
+		if useQ {
+			words = append(words, "=?utf-8?q?"+qEncode(s[:n])+"?=")
+		} else {
+			words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(s[:n]))+"?=")
+		}
+		s = s[n:]
+	}
+	return words
+}
+
+// fitting returns how many bytes of s, at least one character, take up to room
+// bytes when they are encoded.
+func fitting(s string, room int, useQ bool) int {
+	n, cost := 0, 0
+	for n < len(s) {
+		_, size := utf8.DecodeRuneInString(s[n:])
+		if useQ {
+			for i := n; i < n+size; i++ {
+				cost += qCost(s[i])
+			}
+		} else {
+			cost = (n + size + 2) / 3 * 4
+		}
+		if cost > room && n > 0 {
+			return n
+		}
+		n += size
+	}
+	return n
+}
+
+// qCost returns the length of c in Q encoding. What need not be encoded is what
+// may stand everywhere, also in a display name (RFC 2047 section 5).
+func qCost(c byte) int {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == ' ',
+		c == '!', c == '*', c == '+', c == '-', c == '/':
+		return 1
+	}
+	return 3
+}
+
+// qEncode returns s in Q encoding.
+func qEncode(s string) string {
+	const hex = "0123456789ABCDEF"
+	b := make([]byte, 0, 3*len(s))
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == ' ':
+			b = append(b, '_')
+		case qCost(c) == 1:
+			b = append(b, c)
+		default:
+			b = append(b, '=', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(b)
+}
