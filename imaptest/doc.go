@@ -1,0 +1,38 @@
+// Package imaptest is a fake IMAP server for tests (RFC 3501 and extensions).
+//
+// It serves the accounts of a [mailtest.Box] in memory or over loopback TCP,
+// speaks strict and correct IMAP, and goes wrong in chosen places when told to
+// by a [mailtest.Fault]:
+//
+//	box := mailtest.New()
+//	box.Add("ann@example.com", secret.New("correct horse"))
+//	server := imaptest.New(box, nil)
+//	defer server.Close()
+//	server.Inject(mailtest.Reply("SELECT", "NO [THROTTLED] slow down"))
+//	conn, err := server.Dial(ctx, "tcp", "imap.example.com:143")
+//
+// # Advice
+//
+// Prefer [Server.Dial] to a TCP connection: it opens no socket, so a test can
+// run inside a bubble of testing/synctest, where a silent server costs no time.
+// Use [Server.Listen] and [Server.Addr] for programs that only know TCP.
+//
+// Offer fewer capabilities ([Without]) to exercise what a client does where an
+// extension is missing: the server then knows neither the extension's commands
+// nor its response codes.
+//
+// What clients said is returned by [Server.Commands], without passwords and
+// tokens; [Server.Pending] tells whether all faults have been met.
+//
+// # What it knows
+//
+// All of RFC 3501, and ID, ENABLE, NAMESPACE, UNSELECT, IDLE, CHILDREN, UIDPLUS,
+// MOVE, SASL-IR, LITERAL+ and LITERAL-, SPECIAL-USE, the basics of
+// LIST-EXTENDED, LIST-STATUS and STATUS=SIZE. Sign-in is by LOGIN and by
+// AUTHENTICATE with PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER.
+//
+// It is as strict as the RFCs allow: lines end in CRLF, quoted strings hold
+// seven-bit text, message numbers exist, mailbox names are proper modified
+// UTF-7. A client that gets along with it has little to fear from others in
+// that respect.
+package imaptest

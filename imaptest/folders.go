@@ -1,0 +1,177 @@
+package imaptest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mailsession/mailsession/mailtest"
+)
+
+// folderCommands are those that change folders or ask about one.
+func folderCommands() map[string]command {
+	return map[string]command{
+		"STATUS":      {run: status, state: authenticated},
+		"CREATE":      {run: create, state: authenticated},
+		"DELETE":      {run: remove, state: authenticated},
+		"RENAME":      {run: rename, state: authenticated},
+		"SUBSCRIBE":   {run: subscribe, state: authenticated},
+		"UNSUBSCRIBE": {run: subscribe, state: authenticated},
+	}
+}
+
+// names reads n mailbox names and the end of the command.
+func (p *parser) names(n int) ([]string, error) {
+	names := make([]string, n)
+	for i := range names {
+		if err := p.space(); err != nil {
+			return nil, err
+		}
+		var err error
+		if names[i], err = p.mailbox(); err != nil {
+			return nil, err
+		}
+	}
+	return names, p.end()
+}
+
+func create(_ context.Context, s *session, p *parser) (reply, error) {
+	names, err := p.names(1)
+	if err != nil {
+		return reply{}, err
+	}
+	// A trailing delimiter only announces that children are to follow.
+	if err := s.account.CreateFolder(strings.TrimSuffix(names[0], "/"), ""); err != nil {
+		return folderProblem(err, false), nil
+	}
+	return ok("CREATE completed"), nil
+}
+
+func remove(_ context.Context, s *session, p *parser) (reply, error) {
+	names, err := p.names(1)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := s.account.DeleteFolder(names[0]); err != nil {
+		return folderProblem(err, false), nil
+	}
+	return ok("DELETE completed"), nil
+}
+
+func rename(_ context.Context, s *session, p *parser) (reply, error) {
+	names, err := p.names(2)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := s.account.RenameFolder(names[0], names[1]); err != nil {
+		return folderProblem(err, false), nil
+	}
+	return ok("RENAME completed"), nil
+}
+
+// subscribe is SUBSCRIBE and UNSUBSCRIBE.
+func subscribe(_ context.Context, s *session, p *parser) (reply, error) {
+	names, err := p.names(1)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := s.account.Subscribe(names[0], s.name == "SUBSCRIBE"); err != nil {
+		return folderProblem(err, false), nil
+	}
+	return ok(s.name + " completed"), nil
+}
+
+func status(_ context.Context, s *session, p *parser) (reply, error) {
+	if err := p.space(); err != nil {
+		return reply{}, err
+	}
+	name, err := p.mailbox()
+	if err != nil {
+		return reply{}, err
+	}
+	if err := p.space(); err != nil {
+		return reply{}, err
+	}
+	items, err := s.statusItems(p)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := p.end(); err != nil {
+		return reply{}, err
+	}
+	f, err := s.account.Folder(name)
+	if err != nil {
+		return folderProblem(err, false), nil
+	}
+	return ok("STATUS completed"), s.writeStatus(f, items)
+}
+
+func (s *session) statusItems(p *parser) ([]string, error) {
+	items, err := p.words()
+	if err != nil {
+		return nil, err
+	}
+	if len(items) == 0 {
+		return nil, p.wants("status items")
+	}
+	known := []string{"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"}
+	if s.server.offers("STATUS=SIZE") {
+		known = append(known, "SIZE")
+	}
+	for _, item := range items {
+		if !slices.Contains(known, item) {
+			return nil, syntaxError("unknown status item " + item)
+		}
+	}
+	return items, nil
+}
+
+func (s *session) writeStatus(f mailtest.Folder, items []string) error {
+	values := make([]string, 0, len(items))
+	for _, item := range items {
+		var value int64
+		switch item {
+		case "MESSAGES":
+			value = int64(f.Messages)
+		case "RECENT":
+			value = int64(s.recentIn(f))
+		case "UIDNEXT":
+			value = int64(f.UIDNext)
+		case "UIDVALIDITY":
+			value = int64(f.UIDValidity)
+		case "UNSEEN":
+			value = int64(f.Unseen)
+		case "SIZE":
+			value = s.sizeOf(f)
+		}
+		values = append(values, fmt.Sprintf("%s %d", item, value))
+	}
+	w := &encoder{c: s.c}
+	w.raw("* STATUS ")
+	w.mailbox(f.Name)
+	w.raw(" (" + strings.Join(values, " ") + ")\r\n")
+	return w.err
+}
+
+// recentIn counts the messages of a folder that no session has been told of.
+func (s *session) recentIn(f mailtest.Folder) int {
+	from := s.server.recentFrom(f.UIDValidity)
+	messages, _ := s.account.Messages(f.Name)
+	n := 0
+	for i := range messages {
+		if messages[i].UID >= from {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *session) sizeOf(f mailtest.Folder) int64 {
+	messages, _ := s.account.Messages(f.Name)
+	var total int64
+	for i := range messages {
+		total += int64(len(messages[i].Raw))
+	}
+	return total
+}

@@ -1,0 +1,124 @@
+package imaptest
+
+import (
+	"context"
+	"strings"
+
+	"github.com/mailsession/mailsession/mailtest"
+)
+
+// generalCommands are those about the connection itself.
+func generalCommands() map[string]command {
+	return map[string]command{
+		"CAPABILITY": {run: capability},
+		"NOOP":       {run: noop},
+		"LOGOUT":     {run: logout},
+		"ID":         {run: identify, needs: "ID"},
+		"ENABLE":     {run: enable, state: authenticated, needs: "ENABLE"},
+		"NAMESPACE":  {run: namespace, state: authenticated, needs: "NAMESPACE"},
+	}
+}
+
+// capabilityList returns what the server offers at this stage of the session:
+// ways to sign in only before that, and none in plain text where TLS is to be
+// started first.
+func (s *session) capabilityList() string {
+	list := []string{"IMAP4rev1"}
+	starttls := s.server.options.Security == mailtest.STARTTLS && !s.c.Encrypted()
+	if starttls && s.account == nil {
+		list = append(list, "STARTTLS", "LOGINDISABLED")
+	}
+	for _, c := range s.server.options.Capabilities {
+		upper := strings.ToUpper(c)
+		signIn := strings.HasPrefix(upper, "AUTH=") || upper == "SASL-IR"
+		switch {
+		case upper == "IMAP4REV1", upper == "STARTTLS":
+		case upper == "LOGINDISABLED" && (s.account != nil || starttls):
+		case signIn && (s.account != nil || starttls):
+		default:
+			list = append(list, c)
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+// capabilityCode returns the CAPABILITY response code, or "" where the options
+// want none.
+func (s *session) capabilityCode() string {
+	if s.server.options.QuietCapabilities {
+		return ""
+	}
+	return "CAPABILITY " + s.capabilityList()
+}
+
+func capability(_ context.Context, s *session, p *parser) (reply, error) {
+	if err := p.end(); err != nil {
+		return reply{}, err
+	}
+	return ok("CAPABILITY completed"), s.untagged("CAPABILITY " + s.capabilityList())
+}
+
+func noop(_ context.Context, s *session, p *parser) (reply, error) {
+	return ok(s.name + " completed"), p.end()
+}
+
+func logout(_ context.Context, s *session, p *parser) (reply, error) {
+	if err := p.end(); err != nil {
+		return reply{}, err
+	}
+	s.next, s.view = hangUp, nil
+	return ok("LOGOUT completed"), s.untagged("BYE Logging out")
+}
+
+// identify is ID (RFC 2971).
+func identify(_ context.Context, s *session, p *parser) (reply, error) {
+	if err := p.space(); err != nil {
+		return reply{}, err
+	}
+	if p.peek() == '(' {
+		if err := p.list(func() error {
+			_, err := p.nstring()
+			return err
+		}); err != nil {
+			return reply{}, err
+		}
+	} else if word, err := p.word(); err != nil || word != "NIL" {
+		return reply{}, p.wants("a list or NIL")
+	}
+	if err := p.end(); err != nil {
+		return reply{}, err
+	}
+	return ok("ID completed"), s.untagged(`ID ("name" "imaptest")`)
+}
+
+// nstring reads a string or NIL, which is returned as "".
+func (p *parser) nstring() (string, error) {
+	if c := p.peek(); c == '"' || c == '{' {
+		return p.str()
+	}
+	if word, err := p.word(); err != nil || word != "NIL" {
+		return "", p.wants("a string or NIL")
+	}
+	return "", nil
+}
+
+// enable is ENABLE (RFC 5161). No capability of the server has to be enabled.
+func enable(_ context.Context, s *session, p *parser) (reply, error) {
+	for first := true; first || p.peek() != 0; first = false {
+		if err := p.space(); err != nil {
+			return reply{}, err
+		}
+		if _, err := p.atom(); err != nil {
+			return reply{}, err
+		}
+	}
+	return ok("ENABLE completed"), s.untagged("ENABLED")
+}
+
+// namespace is NAMESPACE (RFC 2342).
+func namespace(_ context.Context, s *session, p *parser) (reply, error) {
+	if err := p.end(); err != nil {
+		return reply{}, err
+	}
+	return ok("NAMESPACE completed"), s.untagged(`NAMESPACE (("" "/")) NIL NIL`)
+}

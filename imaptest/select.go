@@ -1,0 +1,161 @@
+package imaptest
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/mailsession/mailsession/mailtest"
+)
+
+// selectCommands are those about the selected folder as a whole.
+func selectCommands() map[string]command {
+	return map[string]command{
+		"SELECT":      {run: selectFolder, state: authenticated},
+		"EXAMINE":     {run: selectFolder, state: authenticated},
+		"CHECK":       {run: noop, state: selected},
+		"CLOSE":       {run: closeFolder, state: selected},
+		"UNSELECT":    {run: unselect, state: selected, needs: "UNSELECT"},
+		"EXPUNGE":     {run: expunge, state: selected},
+		"UID EXPUNGE": {run: uidExpunge, state: selected, needs: "UIDPLUS"},
+	}
+}
+
+// selectFolder is SELECT and EXAMINE.
+func selectFolder(_ context.Context, s *session, p *parser) (reply, error) {
+	names, err := p.names(1)
+	if err != nil {
+		return reply{}, err
+	}
+	s.view = nil
+	f, err := s.account.Folder(names[0])
+	if err != nil {
+		return folderProblem(err, false), nil
+	}
+	v := &view{id: f.ID, name: f.Name, readOnly: s.name == "EXAMINE"}
+	d, err := s.account.ChangedSince(f.Name, 0)
+	if err != nil {
+		return folderProblem(err, false), nil
+	}
+	v.validity, v.modSeq = d.UIDValidity, d.ModSeq
+	for _, m := range d.Changed {
+		v.entries = append(v.entries, entry{uid: m.UID, modSeq: m.ModSeq})
+	}
+	s.view = v
+	s.markRecent(d.UIDNext)
+	if err := s.describe(d); err != nil {
+		return reply{}, err
+	}
+	if v.readOnly {
+		return okCode("READ-ONLY", "EXAMINE completed"), nil
+	}
+	return okCode("READ-WRITE", "SELECT completed"), nil
+}
+
+// describe sends what SELECT tells about a folder (RFC 3501, section 6.3.1).
+func (s *session) describe(d mailtest.Delta) error {
+	v, messages := s.view, d.Changed
+	flags := systemFlags()
+	firstUnseen := 0
+	for i := range messages {
+		for _, f := range messages[i].Flags {
+			if !slices.Contains(flags, f) {
+				flags = append(flags, f)
+			}
+		}
+		if firstUnseen == 0 && !messages[i].Has(mailtest.Seen) {
+			firstUnseen = i + 1
+		}
+	}
+	permanent := strings.Join(append(slices.Clone(flags), `\*`), " ")
+	if v.readOnly {
+		permanent = ""
+	}
+	lines := []func() error{
+		func() error { return s.untaggedf("FLAGS (%s)", strings.Join(flags, " ")) },
+		func() error { return s.untaggedf("%d EXISTS", len(v.entries)) },
+		func() error { return s.untaggedf("%d RECENT", v.recents()) },
+		func() error {
+			if firstUnseen == 0 {
+				return nil
+			}
+			return s.untaggedf("OK [UNSEEN %d] First unseen message", firstUnseen)
+		},
+		func() error { return s.untaggedf("OK [PERMANENTFLAGS (%s)] Flags that can be changed", permanent) },
+		func() error { return s.untaggedf("OK [UIDVALIDITY %d] UIDs valid", v.validity) },
+		func() error { return s.untaggedf("OK [UIDNEXT %d] Predicted next UID", d.UIDNext) },
+	}
+	for _, line := range lines {
+		if err := line(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeFolder is CLOSE: it removes what is marked \Deleted without a word.
+func closeFolder(_ context.Context, s *session, p *parser) (reply, error) {
+	if err := p.end(); err != nil {
+		return reply{}, err
+	}
+	if !s.view.readOnly {
+		s.expungeDeleted(nil)
+	}
+	s.view = nil
+	return ok("CLOSE completed"), nil
+}
+
+// unselect is UNSELECT (RFC 3691).
+func unselect(_ context.Context, s *session, p *parser) (reply, error) {
+	if err := p.end(); err != nil {
+		return reply{}, err
+	}
+	s.view = nil
+	return ok("UNSELECT completed"), nil
+}
+
+func expunge(_ context.Context, s *session, p *parser) (reply, error) {
+	if err := p.end(); err != nil {
+		return reply{}, err
+	}
+	if s.view.readOnly {
+		return readOnly(), nil
+	}
+	s.expungeDeleted(nil)
+	return ok("EXPUNGE completed"), nil
+}
+
+// uidExpunge is UID EXPUNGE (RFC 4315).
+func uidExpunge(_ context.Context, s *session, p *parser) (reply, error) {
+	if err := p.space(); err != nil {
+		return reply{}, err
+	}
+	set, err := p.set()
+	if err != nil {
+		return reply{}, err
+	}
+	if err := p.end(); err != nil {
+		return reply{}, err
+	}
+	if s.view.readOnly {
+		return readOnly(), nil
+	}
+	s.expungeDeleted(set)
+	return ok("UID EXPUNGE completed"), nil
+}
+
+func readOnly() reply { return no("", "Mailbox is read-only") }
+
+// expungeDeleted removes the messages of the folder that have \Deleted and are
+// in the set, nil for all. The client is told by sync.
+func (s *session) expungeDeleted(set numSet) {
+	messages, _ := s.account.Messages(s.view.name)
+	var uids []mailtest.UID
+	for i := range messages {
+		m := &messages[i]
+		if m.Has(mailtest.Deleted) && (set == nil || set.contains(int64(m.UID), s.view.highest())) {
+			uids = append(uids, m.UID)
+		}
+	}
+	_, _ = s.account.Expunge(s.view.name, uids...)
+}

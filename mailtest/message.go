@@ -1,0 +1,203 @@
+package mailtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The system flags of RFC 3501. Any other word is a keyword.
+const (
+	Seen     = `\Seen`
+	Answered = `\Answered`
+	Flagged  = `\Flagged`
+	Draft    = `\Draft`
+	Deleted  = `\Deleted`
+)
+
+// Message is the state of a message at one moment.
+type Message struct {
+	// ID is unique in the Box and stays the same when the message moves.
+	ID uint64
+	// UID is the number in its folder.
+	UID UID
+	// Folder is the name of the folder that the message lies in, and
+	// UIDValidity the folder's.
+	Folder      string
+	UIDValidity uint32
+	// Flags holds system flags and keywords, sorted, each once.
+	Flags []string
+	// Received is when the message arrived. IMAP calls it INTERNALDATE.
+	Received time.Time
+	// ModSeq is the folder's change counter at the message's last change.
+	ModSeq uint64
+	// Raw holds the bytes of the message (RFC 5322), with CRLF line ends if
+	// they were appended so.
+	Raw string
+}
+
+// Has reports whether the message has the flag. Case does not matter.
+func (m *Message) Has(flag string) bool {
+	return slices.ContainsFunc(m.Flags, func(f string) bool { return strings.EqualFold(f, flag) })
+}
+
+// AppendOptions are the further properties of a new message.
+type AppendOptions struct {
+	// Flags are the message's flags and keywords.
+	Flags []string
+	// Received is when the message arrived, now if zero.
+	Received time.Time
+}
+
+// Append adds a message to a folder and returns its UID. The options may be
+// nil. The error wraps [ErrNoFolder].
+func (a *Account) Append(folder, raw string, o *AppendOptions) (UID, error) {
+	a.box.mu.Lock()
+	defer a.box.unlock()
+	f, err := a.folder(folder)
+	if err != nil {
+		return 0, err
+	}
+	m := message{raw: raw, received: time.Now()}
+	if o != nil {
+		m.flags = flagSet(o.Flags)
+		if !o.Received.IsZero() {
+			m.received = o.Received
+		}
+	}
+	return a.add(f, m).uid, nil
+}
+
+// add gives the message its numbers and puts it at the end of the folder.
+func (a *Account) add(f *folder, m message) *message {
+	if m.id == 0 {
+		a.box.lastID++
+		m.id = a.box.lastID
+	}
+	m.uid = f.nextUID
+	f.nextUID++
+	f.messages = append(f.messages, &m)
+	f.touch(&m)
+	a.found[m.id] = &place{folder: f, message: &m}
+	a.box.note(a, f.name, Appended)
+	return &m
+}
+
+// Messages returns the messages of a folder in the order of their UIDs. The
+// error wraps [ErrNoFolder].
+func (a *Account) Messages(folder string) ([]Message, error) {
+	a.box.mu.Lock()
+	defer a.box.mu.Unlock()
+	f, err := a.folder(folder)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Message, 0, len(f.messages))
+	for _, m := range f.messages {
+		all = append(all, f.copyOf(m))
+	}
+	return all, nil
+}
+
+// Message returns one message of a folder. The error wraps [ErrNoFolder] or
+// [ErrNoMessage].
+func (a *Account) Message(folder string, uid UID) (Message, error) {
+	a.box.mu.Lock()
+	defer a.box.mu.Unlock()
+	f, err := a.folder(folder)
+	if err != nil {
+		return Message{}, err
+	}
+	i, there := f.at(uid)
+	if !there {
+		return Message{}, fmt.Errorf("mailtest: message %d in %q of %s: %w", uid, folder, a.address, ErrNoMessage)
+	}
+	return f.copyOf(f.messages[i]), nil
+}
+
+// Find returns the message with that id, wherever in the account it lies. The
+// error wraps [ErrNoMessage].
+func (a *Account) Find(id uint64) (Message, error) {
+	a.box.mu.Lock()
+	defer a.box.mu.Unlock()
+	p := a.found[id]
+	if p == nil {
+		return Message{}, fmt.Errorf("mailtest: message with id %d of %s: %w", id, a.address, ErrNoMessage)
+	}
+	return p.folder.copyOf(p.message), nil
+}
+
+// ChangedSince returns what changed in a folder after the change counter had
+// the value since; 0 asks for everything. The error wraps [ErrNoFolder].
+func (a *Account) ChangedSince(folder string, since uint64) (Delta, error) {
+	a.box.mu.Lock()
+	defer a.box.mu.Unlock()
+	f, err := a.folder(folder)
+	if err != nil {
+		return Delta{}, err
+	}
+	return f.delta(since), nil
+}
+
+// SetFlags gives the messages exactly these flags. UIDs that are not in the
+// folder are passed over, and a message that has the flags already does not
+// count as changed; the same holds for [Account.AddFlags] and
+// [Account.RemoveFlags]. The error wraps [ErrNoFolder].
+func (a *Account) SetFlags(folder string, flags []string, uids ...UID) error {
+	return a.changeFlags(folder, uids, func([]string) []string { return flags })
+}
+
+// AddFlags gives the messages further flags.
+func (a *Account) AddFlags(folder string, flags []string, uids ...UID) error {
+	return a.changeFlags(folder, uids, func(old []string) []string { return append(slices.Clone(old), flags...) })
+}
+
+// RemoveFlags takes flags from the messages.
+func (a *Account) RemoveFlags(folder string, flags []string, uids ...UID) error {
+	return a.changeFlags(folder, uids, func(old []string) []string {
+		return slices.DeleteFunc(slices.Clone(old), func(f string) bool {
+			return slices.ContainsFunc(flags, func(g string) bool { return strings.EqualFold(f, g) })
+		})
+	})
+}
+
+func (a *Account) changeFlags(folder string, uids []UID, change func(old []string) []string) error {
+	a.box.mu.Lock()
+	defer a.box.unlock()
+	f, err := a.folder(folder)
+	if err != nil {
+		return err
+	}
+	for _, uid := range uids {
+		i, there := f.at(uid)
+		if !there {
+			continue
+		}
+		m := f.messages[i]
+		if flags := flagSet(change(m.flags)); !slices.Equal(flags, m.flags) {
+			m.flags = flags
+			f.touch(m)
+			a.box.note(a, f.name, FlagsChanged)
+		}
+	}
+	return nil
+}
+
+// flagSet returns the flags sorted and each once, with system flags in their
+// usual case.
+func flagSet(flags []string) []string {
+	set := make([]string, 0, len(flags))
+	for _, f := range flags {
+		for _, system := range []string{Seen, Answered, Flagged, Draft, Deleted} {
+			if strings.EqualFold(f, system) {
+				f = system
+			}
+		}
+		if !slices.ContainsFunc(set, func(g string) bool { return strings.EqualFold(f, g) }) {
+			set = append(set, f)
+		}
+	}
+	slices.Sort(set)
+	return set
+}
