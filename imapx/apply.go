@@ -1,0 +1,154 @@
+package imapx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/session"
+)
+
+// Apply implements [session.Incoming]. The messages of one folder are changed
+// together, in as many commands as their number asks for.
+func (c *Client) Apply(ctx context.Context, change session.Change, ids ...session.ID) ([]session.Result, error) {
+	results := make([]session.Result, len(ids))
+	batches := c.sortOut(ids, results)
+	to, err := c.prepare(ctx, change)
+	for _, b := range batches {
+		if err == nil {
+			err = c.applyTo(ctx, change, to, b)
+		}
+		b.settle(session.NotDone, err)
+	}
+	return results, err
+}
+
+// prepare checks the change and returns the server's name of the folder that
+// it leads to.
+func (c *Client) prepare(ctx context.Context, change session.Change) (to string, err error) {
+	if err := checkChange(change); err != nil {
+		return "", err
+	}
+	switch {
+	case change.MoveTo != "":
+		return c.resolve(ctx, change.MoveTo)
+	case change.CopyTo != "":
+		return c.resolve(ctx, change.CopyTo)
+	}
+	return "", nil
+}
+
+// checkChange refuses what would not survive the way to the server.
+func checkChange(change session.Change) error {
+	if err := change.Check(); err != nil {
+		return err
+	}
+	for _, f := range slices.Concat(change.Set, change.Clear) {
+		word := strings.TrimPrefix(string(f), `\`)
+		if word == "" || strings.ContainsFunc(word, func(r rune) bool {
+			return r <= ' ' || r >= 0x7f || strings.ContainsRune("(){%*\"\\]", r)
+		}) {
+			return fmt.Errorf("imap: %q cannot be a flag; use letters, digits and signs other than (){%%*\"\\]", f)
+		}
+	}
+	return nil
+}
+
+// batch is messages of one folder, with the places for their results.
+type batch struct {
+	folder   string
+	validity string
+	items    []changing
+}
+
+type changing struct {
+	uid    uint32
+	result *session.Result
+}
+
+// open reports whether the message has no outcome yet.
+func (t changing) open() bool {
+	return t.result.Outcome == session.DoneUnknown && t.result.Err == nil
+}
+
+// settle gives every message that has none yet an outcome.
+func (b *batch) settle(o session.ChangeOutcome, err error) {
+	for _, t := range b.items {
+		if t.open() {
+			t.result.Outcome, t.result.Err = o, err
+		}
+	}
+}
+
+// uids returns the numbers of the messages that have no outcome yet, ascending.
+func (b *batch) uids() []uint32 {
+	var uids []uint32
+	for _, t := range b.items {
+		if t.open() {
+			uids = append(uids, t.uid)
+		}
+	}
+	slices.Sort(uids)
+	return slices.Compact(uids)
+}
+
+// sortOut puts ids into batches by folder and size; what is not an id of this
+// mailbox gets its result at once.
+func (c *Client) sortOut(ids []session.ID, results []session.Result) []*batch {
+	var batches []*batch
+	for i, id := range ids {
+		results[i].ID = id
+		parts, uid, err := c.own(id)
+		if err != nil {
+			results[i].Outcome, results[i].Err = session.NotDone, err
+			continue
+		}
+		at := slices.IndexFunc(batches, func(b *batch) bool {
+			return b.folder == parts.Folder && b.validity == parts.Validity && len(b.items) < c.opts.PageSize
+		})
+		if at < 0 {
+			at = len(batches)
+			batches = append(batches, &batch{folder: parts.Folder, validity: parts.Validity})
+		}
+		batches[at].items = append(batches[at].items, changing{uid: uid, result: &results[i]})
+	}
+	return batches
+}
+
+// applyTo changes the messages of one batch. What it returns keeps the batches
+// that follow from being tried: a lost connection, refused credentials.
+func (c *Client) applyTo(ctx context.Context, change session.Change, to string, b *batch) error {
+	var w *work
+	try := func() error {
+		return c.do(ctx, "apply", func(cn *conn) error {
+			w = &work{client: c, conn: cn, batch: b, to: to}
+			return w.run(change)
+		}, slog.String("folder", b.folder), slog.Int("messages", len(b.items)))
+	}
+	err := try()
+	if backend.IsLost(err) && (w == nil || !w.uncertain) {
+		err = try() // nothing was changed yet
+	}
+	_, lost := errors.AsType[*backend.LostError](err)
+	switch {
+	case err == nil:
+		b.settle(session.Done, nil)
+		return nil
+	case lost && w != nil && w.uncertain:
+		for _, t := range b.items {
+			if t.open() {
+				t.result.Err = err // the outcome stays unknown
+			}
+		}
+		return err
+	}
+	b.settle(session.NotDone, err)
+	if _, refused := errors.AsType[*session.AuthError](err); lost || refused || w == nil {
+		return err
+	}
+	return nil // it concerns this batch alone
+}

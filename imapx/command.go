@@ -1,0 +1,263 @@
+package imapx
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// command is one of our own under way on a shared connection, or several that
+// were sent together.
+type command struct {
+	c    *conn
+	tags []string // of those that are not answered yet
+	op   string
+	turn *turn
+	line []byte // read and not used yet
+	scan scanner
+
+	copied  string // the arguments of COPYUID
+	refusal error
+}
+
+// begin sends commands of our own, in one go, and waits for the first response.
+// They have to be ended by finish.
+func (c *conn) begin(op string, commands ...string) (*command, error) {
+	m := &command{c: c, op: op, turn: c.pump.take()}
+	var lines strings.Builder
+	for _, words := range commands {
+		c.tags++
+		tag := "M" + strconv.Itoa(c.tags)
+		m.tags = append(m.tags, tag)
+		lines.WriteString(tag + " " + words + "\r\n")
+	}
+	_, err := c.wire.WriteString(lines.String())
+	if err == nil {
+		err = c.wire.Flush()
+	}
+	if err != nil {
+		// The pump's read ends too and finds the turn given up.
+		close(m.turn.done)
+		return nil, c.explain(op, err)
+	}
+	select {
+	case <-m.turn.begun:
+	case <-c.imap.Closed():
+		// go-imap gave up the connection: nobody reads any more.
+		close(m.turn.done)
+		return nil, c.explain(op, io.ErrUnexpectedEOF)
+	}
+	if m.turn.err != nil {
+		close(m.turn.done)
+		return nil, c.explain(op, m.turn.err)
+	}
+	m.line = m.turn.line
+	m.scan.wire = c.wire
+	return m, nil
+}
+
+// errDone is the end of a command's answers.
+var errDone = errors.New("the command is done")
+
+// next returns a scanner at the arguments of the next untagged response that
+// is for us. At the end of the last command the error is errDone, or the first
+// refusal.
+func (m *command) next() (name string, sc *scanner, err error) {
+	for {
+		line, err := m.read()
+		if err != nil {
+			return "", nil, m.c.explain(m.op, err)
+		}
+		if rest, ok := bytes.CutPrefix(line, []byte(m.tags[0]+" ")); ok {
+			if err := m.end(rest); err != nil {
+				return "", nil, err
+			}
+			continue
+		}
+		if name, args := ours(line); name != "" {
+			m.scan.start(args)
+			return name, &m.scan, nil
+		}
+		if m.remark(line) {
+			continue
+		}
+		if err := m.aside(line); err != nil {
+			return "", nil, m.c.explain(m.op, err)
+		}
+	}
+}
+
+func (m *command) read() ([]byte, error) {
+	if line := m.line; line != nil {
+		m.line = nil
+		return line, nil
+	}
+	return m.c.wire.ReadLine()
+}
+
+// end takes the answer to the first command that waits for one.
+func (m *command) end(rest []byte) error {
+	s, ok := parseStatus(rest)
+	switch {
+	case !ok:
+		m.refusal = cmp.Or(m.refusal, fmt.Errorf("%s: %s: the answer %q is not one", m.c.address, m.op, printable(string(rest))))
+	case s.typ == "OK":
+		m.learn(s)
+	default:
+		refused := &Error{Server: m.c.address, Op: m.op, Type: s.typ, Code: s.code, Text: s.text}
+		m.refusal = cmp.Or(m.refusal, m.c.explain(m.op, refused))
+	}
+	if m.tags = m.tags[1:]; len(m.tags) > 0 {
+		return nil
+	}
+	return cmp.Or(m.refusal, errDone)
+}
+
+// learn keeps where copies went.
+func (m *command) learn(s status) {
+	if s.code == "COPYUID" {
+		m.copied = s.args
+	}
+}
+
+// remark takes an untagged OK that belongs to the command: UID MOVE tells in
+// one where the messages went (RFC 6851 section 4.3).
+func (m *command) remark(line []byte) bool {
+	rest, untagged := bytes.CutPrefix(line, []byte("* "))
+	s, ok := parseStatus(rest)
+	if !untagged || !ok || s.typ != "OK" || s.code != "COPYUID" {
+		return false
+	}
+	m.learn(s)
+	return true
+}
+
+// ours tells the responses that answer our commands from all others.
+func ours(line []byte) (name string, args []byte) {
+	rest, ok := bytes.CutPrefix(line, []byte("* "))
+	if !ok {
+		return "", nil
+	}
+	word, args, _ := bytes.Cut(rest, []byte{' '})
+	if len(word) > 0 && word[0] >= '0' && word[0] <= '9' {
+		word, args, _ = bytes.Cut(args, []byte{' '})
+		if bytes.EqualFold(word, []byte("FETCH")) {
+			return "FETCH", args
+		}
+		return "", nil
+	}
+	if bytes.EqualFold(word, []byte("SEARCH")) {
+		return "SEARCH", args
+	}
+	return "", nil
+}
+
+// aside leaves a response to go-imap, for when the turn is over.
+func (m *command) aside(line []byte) error {
+	if bytes.HasPrefix(line, []byte("+")) {
+		return nil // some servers send one too many
+	}
+	p := m.c.pump
+	p.forward(line)
+	for p.literal != nil {
+		if err := p.absorb(); err != nil {
+			return err
+		}
+	}
+	if p.pending.Len() > maxAside {
+		return fmt.Errorf("the server sent more than %d bytes that nobody asked for", maxAside)
+	}
+	return nil
+}
+
+// maxAside bounds what is kept for go-imap while it does not read.
+const maxAside = 1 << 20
+
+// absorb reads the literal of a response that is set aside, and what follows.
+func (p *pump) absorb() error {
+	l := p.literal
+	p.literal = nil
+	if p.drop || l.Left() > maxAside {
+		p.drop = true
+		if err := l.Discard(); err != nil {
+			return err
+		}
+	} else if _, err := io.Copy(&p.pending, l); err != nil {
+		return err
+	}
+	return p.rest()
+}
+
+// finish gives the reading back. Where answers are left, they are read and
+// dropped first.
+func (m *command) finish(err error) error {
+	for err == nil {
+		var sc *scanner
+		if _, sc, err = m.next(); err == nil {
+			err = sc.end()
+		}
+	}
+	close(m.turn.done)
+	if errors.Is(err, errDone) {
+		err = nil
+	}
+	return m.c.explain(m.op, err)
+}
+
+// exec sends a command of our own that has no answer but its end, and returns
+// the arguments of COPYUID where the server sent it.
+func (c *conn) exec(op, words string) (copied string, err error) {
+	m, err := c.begin(op, words)
+	if err != nil {
+		return "", err
+	}
+	err = m.finish(nil)
+	return m.copied, err
+}
+
+// run sends commands of our own and calls each for every response to them.
+// After an error of each the rest of the answers is read and dropped.
+func (c *conn) run(op string, each func(name string, sc *scanner) error, commands ...string) error {
+	m, err := c.begin(op, commands...)
+	if err != nil {
+		return err
+	}
+	for {
+		name, sc, err := m.next()
+		if err != nil {
+			return m.finish(err)
+		}
+		failed := each(name, sc)
+		if err := sc.end(); err != nil {
+			return m.finish(err)
+		}
+		if failed != nil {
+			return errors.Join(failed, m.finish(nil))
+		}
+	}
+}
+
+// formatSet writes ascending numbers as an IMAP set, runs as ranges.
+func formatSet(uids []uint32) string {
+	var b strings.Builder
+	for i := 0; i < len(uids); {
+		j := i
+		for j+1 < len(uids) && uids[j+1] == uids[j]+1 {
+			j++
+		}
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.FormatUint(uint64(uids[i]), 10))
+		if j > i {
+			b.WriteByte(':')
+			b.WriteString(strconv.FormatUint(uint64(uids[j]), 10))
+		}
+		i = j + 1
+	}
+	return b.String()
+}

@@ -1,0 +1,223 @@
+package imapx
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailsession/mailsession/session"
+)
+
+// maxHeader bounds the header of one message in a listing.
+const maxHeader = 1 << 20
+
+// headerFields are those that a summary has; servers keep them in a cache.
+const headerFields = "BODY.PEEK[HEADER.FIELDS (FROM SENDER REPLY-TO TO CC BCC SUBJECT DATE MESSAGE-ID " +
+	"IN-REPLY-TO REFERENCES CONTENT-TYPE AUTO-SUBMITTED PRECEDENCE LIST-ID)]"
+
+// fetchItems returns what to ask for.
+func fetchItems(f session.Fields) string {
+	items := []string{"UID"}
+	for _, i := range []struct {
+		field session.Fields
+		item  string
+	}{
+		{session.FieldFlags, "FLAGS"},
+		{session.FieldReceived, "INTERNALDATE"},
+		{session.FieldSize, "RFC822.SIZE"},
+		{session.FieldHeader, headerFields},
+	} {
+		if f&i.field != 0 {
+			items = append(items, i.item)
+		}
+	}
+	return "(" + strings.Join(items, " ") + ")"
+}
+
+// fetched is what the server told of one message.
+type fetched struct {
+	uid      uint32
+	flags    session.Flags
+	received time.Time
+	size     int64
+	header   []byte
+	err      error // what could not be read of it
+}
+
+// fetch asks for summaries. A message whose answer is malformed comes with its
+// error; where even its number cannot be read, it counts in lost.
+func (c *conn) fetch(uids []uint32, fields session.Fields) (got []fetched, lost error, err error) {
+	words := "UID FETCH " + formatSet(uids) + " " + fetchItems(fields)
+	wanted := func(uid uint32) bool {
+		_, found := slices.BinarySearch(uids, uid)
+		return found
+	}
+	err = c.run("fetch", func(name string, sc *scanner) error {
+		if name != "FETCH" {
+			return nil
+		}
+		var f fetched
+		if err := f.scan(sc); err != nil {
+			if !itemError(err) {
+				return err
+			}
+			f.err = err
+		}
+		switch {
+		case wanted(f.uid):
+			got = append(got, f)
+		case f.uid == 0 && f.err != nil:
+			lost = f.err
+		}
+		return nil
+	}, words)
+	return merge(got), lost, err
+}
+
+// itemError tells what is wrong with one answer from what is wrong with the
+// connection.
+func itemError(err error) bool {
+	_, malformed := errors.AsType[*syntaxError](err)
+	return malformed || errors.Is(err, errTooLarge)
+}
+
+// merge makes one of the several answers that some servers give for a message,
+// in ascending order of UIDs.
+func merge(got []fetched) []fetched {
+	slices.SortStableFunc(got, func(a, b fetched) int { return cmp.Compare(a.uid, b.uid) })
+	merged := got[:0]
+	for _, f := range got {
+		if n := len(merged); n > 0 && merged[n-1].uid == f.uid {
+			merged[n-1].join(f)
+			continue
+		}
+		merged = append(merged, f)
+	}
+	return merged
+}
+
+func (f *fetched) join(g fetched) {
+	if g.flags != nil {
+		f.flags = g.flags
+	}
+	if !g.received.IsZero() {
+		f.received = g.received
+	}
+	if g.size != 0 {
+		f.size = g.size
+	}
+	if g.header != nil {
+		f.header = g.header
+	}
+	f.err = cmp.Or(f.err, g.err)
+}
+
+// scan reads the list of a FETCH response.
+func (f *fetched) scan(sc *scanner) error {
+	if !sc.accept('(') {
+		return sc.malformed("a list")
+	}
+	for !sc.accept(')') {
+		name := sc.name()
+		if len(name) == 0 {
+			return sc.malformed("an item's name")
+		}
+		if err := f.item(string(bytes.ToUpper(name)), sc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fetched) item(name string, sc *scanner) (err error) {
+	switch {
+	case name == "UID":
+		var n uint64
+		n, err = sc.number()
+		f.uid = uint32(n) //nolint:gosec // a number that does not fit names no message that was asked for
+	case name == "FLAGS":
+		f.flags, err = scanFlags(sc)
+	case name == "RFC822.SIZE":
+		var n uint64
+		n, err = sc.number()
+		f.size = int64(min(n, 1<<62)) //nolint:gosec // bounded
+	case name == "INTERNALDATE":
+		var text []byte
+		if text, err = sc.text(64); err == nil {
+			f.received = parseInternalDate(text)
+		}
+	case strings.HasPrefix(name, "BODY[HEADER"):
+		f.header, err = sc.text(maxHeader)
+	default:
+		err = sc.skip()
+	}
+	return err
+}
+
+// scanFlags reads a list of flags. The common ones share their text.
+func scanFlags(sc *scanner) (session.Flags, error) {
+	if !sc.accept('(') {
+		return nil, sc.malformed("a list of flags")
+	}
+	flags := session.Flags{}
+	for !sc.accept(')') {
+		word := sc.name()
+		if len(word) == 0 {
+			return nil, sc.malformed("a flag")
+		}
+		if f := flagOf(word); f != recent {
+			flags = append(flags, f)
+		}
+	}
+	return flags, nil
+}
+
+// recent is about the connection and not about the message; IMAP4rev2 has
+// dropped it.
+const recent session.Flag = `\Recent`
+
+func flagOf(word []byte) session.Flag {
+	for _, f := range []session.Flag{session.Seen, session.Answered, session.Flagged, session.Deleted, session.Draft, recent} {
+		if strings.EqualFold(string(f), string(word)) {
+			return f
+		}
+	}
+	return session.Flag(word)
+}
+
+// parseInternalDate reads a date such as " 2-Jan-2026 15:04:05 +0100". What is
+// not one is the zero time: the message is there all the same.
+func parseInternalDate(text []byte) time.Time {
+	t, err := time.Parse("_2-Jan-2006 15:04:05 -0700", string(bytes.TrimSpace(text)))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// searchUIDs asks for the numbers of the messages that match, ascending. A NOOP
+// goes ahead: only then a server has to tell of messages that came since.
+func (c *conn) searchUIDs(criteria string) ([]uint32, error) {
+	var uids []uint32
+	err := c.run("search", func(name string, sc *scanner) error {
+		if name != "SEARCH" {
+			return nil
+		}
+		for sc.peek() != atEnd && sc.peek() != '(' { // a list of MODSEQ may follow
+			n, err := sc.number()
+			if err != nil {
+				return fmt.Errorf("%s: search: %w", c.address, err)
+			}
+			if n > 0 && n <= 1<<32-1 {
+				uids = append(uids, uint32(n))
+			}
+		}
+		return nil
+	}, "NOOP", "UID SEARCH "+criteria)
+	slices.Sort(uids)
+	return slices.Compact(uids), err
+}

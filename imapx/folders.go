@@ -1,0 +1,224 @@
+package imapx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+
+	"github.com/mailsession/mailsession/session"
+)
+
+// folder is a folder with the server's own name of it.
+type folder struct {
+	session.Folder
+
+	name string
+}
+
+func selectOptions(readOnly bool) *imap.SelectOptions {
+	return &imap.SelectOptions{ReadOnly: readOnly}
+}
+
+// Folders implements [session.Incoming].
+func (c *Client) Folders(ctx context.Context) iter.Seq2[session.Folder, error] {
+	return func(yield func(session.Folder, error) bool) {
+		folders, err := c.list(ctx)
+		if err != nil {
+			yield(session.Folder{}, err)
+			return
+		}
+		for _, f := range folders {
+			if !yield(f.Folder, nil) {
+				return
+			}
+		}
+	}
+}
+
+// list asks for all folders and keeps what it learns.
+func (c *Client) list(ctx context.Context) ([]folder, error) {
+	var folders []folder
+	err := c.read(ctx, "list", func(cn *conn) error {
+		var opts *imap.ListOptions
+		if cn.caps.has("SPECIAL-USE") && cn.caps.has("LIST-EXTENDED") {
+			opts = &imap.ListOptions{ReturnSpecialUse: true}
+		}
+		listed, err := cn.imap.List("", "*", opts).Collect()
+		if err != nil {
+			return err
+		}
+		folders = foldersOf(listed)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.folders = folders
+	c.mu.Unlock()
+	return folders, nil
+}
+
+func foldersOf(listed []*imap.ListData) []folder {
+	folders := make([]folder, 0, len(listed))
+	for _, d := range listed {
+		if slices.Contains(d.Attrs, imap.MailboxAttrNonExistent) {
+			continue
+		}
+		levels := []string{d.Mailbox}
+		if d.Delim != 0 {
+			levels = strings.Split(d.Mailbox, string(d.Delim))
+		}
+		folders = append(folders, folder{name: d.Mailbox, Folder: session.Folder{
+			Path:       session.JoinPath(levels...),
+			Role:       roleOf(d),
+			NoMessages: slices.Contains(d.Attrs, imap.MailboxAttrNoSelect),
+		}})
+	}
+	assignByName(folders)
+	return folders
+}
+
+// roleOf reads the role that the server states (RFC 6154).
+func roleOf(d *imap.ListData) session.Role {
+	if strings.EqualFold(d.Mailbox, "INBOX") {
+		return session.RoleInbox
+	}
+	roles := map[imap.MailboxAttr]session.Role{
+		imap.MailboxAttrSent:      session.RoleSent,
+		imap.MailboxAttrDrafts:    session.RoleDrafts,
+		imap.MailboxAttrTrash:     session.RoleTrash,
+		imap.MailboxAttrJunk:      session.RoleJunk,
+		imap.MailboxAttrArchive:   session.RoleArchive,
+		imap.MailboxAttrAll:       session.RoleAll,
+		imap.MailboxAttrFlagged:   session.RoleFlagged,
+		imap.MailboxAttrImportant: session.RoleImportant,
+	}
+	for _, a := range d.Attrs {
+		if r, ok := roles[a]; ok {
+			return r
+		}
+	}
+	return session.RoleNone
+}
+
+// assignByName gives the roles that the server did not state to folders with
+// the names that servers and programs use for them.
+func assignByName(folders []folder) {
+	stated := map[session.Role]bool{}
+	for _, f := range folders {
+		stated[f.Role] = true
+	}
+	for _, known := range []struct {
+		role  session.Role
+		names []string
+	}{
+		{session.RoleSent, []string{"sent", "sent items", "sent messages", "sent mail"}},
+		{session.RoleDrafts, []string{"drafts", "draft"}},
+		{session.RoleTrash, []string{"trash", "deleted items", "deleted messages", "bin"}},
+		{session.RoleJunk, []string{"junk", "junk e-mail", "junk email", "spam", "bulk mail"}},
+		{session.RoleArchive, []string{"archive", "archives"}},
+	} {
+		if stated[known.role] {
+			continue
+		}
+		if i := named(folders, known.names); i >= 0 {
+			folders[i].Role = known.role
+		}
+	}
+}
+
+// named returns the first folder with one of the names, the earlier names
+// first; -1 where there is none. Only folders at the top or right below INBOX
+// count.
+func named(folders []folder, names []string) int {
+	for _, name := range names {
+		i := slices.IndexFunc(folders, func(f folder) bool {
+			levels := session.SplitPath(f.Path)
+			if len(levels) == 2 && strings.EqualFold(levels[0], "INBOX") {
+				levels = levels[1:]
+			}
+			return len(levels) == 1 && f.Role == session.RoleNone && strings.EqualFold(levels[0], name)
+		})
+		if i >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// resolve returns the server's name of a folder. It asks for the list of
+// folders where what it knows does not help.
+func (c *Client) resolve(ctx context.Context, ref session.FolderRef) (string, error) {
+	if ref == session.Inbox {
+		return "INBOX", nil
+	}
+	c.mu.Lock()
+	known := c.folders
+	c.mu.Unlock()
+	if name, ok := lookUp(known, ref); ok {
+		return name, nil
+	}
+	known, err := c.list(ctx)
+	if err != nil {
+		return "", err
+	}
+	if name, ok := lookUp(known, ref); ok {
+		return name, nil
+	}
+	return "", fmt.Errorf("%s: folder %q: %w", c.address, ref, session.ErrNoFolder)
+}
+
+func lookUp(folders []folder, ref session.FolderRef) (string, bool) {
+	role, byRole := ref.Role()
+	path, byPath := ref.Path()
+	for _, f := range folders {
+		if byRole && f.Role == role && role != session.RoleNone || byPath && f.Path == path {
+			return f.name, true
+		}
+	}
+	return "", false
+}
+
+// enter opens a folder on the connection.
+func (c *Client) enter(cn *conn, name string, readOnly bool) (*selected, error) {
+	s, err := cn.enter(name, readOnly)
+	if e, ok := errors.AsType[*Error](err); ok && (e.Code == "NONEXISTENT" || e.Type == "NO" && e.Code == "") {
+		return nil, fmt.Errorf("%w: %w", session.ErrNoFolder, err)
+	}
+	return s, err
+}
+
+// enterFor opens the folder of an id and checks that the id is of this age.
+func (c *Client) enterFor(cn *conn, parts session.IDParts) error {
+	s, err := c.enter(cn, parts.Folder, c.setup.ReadOnly)
+	if err != nil {
+		return err
+	}
+	if c.scope(s).Validity != parts.Validity {
+		return fmt.Errorf("%s: folder %s: %w", cn.address, parts.Folder, session.ErrStaleID)
+	}
+	return nil
+}
+
+// own takes an id of this mailbox apart.
+func (c *Client) own(id session.ID) (session.IDParts, uint32, error) {
+	parts, err := id.Parts()
+	if err != nil {
+		return parts, 0, err
+	}
+	if parts.Backend != "imap" || parts.Mailbox != c.mailbox {
+		return parts, 0, fmt.Errorf("%s: message %v: %w", c.address, id, session.ErrOtherMailbox)
+	}
+	uid, err := strconv.ParseUint(parts.Key, 10, 32)
+	if err != nil || uid == 0 {
+		return parts, 0, fmt.Errorf("%s: %q is not the id of a message", c.address, id)
+	}
+	return parts, uint32(uid), nil
+}

@@ -1,0 +1,337 @@
+package imapx
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mailsession/mailsession/internal/pool"
+	"github.com/mailsession/mailsession/internal/wire"
+	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/session"
+)
+
+// Messages implements [session.Incoming]. It asks for the numbers of all
+// messages that match and then, page by page, for their summaries.
+func (c *Client) Messages(ctx context.Context, q session.Query) iter.Seq2[*session.Message, error] {
+	return func(yield func(*session.Message, error) bool) {
+		l, err := c.search(ctx, q)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for page := range slices.Chunk(l.uids, c.opts.PageSize) {
+			items, err := l.page(ctx, page)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, it := range items {
+				if !yield(it.message, it.err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// listing is what a query found, in the order it is to be told.
+type listing struct {
+	client *Client
+	query  session.Query
+	folder string // the server's name
+	scope  session.IDParts
+	uids   []uint32
+}
+
+func (c *Client) search(ctx context.Context, q session.Query) (*listing, error) {
+	q.Folder = cmp.Or(q.Folder, session.Inbox)
+	q.Fields = cmp.Or(q.Fields, session.FieldsAll)
+	name, err := c.resolve(ctx, q.Folder)
+	if err != nil {
+		return nil, err
+	}
+	l := &listing{client: c, query: q, folder: name}
+	err = c.read(ctx, "search", func(cn *conn) error {
+		s, err := c.enter(cn, name, c.setup.ReadOnly)
+		if err != nil {
+			return err
+		}
+		l.scope = c.scope(s)
+		l.uids, err = cn.searchUIDs(criteria(q))
+		return err
+	}, slog.String("folder", name))
+	if err != nil {
+		return nil, err
+	}
+	if !q.OldestFirst {
+		slices.Reverse(l.uids)
+	}
+	if q.Limit > 0 && len(l.uids) > q.Limit {
+		l.uids = l.uids[:q.Limit]
+	}
+	return l, nil
+}
+
+// criteria writes a query as search keys (RFC 9051 section 6.4.4).
+func criteria(q session.Query) string {
+	var keys []string
+	for _, k := range []struct {
+		condition session.Condition
+		yes, no   string
+	}{
+		{q.Unread, "UNSEEN", "SEEN"},
+		{q.Answered, "ANSWERED", "UNANSWERED"},
+		{q.Flagged, "FLAGGED", "UNFLAGGED"},
+	} {
+		switch k.condition {
+		case session.Yes:
+			keys = append(keys, k.yes)
+		case session.No:
+			keys = append(keys, k.no)
+		case session.Any:
+		}
+	}
+	if len(keys) == 0 {
+		return "ALL"
+	}
+	return strings.Join(keys, " ")
+}
+
+// scope returns the parts that the ids of a folder's messages share.
+func (c *Client) scope(s *selected) session.IDParts {
+	return session.IDParts{
+		Backend: "imap", Mailbox: c.mailbox, Folder: s.name,
+		Validity: strconv.FormatUint(uint64(s.validity), 10),
+	}
+}
+
+func withKey(scope session.IDParts, uid uint32) session.ID {
+	scope.Key = strconv.FormatUint(uint64(uid), 10)
+	return session.NewID(scope)
+}
+
+// item is a message or why there is none.
+type item struct {
+	message *session.Message
+	err     error
+}
+
+// page asks for the summaries of some messages, in the order of uids. Messages
+// that were removed meanwhile are left out.
+func (l *listing) page(ctx context.Context, uids []uint32) ([]item, error) {
+	ascending := slices.Sorted(slices.Values(uids))
+	var got []fetched
+	var lost error
+	err := l.client.read(ctx, "fetch", func(cn *conn) error {
+		s, err := l.client.enter(cn, l.folder, l.client.setup.ReadOnly)
+		if err != nil {
+			return err
+		}
+		if l.client.scope(s) != l.scope {
+			return fmt.Errorf("%s: folder %s: %w", cn.address, l.folder, session.ErrStaleID)
+		}
+		got, lost, err = cn.fetch(ascending, l.query.Fields)
+		return err
+	}, slog.String("folder", l.folder), slog.Int("messages", len(uids)))
+	if err != nil {
+		return nil, err
+	}
+	return l.items(uids, got, lost), nil
+}
+
+func (l *listing) items(uids []uint32, got []fetched, lost error) []item {
+	items := make([]item, 0, len(uids))
+	for _, uid := range uids {
+		id := withKey(l.scope, uid)
+		i, found := slices.BinarySearchFunc(got, uid, func(f fetched, uid uint32) int { return cmp.Compare(f.uid, uid) })
+		switch {
+		case found && got[i].err != nil:
+			items = append(items, item{err: &session.ItemError{ID: id, Err: got[i].err}})
+		case found:
+			items = append(items, item{message: &session.Message{
+				ID: id, Flags: got[i].flags, Received: got[i].received, Size: got[i].size,
+				Header: message.ParseHeader(got[i].header),
+			}})
+		case lost != nil:
+			// One of the answers could not be told apart; it may be this one.
+			items = append(items, item{err: &session.ItemError{ID: id, Err: lost}})
+		}
+	}
+	return items
+}
+
+// Open implements [session.Incoming]. The reader holds a connection until it
+// is closed or read to its end.
+func (c *Client) Open(ctx context.Context, id session.ID) (io.ReadCloser, error) {
+	parts, uid, err := c.own(id)
+	if err != nil {
+		return nil, err
+	}
+	var body *body
+	err = c.readTwice(ctx, func() error {
+		l, err := c.lease(ctx)
+		if err != nil {
+			return err
+		}
+		if body, err = c.open(l, parts, uid); err != nil {
+			err = l.Conn.explain("open", err)
+			l.Release()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, &session.ItemError{ID: id, Err: err}
+	}
+	return body, nil
+}
+
+func (c *Client) open(l *pool.Lease[*conn], parts session.IDParts, uid uint32) (*body, error) {
+	if err := c.enterFor(l.Conn, parts); err != nil {
+		return nil, err
+	}
+	m, err := l.Conn.begin("open", fmt.Sprintf("UID FETCH %d (UID BODY.PEEK[])", uid))
+	if err != nil {
+		return nil, err
+	}
+	for {
+		name, sc, err := m.next()
+		switch {
+		case errors.Is(err, errDone):
+			return nil, errors.Join(session.ErrNoMessage, m.finish(errDone))
+		case err != nil:
+			return nil, m.finish(err)
+		}
+		if name == "FETCH" {
+			b := &body{lease: l, command: m}
+			found, err := b.find(sc, uid)
+			if found {
+				return b, nil
+			}
+			if err != nil && !itemError(err) {
+				return nil, m.finish(err)
+			}
+		}
+		if err := sc.end(); err != nil {
+			return nil, m.finish(err)
+		}
+	}
+}
+
+// body is a message being read.
+type body struct {
+	lease   *pool.Lease[*conn]
+	command *command
+	literal *wire.Literal // of a streamed body
+	short   *strings.Reader
+	err     error
+}
+
+// find looks for the body in a FETCH response. Where the message's number
+// comes only behind it, the body is taken to be the one that was asked for.
+func (b *body) find(sc *scanner, uid uint32) (bool, error) {
+	if !sc.accept('(') {
+		return false, sc.malformed("a list")
+	}
+	for !sc.accept(')') {
+		name := strings.ToUpper(string(sc.name()))
+		switch name {
+		case "":
+			return false, sc.malformed("an item's name")
+		case "UID":
+			n, err := sc.number()
+			if err != nil || n != uint64(uid) {
+				return false, err
+			}
+		case "BODY[]":
+			return true, b.take(sc)
+		default:
+			if err := sc.skip(); err != nil {
+				return false, err
+			}
+		}
+	}
+	return false, nil
+}
+
+func (b *body) take(sc *scanner) error {
+	if sc.peek() == atLiteral {
+		b.literal = sc.stream()
+		return nil
+	}
+	text, err := sc.text(maxHeader)
+	b.short = strings.NewReader(string(text))
+	return err
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (n int, err error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.literal != nil {
+		n, err = b.literal.Read(p)
+	} else {
+		n, err = b.short.Read(p)
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		// Every byte came. What the server says behind them changes nothing.
+		b.end(true)
+		b.err = io.EOF
+	case err != nil:
+		b.err = b.lease.Conn.explain("open", err)
+		b.end(false)
+	}
+	return n, b.err
+}
+
+// drainLimit is how much of an unread body is read to save the connection.
+const drainLimit = 256 << 10
+
+// Close implements [io.Closer].
+func (b *body) Close() error {
+	if b.lease == nil {
+		return nil
+	}
+	b.err = session.ErrClosed
+	if b.literal != nil && b.literal.Left() > drainLimit {
+		b.lease.Conn.wire.Kill(session.ErrClosed)
+	}
+	b.end(true)
+	return nil
+}
+
+// end gives the connection back.
+func (b *body) end(drain bool) {
+	if b.lease == nil {
+		return
+	}
+	err := b.lease.Conn.wire.Err()
+	if err == nil && drain {
+		err = b.drain()
+	}
+	_ = b.command.finish(err) // the body's own errors are told by Read
+	b.lease.Release()
+	b.lease = nil
+}
+
+func (b *body) drain() error {
+	if b.literal == nil {
+		return b.command.scan.end()
+	}
+	if err := b.literal.Discard(); err != nil {
+		return err
+	}
+	if err := b.command.scan.resume(); err != nil {
+		return err
+	}
+	return b.command.scan.end()
+}

@@ -1,0 +1,230 @@
+package imapx
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/mailsession/mailsession/internal/wire"
+)
+
+// scanner reads the values of one response, its literals included. It forgives
+// what it can: what it cannot is a [syntaxError], after which end still finds
+// the next response.
+type scanner struct {
+	wire *wire.Conn
+	line []byte // what is left of the line, without an announced literal
+
+	announced bool // a literal of size bytes follows the line
+	size      int64
+}
+
+// syntaxError says what a response has in an unexpected place.
+type syntaxError struct {
+	want string
+	near string
+}
+
+func (e *syntaxError) Error() string {
+	return fmt.Sprintf("malformed answer: %s expected at %q", e.want, e.near)
+}
+
+func (s *scanner) malformed(want string) error {
+	near := s.line
+	if len(near) > 40 {
+		near = near[:40]
+	}
+	return &syntaxError{want: want, near: printable(string(near))}
+}
+
+// start begins with the first line of a response.
+func (s *scanner) start(line []byte) {
+	s.line, s.size, s.announced = cutLiteral(line)
+}
+
+// What peek returns where no byte of the line is next.
+const (
+	atEnd     = -1
+	atLiteral = -2
+)
+
+// peek returns the next byte of the line after spaces, atLiteral before a
+// literal and atEnd at the end of the response.
+func (s *scanner) peek() int {
+	s.line = bytes.TrimLeft(s.line, " ")
+	switch {
+	case len(s.line) > 0:
+		return int(s.line[0])
+	case s.announced:
+		return atLiteral
+	}
+	return atEnd
+}
+
+// accept takes the byte c if it is next.
+func (s *scanner) accept(c byte) bool {
+	if s.peek() != int(c) {
+		return false
+	}
+	s.line = s.line[1:]
+	return true
+}
+
+// name takes a word, with its brackets where it has some: BODY[HEADER.FIELDS
+// (FROM)]<0>. It is valid until the next read from the connection.
+func (s *scanner) name() []byte {
+	s.peek()
+	depth, n := 0, 0
+scan:
+	for ; n < len(s.line); n++ {
+		switch c := s.line[n]; {
+		case c == '[':
+			depth++
+		case c == ']' && depth > 0:
+			depth--
+		case depth == 0 && (c == ' ' || c == '(' || c == ')' || c == '"'):
+			break scan
+		}
+	}
+	word := s.line[:n]
+	s.line = s.line[n:]
+	return word
+}
+
+// number takes a number.
+func (s *scanner) number() (uint64, error) {
+	s.peek()
+	n := 0
+	for n < len(s.line) && s.line[n] >= '0' && s.line[n] <= '9' {
+		n++
+	}
+	v, err := strconv.ParseUint(string(s.line[:n]), 10, 64)
+	if err != nil {
+		return 0, s.malformed("a number")
+	}
+	s.line = s.line[n:]
+	return v, nil
+}
+
+// quoted takes a quoted string, of which the opening quote is next.
+func (s *scanner) quoted() ([]byte, error) {
+	rest := s.line[1:]
+	if end := bytes.IndexAny(rest, `"\`); end >= 0 && rest[end] == '"' {
+		s.line = rest[end+1:]
+		return rest[:end], nil
+	}
+	var value []byte
+	for i := 0; i < len(rest); i++ {
+		switch {
+		case rest[i] == '\\' && i+1 < len(rest):
+			i++
+		case rest[i] == '"':
+			s.line = rest[i+1:]
+			return value, nil
+		}
+		value = append(value, rest[i])
+	}
+	return nil, s.malformed("a closing quote")
+}
+
+// errTooLarge says that a value was announced larger than the place for it.
+var errTooLarge = errors.New("the server sends more than fits here")
+
+// text takes a string of any kind, NIL as nil. What is longer than limit is
+// errTooLarge. The bytes belong to the caller.
+func (s *scanner) text(limit int64) ([]byte, error) {
+	switch s.peek() {
+	case '"':
+		v, err := s.quoted()
+		return bytes.Clone(v), err
+	case atLiteral:
+		if s.size > limit {
+			return nil, fmt.Errorf("%w: %d bytes, at most %d", errTooLarge, s.size, limit)
+		}
+		buf := make([]byte, s.size)
+		if _, err := io.ReadFull(s.stream(), buf); err != nil {
+			return nil, err
+		}
+		return buf, s.resume()
+	case atEnd, '(', ')':
+		return nil, s.malformed("a string")
+	}
+	word := s.name()
+	if bytes.EqualFold(word, []byte("NIL")) {
+		return nil, nil
+	}
+	return bytes.Clone(word), nil
+}
+
+// stream returns the announced literal, to be read to its end before resume.
+func (s *scanner) stream() *wire.Literal {
+	s.announced = false
+	return s.wire.Literal(s.size)
+}
+
+// resume reads the line that follows a literal.
+func (s *scanner) resume() error {
+	line, err := s.wire.ReadLine()
+	if err != nil {
+		return err
+	}
+	s.start(line)
+	return nil
+}
+
+// skip passes over one value of any kind: a word, a string, a list.
+func (s *scanner) skip() error {
+	depth := 0
+	for {
+		switch s.peek() {
+		case atEnd:
+			return s.malformed("a value")
+		case '(':
+			s.accept('(')
+			depth++
+		case ')':
+			if depth == 0 {
+				return s.malformed("a value")
+			}
+			s.accept(')')
+			depth--
+		case '"':
+			if _, err := s.quoted(); err != nil {
+				return err
+			}
+		case atLiteral:
+			if err := s.pass(); err != nil {
+				return err
+			}
+		default:
+			if len(s.name()) == 0 {
+				return s.malformed("a value")
+			}
+		}
+		if depth == 0 {
+			return nil
+		}
+	}
+}
+
+// pass reads a literal and drops it.
+func (s *scanner) pass() error {
+	if err := s.stream().Discard(); err != nil {
+		return err
+	}
+	return s.resume()
+}
+
+// end passes over whatever is left of the response.
+func (s *scanner) end() error {
+	s.line = nil
+	for s.announced {
+		if err := s.pass(); err != nil {
+			return err
+		}
+		s.line = nil
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+package imapx
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/mailsession/mailsession/session"
+)
+
+// work is one change to the messages of one folder on one connection.
+type work struct {
+	client *Client
+	conn   *conn
+	batch  *batch
+	to     string // the server's name of the target folder
+
+	// uncertain is set while a command is under way whose effect is not known
+	// until it is answered, and stays set after one that was carried out.
+	uncertain bool
+}
+
+// run makes the change.
+func (w *work) run(change session.Change) error {
+	s, err := w.client.enter(w.conn, w.batch.folder, false)
+	if err != nil {
+		return err
+	}
+	if w.client.scope(s).Validity != w.batch.validity {
+		return fmt.Errorf("%s: folder %s: %w", w.conn.address, w.batch.folder, session.ErrStaleID)
+	}
+	if err := w.missing(); err != nil {
+		return err
+	}
+	for _, step := range []func(session.Change, []uint32) error{w.flags, w.move, w.copy, w.delete} {
+		if uids := w.batch.uids(); len(uids) > 0 {
+			if err := step(change, uids); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// missing finds the messages that are gone. Servers pass over their numbers in
+// silence.
+func (w *work) missing() error {
+	there, err := w.conn.searchUIDs("UID " + formatSet(w.batch.uids()))
+	if err != nil {
+		return err
+	}
+	exists := map[uint32]bool{}
+	for _, uid := range there {
+		exists[uid] = true
+	}
+	for _, t := range w.batch.items {
+		if t.open() && !exists[t.uid] {
+			t.result.Outcome, t.result.Err = session.NotDone, session.ErrNoMessage
+		}
+	}
+	return nil
+}
+
+// exec runs a command that changes something.
+func (w *work) exec(op, words string) (copied string, err error) {
+	w.uncertain = true
+	return w.conn.exec(op, words)
+}
+
+func (w *work) flags(change session.Change, uids []uint32) error {
+	if err := w.store(uids, "+", change.Set); err != nil {
+		return err
+	}
+	return w.store(uids, "-", change.Clear)
+}
+
+// store adds or takes away flags. No flags is no command: an empty list would
+// be harmless here, and with FLAGS alone it would clear them all.
+func (w *work) store(uids []uint32, sign string, flags session.Flags) error {
+	if len(flags) == 0 {
+		return nil
+	}
+	words := make([]string, len(flags))
+	for i, f := range flags {
+		words[i] = string(f)
+	}
+	_, err := w.exec("store", "UID STORE "+formatSet(uids)+" "+sign+"FLAGS.SILENT ("+strings.Join(words, " ")+")")
+	return err
+}
+
+// move moves in one step where the server can, and else by copy, verify, flag
+// and expunge.
+func (w *work) move(change session.Change, uids []uint32) error {
+	if change.MoveTo == "" {
+		return nil
+	}
+	if w.conn.caps.has("MOVE") {
+		copied, err := w.exec("move", "UID MOVE "+formatSet(uids)+" "+mailboxName(w.to))
+		w.tellNewIDs(copied)
+		return err
+	}
+	if !w.conn.caps.has("UIDPLUS") {
+		return w.lacks("move", "neither MOVE nor UIDPLUS, without which the originals cannot be removed safely")
+	}
+	copied, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+mailboxName(w.to))
+	if err != nil {
+		return err
+	}
+	if w.tellNewIDs(copied) < len(uids) {
+		return fmt.Errorf("%s: move to %s: the server does not confirm every copy; the originals stay, copies may be there too", w.conn.address, w.to)
+	}
+	return w.expunge(uids)
+}
+
+func (w *work) copy(change session.Change, uids []uint32) error {
+	if change.CopyTo == "" {
+		return nil
+	}
+	copied, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+mailboxName(w.to))
+	w.tellNewIDs(copied)
+	return err
+}
+
+func (w *work) delete(change session.Change, uids []uint32) error {
+	if !change.Delete {
+		return nil
+	}
+	if !w.conn.caps.has("UIDPLUS") {
+		return w.lacks("delete", "no UIDPLUS, without which messages that others marked would be removed too; set the flag \\Deleted, or move to the trash")
+	}
+	return w.expunge(uids)
+}
+
+// expunge removes the messages and no others (RFC 4315 section 2.1).
+func (w *work) expunge(uids []uint32) error {
+	if err := w.store(uids, "+", session.Flags{session.Deleted}); err != nil {
+		return err
+	}
+	_, err := w.exec("expunge", "UID EXPUNGE "+formatSet(uids))
+	return err
+}
+
+func (w *work) lacks(op, what string) error {
+	return fmt.Errorf("%s: %s: the server offers %s: %w", w.conn.address, op, what, errors.ErrUnsupported)
+}
+
+// tellNewIDs reads the arguments of COPYUID (RFC 4315 section 3): the target's
+// UIDVALIDITY, the old numbers and, in the same order, the new ones. It
+// returns for how many messages of the batch there is a new id.
+func (w *work) tellNewIDs(copied string) int {
+	fields := strings.Fields(copied)
+	if len(fields) != 3 {
+		return 0
+	}
+	limit := len(w.batch.items)
+	from, ok1 := parseSet(fields[1], limit)
+	to, ok2 := parseSet(fields[2], limit)
+	validity, err := strconv.ParseUint(fields[0], 10, 32)
+	if !ok1 || !ok2 || len(from) != len(to) || err != nil {
+		return 0
+	}
+	scope := w.client.scope(&selected{name: w.to, validity: uint32(validity)})
+	fresh := map[uint32]session.ID{}
+	for i, uid := range from {
+		fresh[uid] = withKey(scope, to[i])
+	}
+	told := map[uint32]bool{}
+	for _, t := range w.batch.items {
+		if id, ok := fresh[t.uid]; ok && t.open() {
+			t.result.NewID = id
+			told[t.uid] = true
+		}
+	}
+	return len(told)
+}
+
+// parseSet reads a set of at most limit numbers in the order it is written.
+func parseSet(set string, limit int) (nums []uint32, ok bool) {
+	for part := range strings.SplitSeq(set, ",") {
+		first, last, isRange := strings.Cut(part, ":")
+		lo, err := strconv.ParseUint(first, 10, 32)
+		hi := lo
+		if err == nil && isRange {
+			hi, err = strconv.ParseUint(last, 10, 32)
+		}
+		down := hi < lo // a range may be written either way
+		if down {
+			lo, hi = hi, lo
+		}
+		if err != nil || lo == 0 || hi-lo >= uint64(limit) || len(nums)+int(hi-lo) >= limit {
+			return nil, false
+		}
+		for n := lo; n <= hi; n++ {
+			nums = append(nums, uint32(n))
+		}
+	}
+	return nums, true
+}

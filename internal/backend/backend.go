@@ -1,0 +1,211 @@
+// Package backend holds what the backends of all protocols do in the same way:
+// how a [session.Server] is reached, and how credentials are used, renewed and
+// reported when they are refused.
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"syscall"
+
+	"github.com/mailsession/mailsession/internal/sasl"
+	"github.com/mailsession/mailsession/internal/transcript"
+	"github.com/mailsession/mailsession/internal/wire"
+	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/session"
+)
+
+// Ports are a protocol's default ports, by the kind of encryption.
+type Ports struct{ TLS, STARTTLS, None int }
+
+// Of returns the default port for s.
+func (p Ports) Of(s session.Security) int {
+	switch s {
+	case session.STARTTLS:
+		return p.STARTTLS
+	case session.None:
+		return p.None
+	case session.TLS:
+	}
+	return p.TLS
+}
+
+// Check reports what is wrong with the settings of a server.
+func Check(s session.Server) error {
+	switch {
+	case s.Host == "":
+		return errors.New("the server has no host")
+	case s.Port < 0 || s.Port > 65535:
+		return fmt.Errorf("port %d does not exist", s.Port)
+	case s.Security < session.TLS || s.Security > session.None:
+		return fmt.Errorf("%v does not exist; use TLS, STARTTLS or None", s.Security)
+	}
+	return nil
+}
+
+// Wire returns how to connect to s. The masker keeps credentials out of the
+// transcript.
+func Wire(s session.Server, ports Ports, m transcript.Masker) wire.Config {
+	cfg := wire.Config{
+		Address:     s.Address(ports.Of(s.Security)),
+		ImplicitTLS: s.Security == session.TLS,
+		TLS:         s.TLS,
+		Dial:        s.Dial,
+		Timeouts:    wire.Timeouts(s.Timeouts),
+	}
+	if s.Transcript != nil {
+		cfg.Recorder = transcript.New(s.Transcript, m)
+	}
+	return cfg
+}
+
+// Mechanism picks the SASL mechanism for creds on the connection c from those
+// that the server offers.
+func Mechanism(c *wire.Conn, s session.Server, offered []string, creds sasl.Credentials) (sasl.Mechanism, error) {
+	_, encrypted := c.TLS()
+	return sasl.Choose(offered, creds, &sasl.Policy{
+		Secure:     encrypted || s.AllowPlainAuth,
+		Mechanisms: s.Mechanisms,
+	})
+}
+
+// Login is how one protocol signs in.
+type Login[C any] struct {
+	// Attempt makes a connection and signs in on it.
+	Attempt func(ctx context.Context, creds sasl.Credentials) (C, error)
+	// Refused reports whether err is the server's refusal of the credentials,
+	// and not a failure of the line or a passing trouble of the server.
+	Refused func(err error) bool
+	// Remedy says what to do about a refusal that the protocol knows, "" where
+	// it knows none.
+	Remedy func(err error) string
+}
+
+// Connect signs in with c. A refused token is invalidated once, and a new one
+// tried on a new connection; a second refusal, or that of a password, is a
+// [*session.AuthError].
+func (l Login[C]) Connect(ctx context.Context, c session.Credentials, s session.Server, address string) (C, error) {
+	var none C
+	creds, token, err := current(ctx, c, s, address)
+	if err != nil {
+		return none, err
+	}
+	conn, err := l.Attempt(ctx, creds)
+	if err == nil || !l.Refused(err) {
+		return conn, err
+	}
+	if token == nil {
+		return none, l.authError(err, creds, address, passwordRemedy)
+	}
+	source, ok := c.Tokens.For(s.Resource).(oauth.Invalidator)
+	if !ok {
+		return none, l.authError(err, creds, address, fixedTokenRemedy)
+	}
+	if err := source.Invalidate(ctx, token); err != nil {
+		return none, fmt.Errorf("%s: replace the refused token: %w", address, err)
+	}
+	if creds, _, err = current(ctx, c, s, address); err != nil {
+		return none, err
+	}
+	conn, err = l.Attempt(ctx, creds)
+	if err != nil && l.Refused(err) {
+		return none, l.authError(err, creds, address, tokenRemedy)
+	}
+	return conn, err
+}
+
+const (
+	passwordRemedy   = "check user name and password; where the provider has switched passwords off, sign in with OAuth"
+	fixedTokenRemedy = "give a fresh access token, issued for this user and this protocol"
+	tokenRemedy      = "a fresh token was refused too: check that the sign-in grants access to this protocol, that the user owns the mailbox or has rights to it, and that the protocol is switched on for the mailbox"
+)
+
+// current returns the credentials of this moment.
+func current(ctx context.Context, c session.Credentials, s session.Server, address string) (sasl.Credentials, *oauth.Token, error) {
+	creds := sasl.Credentials{User: c.User, Password: c.Password}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return creds, nil, fmt.Errorf("server address: %w", err)
+	}
+	creds.Host = host
+	if creds.Port, err = strconv.Atoi(port); err != nil {
+		return creds, nil, fmt.Errorf("server address: %w", err)
+	}
+	if c.Tokens == nil {
+		return creds, nil, nil
+	}
+	token, err := c.Tokens.For(s.Resource).Token(ctx)
+	if err != nil {
+		return creds, nil, fmt.Errorf("%s: access token for %s: %w", address, c.User, err)
+	}
+	creds.Token = token.AccessToken
+	return creds, token, nil
+}
+
+func (l Login[C]) authError(err error, creds sasl.Credentials, address, remedy string) error {
+	e := &session.AuthError{Server: address, User: creds.User, Remedy: remedy, Err: err}
+	if known := l.Remedy(err); known != "" {
+		e.Remedy = known
+	}
+	if se, ok := errors.AsType[*sasl.Error](err); ok {
+		e.Mechanism, e.Err = se.Mechanism, se.Err
+		if c := se.Challenge; c != nil {
+			e.Status, e.Schemes, e.Scope, e.Challenge = c.Status, c.Schemes, c.Scope, c.Raw
+		}
+	}
+	return e
+}
+
+// LostError says that the connection failed, or was cut, during an operation.
+type LostError struct {
+	Server string // "host:port"
+	Op     string
+	Err    error
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("%s: %s: connection lost: %v", e.Server, e.Op, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Temporary reports whether another try may fare better: the line broke, or the
+// server fell silent.
+func (e *LostError) Temporary() bool {
+	_, silent := errors.AsType[*wire.TimeoutError](e.Err)
+	return silent || broken(e.Err)
+}
+
+// broken reports whether a connection ended by itself, without anybody here
+// wanting it to.
+func broken(cause error) bool {
+	if Deliberate(cause) {
+		return false
+	}
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE} {
+		if errors.Is(cause, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// Deliberate reports whether a connection ended because the program wanted it
+// to: its context ended, or it closed the backend.
+func Deliberate(cause error) bool {
+	return errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) ||
+		errors.Is(cause, session.ErrClosed)
+}
+
+// IsLost reports whether err is a connection that broke by itself, so that
+// another one is worth a try at once. A server that fell silent is not: the
+// caller has waited long enough.
+func IsLost(err error) bool {
+	lost, ok := errors.AsType[*LostError](err)
+	return ok && broken(lost.Err)
+}

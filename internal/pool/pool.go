@@ -1,0 +1,286 @@
+// Package pool keeps a few connections to one server and hands each out to one
+// operation at a time.
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Conn is a connection as the pool sees it.
+type Conn interface {
+	comparable
+
+	// Bind ties the connection to ctx until release is called: when ctx ends,
+	// the connection is cut with the context's error.
+	Bind(ctx context.Context) (release func())
+
+	// Usable reports whether the connection can serve another operation as
+	// far as is known. It does no I/O.
+	Usable() bool
+
+	// Rest is called before the connection is put aside.
+	Rest()
+
+	// Goodbye ends the connection in order, within a few seconds.
+	Goodbye()
+
+	// Abandon ends the connection at once.
+	Abandon()
+}
+
+// Options are the settings of a pool.
+type Options[C Conn] struct {
+	// Size is how many connections may be in use at a time.
+	Size int
+	// IdleTimeout is how long an unused connection is kept. Where it is
+	// negative none is.
+	IdleTimeout time.Duration
+	// Dial makes a connection.
+	Dial func(ctx context.Context) (C, error)
+	// Probe asks the server whether a connection that was unused for
+	// ProbeAfter still works: middleboxes drop quiet connections without a
+	// word. Nil means that none is asked.
+	Probe      func(c C) bool
+	ProbeAfter time.Duration
+	// Closed is the error of operations on a closed pool.
+	Closed error
+}
+
+// Pool is safe for concurrent use. It does no I/O while it holds its mutex.
+type Pool[C Conn] struct {
+	opts     Options[C]
+	slots    chan struct{} // one element for each lease
+	goodbyes sync.WaitGroup
+
+	mu     sync.Mutex
+	idle   []resting[C] // the one used last at the end
+	leases map[*Lease[C]]struct{}
+	sweep  *time.Timer
+	closed bool
+}
+
+type resting[C Conn] struct {
+	conn  C
+	since time.Time
+}
+
+// New returns an empty pool.
+func New[C Conn](o Options[C]) *Pool[C] {
+	return &Pool[C]{opts: o, slots: make(chan struct{}, o.Size), leases: map[*Lease[C]]struct{}{}}
+}
+
+// Lease is the right to use one connection.
+type Lease[C Conn] struct {
+	// Conn is the connection.
+	Conn C
+	// Context is that of the operation; it ends also when the pool is closed,
+	// with Options.Closed as its cause.
+	Context context.Context //nolint:containedctx // the lease is the operation's own view of its context
+	// Reused says that the connection served others before: it may have died
+	// without anybody noticing.
+	Reused bool
+
+	pool   *Pool[C]
+	end    context.CancelCauseFunc
+	unbind func()
+}
+
+// Get waits until a connection may be used and returns it, bound to ctx. The
+// caller releases the lease.
+func (p *Pool[C]) Get(ctx context.Context) (*Lease[C], error) {
+	l := &Lease[C]{pool: p}
+	l.Context, l.end = context.WithCancelCause(ctx)
+	if !p.register(l) {
+		l.end(nil)
+		return nil, p.opts.Closed
+	}
+	select {
+	case p.slots <- struct{}{}:
+	case <-l.Context.Done():
+		err := fmt.Errorf("wait for a free connection: %w", endOf(l.Context))
+		p.unregister(l)
+		return nil, err
+	}
+	if err := l.acquire(); err != nil {
+		l.leave()
+		return nil, err
+	}
+	return l, nil
+}
+
+// endOf returns the error of an ended context together with its cause, where
+// that is another one.
+func endOf(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || errors.Is(cause, err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+func (p *Pool[C]) register(l *Lease[C]) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.leases[l] = struct{}{}
+	return true
+}
+
+func (p *Pool[C]) unregister(l *Lease[C]) {
+	p.mu.Lock()
+	delete(p.leases, l)
+	p.mu.Unlock()
+	l.end(nil)
+}
+
+// acquire takes a kept connection that works, or makes one.
+func (l *Lease[C]) acquire() error {
+	for {
+		r, ok := l.pool.take()
+		if !ok {
+			return l.dial()
+		}
+		l.Conn, l.Reused = r.conn, true
+		l.unbind = l.Conn.Bind(l.Context)
+		if l.pool.works(r) {
+			return nil
+		}
+		l.unbind()
+		l.Conn.Abandon()
+		if l.Context.Err() != nil {
+			return endOf(l.Context)
+		}
+	}
+}
+
+func (l *Lease[C]) dial() error {
+	c, err := l.pool.opts.Dial(l.Context)
+	if err != nil {
+		return err
+	}
+	l.Conn, l.Reused = c, false
+	l.unbind = c.Bind(l.Context)
+	return nil
+}
+
+// Renew puts a new connection in the place of the lease's own, which is ended.
+// After an error the lease is released.
+func (l *Lease[C]) Renew() error {
+	l.unbind()
+	l.Conn.Abandon()
+	if err := l.dial(); err != nil {
+		l.leave()
+		return err
+	}
+	return nil
+}
+
+// Release gives the connection back. It must be called once.
+func (l *Lease[C]) Release() {
+	l.unbind()
+	if !l.pool.keep(l.Conn) {
+		l.Conn.Abandon()
+	}
+	l.leave()
+}
+
+func (l *Lease[C]) leave() {
+	<-l.pool.slots
+	l.pool.unregister(l)
+}
+
+// take returns the connection that was used last.
+func (p *Pool[C]) take() (r resting[C], ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.idle) - 1
+	if last < 0 {
+		return r, false
+	}
+	r = p.idle[last]
+	p.idle = p.idle[:last]
+	return r, true
+}
+
+func (p *Pool[C]) works(r resting[C]) bool {
+	if !r.conn.Usable() {
+		return false
+	}
+	if p.opts.Probe == nil || time.Since(r.since) < p.opts.ProbeAfter {
+		return true
+	}
+	return p.opts.Probe(r.conn)
+}
+
+// keep puts c aside for the next lease, where that makes sense.
+func (p *Pool[C]) keep(c C) bool {
+	if !c.Usable() || p.opts.IdleTimeout < 0 {
+		return false
+	}
+	c.Rest()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.idle = append(p.idle, resting[C]{conn: c, since: time.Now()})
+	if p.sweep == nil {
+		p.sweep = time.AfterFunc(p.opts.IdleTimeout, p.expire)
+	}
+	return true
+}
+
+// expire ends the connections that nobody used for long.
+func (p *Pool[C]) expire() {
+	p.mu.Lock()
+	p.sweep = nil
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	var old []C
+	p.idle = slices.DeleteFunc(p.idle, func(r resting[C]) bool {
+		if time.Since(r.since) < p.opts.IdleTimeout {
+			return false
+		}
+		old = append(old, r.conn)
+		return true
+	})
+	if len(p.idle) > 0 {
+		p.sweep = time.AfterFunc(p.opts.IdleTimeout-time.Since(p.idle[0].since), p.expire)
+	}
+	p.goodbyes.Add(1)
+	p.mu.Unlock()
+	defer p.goodbyes.Done()
+	for _, c := range old {
+		c.Goodbye()
+	}
+}
+
+// Close ends the operations that are under way and says goodbye on the
+// connections that are not in use, for which it waits.
+func (p *Pool[C]) Close() {
+	p.mu.Lock()
+	p.closed = true
+	idle := p.idle
+	p.idle = nil
+	for l := range p.leases {
+		l.end(p.opts.Closed)
+	}
+	if p.sweep != nil {
+		p.sweep.Stop()
+		p.sweep = nil
+	}
+	p.mu.Unlock()
+	for _, r := range idle {
+		p.goodbyes.Go(r.conn.Goodbye)
+	}
+	p.goodbyes.Wait()
+}

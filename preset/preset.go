@@ -1,0 +1,109 @@
+// Package preset is what is known of mail providers, as data: endpoints,
+// scopes, servers and habits, so that a program names a provider and not its
+// addresses.
+//
+// A preset has no client id. Register the program with the provider, and give
+// the client id that it gets there to [Provider.Config].
+//
+//	p := preset.Microsoft365("common")
+//	grant, err := oauth.SignIn(ctx, p.Config(clientID, preset.IMAP, preset.SMTP), nil)
+package preset
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/session"
+)
+
+// Protocol is a way to mail at a provider.
+type Protocol string
+
+// The protocols.
+const (
+	IMAP Protocol = "IMAP"
+	SMTP Protocol = "SMTP"
+)
+
+// Provider is one provider of mail.
+type Provider struct {
+	// Name is what people call it.
+	Name string
+	// Source and Checked say where the data is from and when it was last
+	// compared with that.
+	Source  string
+	Checked time.Time
+
+	// Endpoint is the provider's authorization server.
+	Endpoint oauth.Endpoint
+	// RedirectURL is the loopback redirect to register for programs on a
+	// user's computer; the provider accepts any port.
+	RedirectURL string
+	// AuthParams are parameters that the provider's sign-in needs.
+	AuthParams url.Values
+	// SignInScopes are those that name the user and allow to refresh.
+	SignInScopes []string
+	// Scopes are those of each protocol.
+	Scopes map[Protocol][]string
+
+	// IMAP and SMTP are the servers.
+	IMAP, SMTP session.Server
+
+	// FilesSent says that the provider itself files what is sent through its
+	// SMTP server in the Sent folder.
+	FilesSent bool
+}
+
+// Config returns the settings for a sign-in that opens the given protocols,
+// all that the provider has where none is given. Microsoft's and Google's
+// public clients have no secret; set ClientSecret where the provider gave one.
+func (p Provider) Config(clientID string, protocols ...Protocol) *oauth.Config {
+	if len(protocols) == 0 {
+		protocols = slices.Sorted(maps.Keys(p.Scopes))
+	}
+	var scopes []string
+	for _, proto := range protocols {
+		scopes = append(scopes, p.Scopes[proto]...)
+	}
+	scopes = append(scopes, p.SignInScopes...)
+	return &oauth.Config{
+		ClientID:    clientID,
+		Endpoint:    p.Endpoint,
+		Scopes:      unique(scopes),
+		RedirectURL: p.RedirectURL,
+		AuthParams:  maps.Clone(p.AuthParams),
+	}
+}
+
+// unique drops what is there twice and keeps the order.
+func unique(list []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(list, func(s string) bool {
+		was := seen[s]
+		seen[s] = true
+		return was
+	})
+}
+
+// Names returns the names that ByName knows.
+func Names() []string { return []string{"google", "microsoft", "outlook.com"} }
+
+// ByName returns a provider by its short name: "microsoft" for Microsoft 365
+// with any organization, "outlook.com" for Microsoft's personal accounts,
+// "google" for Gmail and Google Workspace.
+func ByName(name string) (Provider, error) {
+	switch strings.ToLower(name) {
+	case "microsoft":
+		return Microsoft365("common"), nil
+	case "outlook.com":
+		return OutlookCom(), nil
+	case "google":
+		return Google(), nil
+	}
+	return Provider{}, fmt.Errorf("preset: no provider is called %q; known are %s", name, strings.Join(Names(), ", "))
+}

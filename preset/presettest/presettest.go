@@ -1,0 +1,192 @@
+// Package presettest is a whole fake mail provider in one call: an
+// authorization server, an IMAP server and an SMTP server over the same
+// mailboxes, and a preset that points the other packages at them.
+//
+//	provider := presettest.NewProvider(nil)
+//	defer provider.Close()
+//	ann := provider.Add("ann@contoso.example", secret.New("correct horse"))
+//	ann.Append("INBOX", mailtest.CRLF(text), nil)
+//
+// Programs are given provider.Preset() in place of a preset of a real
+// provider, and sign in with provider.Browser in place of a person. Everything
+// else they do as they would outside.
+//
+// The servers are those of oauthtest, imaptest and smtptest: their faults, and
+// their logs of what the program said, are reached through the fields OAuth,
+// IMAP and SMTP.
+package presettest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/mailsession/mailsession/imaptest"
+	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/oauth/oauthtest"
+	"github.com/mailsession/mailsession/preset"
+	"github.com/mailsession/mailsession/secret"
+	"github.com/mailsession/mailsession/session"
+	"github.com/mailsession/mailsession/smtptest"
+)
+
+// What the fake provider calls itself.
+const (
+	// Resource is what access tokens for its mail are issued for.
+	Resource = "https://mail.contoso.example"
+	// ClientID is the program that is registered with it.
+	ClientID = oauthtest.DefaultClientID
+
+	imapScope = Resource + "/IMAP"
+	smtpScope = Resource + "/SMTP"
+	imapHost  = "imap.contoso.example"
+	smtpHost  = "smtp.contoso.example"
+)
+
+// Options change how a Provider behaves. The zero value is a provider over
+// loopback TCP that speaks TLS from the first byte and never rotates refresh
+// tokens.
+type Options struct {
+	// InMemory makes the servers reachable over pipes only, for tests in
+	// virtual time; NewProvider must then be called inside the bubble that
+	// uses the provider.
+	InMemory bool
+	// Security is how the mail servers encrypt; the zero value means TLS.
+	Security session.Security
+	// Rotation is what becomes of refresh tokens that were used.
+	Rotation oauthtest.Rotation
+	// AccessLifetime is how long access tokens live, one hour if zero.
+	AccessLifetime time.Duration
+}
+
+// Provider is a running fake provider. It is safe for concurrent use.
+type Provider struct {
+	// Box holds the mailboxes.
+	Box *mailtest.Box
+	// OAuth, IMAP and SMTP are the servers.
+	OAuth *oauthtest.Server
+	IMAP  *imaptest.Server
+	SMTP  *smtptest.Server
+
+	opts Options
+}
+
+// NewProvider starts a provider without accounts; o may be nil. Like
+// net/http/httptest.NewServer it panics where it cannot listen.
+func NewProvider(o *Options) *Provider {
+	if o == nil {
+		o = &Options{}
+	}
+	security := map[session.Security]mailtest.Security{
+		session.TLS: mailtest.TLS, session.STARTTLS: mailtest.STARTTLS, session.None: mailtest.Plaintext,
+	}[o.Security]
+	box := mailtest.New()
+	return &Provider{
+		Box: box,
+		OAuth: oauthtest.New(&oauthtest.Options{
+			InMemory:       o.InMemory,
+			Accounts:       []oauthtest.Account{},
+			Scopes:         []string{imapScope, smtpScope, "openid", "email", "profile", "offline_access"},
+			MailScopes:     []string{imapScope, smtpScope},
+			Rotation:       o.Rotation,
+			AccessLifetime: o.AccessLifetime,
+		}),
+		IMAP: imaptest.New(box, &imaptest.Options{Security: security, Hosts: []string{imapHost}}),
+		SMTP: smtptest.New(box, &smtptest.Options{Security: security, Hosts: []string{smtpHost}}),
+		opts: *o,
+	}
+}
+
+// Add makes an account with a password and lets it sign in at the
+// authorization server too. An account without a password opens by token only.
+func (p *Provider) Add(address string, password secret.Text) *mailtest.Account {
+	p.OAuth.AddAccount(oauthtest.Account{Email: address})
+	account := p.Box.Add(address, password)
+	account.AcceptTokens(func(_ context.Context, token secret.Text) error {
+		err := p.OAuth.CheckToken(address, token.Reveal())
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, oauthtest.ErrWrongScope):
+			return &mailtest.TokenError{Status: "400", Code: "insufficient_scope", Scope: imapScope + " " + smtpScope}
+		}
+		return &mailtest.TokenError{Scope: imapScope + " " + smtpScope}
+	})
+	return account
+}
+
+// Preset returns what a program has to know of the provider.
+func (p *Provider) Preset() preset.Provider {
+	return preset.Provider{
+		Name:    "Contoso",
+		Source:  "preset/presettest",
+		Checked: time.Now(),
+		Endpoint: oauth.Endpoint{
+			Issuer:                p.OAuth.Issuer(),
+			AuthURL:               p.OAuth.AuthURL(),
+			TokenURL:              p.OAuth.TokenURL(),
+			ResponseMode:          "form_post",
+			IssuerInRedirect:      true,
+			RefreshTokensReusable: p.opts.Rotation == oauthtest.RotateNever || p.opts.Rotation == oauthtest.RotateKeepOld,
+		},
+		RedirectURL:  "http://127.0.0.1",
+		SignInScopes: []string{"openid", "email", "profile", "offline_access"},
+		Scopes: map[preset.Protocol][]string{
+			preset.IMAP: {imapScope},
+			preset.SMTP: {smtpScope},
+		},
+		IMAP: p.server(imapHost, p.IMAP),
+		SMTP: p.server(smtpHost, p.SMTP),
+	}
+}
+
+// fake is what the mail servers have in common.
+type fake interface {
+	Addr() string
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+	ClientTLS() *tls.Config
+}
+
+func (p *Provider) server(host string, f fake) session.Server {
+	s := session.Server{Host: host, Security: p.opts.Security, TLS: f.ClientTLS(), Resource: Resource}
+	s.AllowPlainAuth = s.Security == session.None // nobody else is on this line
+	if p.opts.InMemory {
+		s.Dial = f.Dial
+		return s
+	}
+	address, port, err := net.SplitHostPort(f.Addr())
+	if err == nil {
+		s.Host = address
+		s.Port, err = strconv.Atoi(port)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("presettest: %s does not listen: %v", host, err))
+	}
+	return s
+}
+
+// Config returns the settings for a sign-in, with an HTTP client that reaches
+// the provider over TCP and in memory.
+func (p *Provider) Config(protocols ...preset.Protocol) *oauth.Config {
+	c := p.Preset().Config(ClientID, protocols...)
+	c.HTTPClient = p.OAuth.Client()
+	return c
+}
+
+// Browser returns options for a sign-in in which a plain HTTP client plays the
+// browser and the person at it, who signs in as address.
+func (p *Provider) Browser(address string) *oauth.SignInOptions {
+	return &oauth.SignInOptions{LoginHint: address, OpenURL: p.OAuth.Browser, Listen: p.OAuth.Listen}
+}
+
+// Close ends all servers and their connections.
+func (p *Provider) Close() {
+	p.IMAP.Close()
+	p.SMTP.Close()
+	p.OAuth.Close()
+}

@@ -1,0 +1,78 @@
+package session
+
+import (
+	"context"
+	"io"
+	"iter"
+
+	"github.com/mailsession/mailsession/message"
+)
+
+// Incoming is a way to read and change mail. Programs use a [Session];
+// backends implement this.
+//
+// A backend is made without I/O, dials when it is first used, dials again when
+// its connection died and is safe for concurrent use. When a context ends, the
+// call returns the context's error at once and the connection it used is
+// closed.
+type Incoming interface {
+	// Folders iterates over all folders. An error is the last item.
+	Folders(ctx context.Context) iter.Seq2[Folder, error]
+
+	// Messages iterates over summaries with the fields that q asks for,
+	// newest first unless q says otherwise. It never sets \Seen. It takes a
+	// page, lets go of the connection and then yields, so that any call is
+	// legal inside the loop. A message that cannot be read is an
+	// [*ItemError] beside a nil message, and the iteration goes on; any other
+	// error is the last item.
+	Messages(ctx context.Context, q Query) iter.Seq2[*Message, error]
+
+	// Open returns the raw bytes of a message (RFC 5322), streamed. They end
+	// in io.EOF only if all of them came, else in io.ErrUnexpectedEOF or the
+	// cause. The reader may hold a connection until it is closed; it stays
+	// bound to ctx.
+	Open(ctx context.Context, id ID) (io.ReadCloser, error)
+
+	// Apply makes the change to each message and returns one Result an id,
+	// in the order of the ids. The error is nil where every Result could be
+	// determined, even if some are NotDone.
+	Apply(ctx context.Context, c Change, ids ...ID) ([]Result, error)
+
+	// Facts tells what the backend can do here and its limits.
+	Facts(ctx context.Context) (Facts, error)
+
+	// Close ends all connections. Calls that are under way return an error
+	// that wraps [ErrClosed], as do later ones.
+	Close() error
+}
+
+// Outgoing is a way to send mail. Programs use a [Session]; backends implement
+// this. What is said of connections and contexts at [Incoming] holds here too.
+type Outgoing interface {
+	// Send sends the message to every recipient of the envelope. The error
+	// is nil only where all were accepted. Message and envelope are checked
+	// before the first byte leaves.
+	Send(ctx context.Context, e Envelope, m message.Source) (Receipt, error)
+
+	// Close ends all connections.
+	Close() error
+}
+
+// Facts is what a backend says of itself.
+type Facts struct {
+	// Backend is the protocol: "imap", "pop3", "ews", "graph".
+	Backend string
+	// Server is how the server names itself, where it does.
+	Server string
+	// OneFolder says that there is but the inbox.
+	OneFolder bool
+	// NoFlags says that no flag can be kept on the server.
+	NoFlags bool
+	// Keywords says that flags other than the named ones can be kept.
+	Keywords bool
+	// SafeMove says that a move is one step on the server, or can be verified
+	// and undone; without it, moving is refused.
+	SafeMove bool
+	// NewIDs says that the id of a moved or copied message is told.
+	NewIDs bool
+}

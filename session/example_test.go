@@ -1,0 +1,76 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/mailsession/mailsession/imapx"
+	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/preset"
+	"github.com/mailsession/mailsession/preset/presettest"
+	"github.com/mailsession/mailsession/secret"
+	"github.com/mailsession/mailsession/session"
+	"github.com/mailsession/mailsession/smtpx"
+)
+
+// printUnread is the program of the README.
+func printUnread(ctx context.Context, p preset.Provider, clientID string, how *oauth.SignInOptions) error {
+	grant, err := oauth.SignIn(ctx, p.Config(clientID), how) // opens the browser
+	if err != nil {
+		return err
+	}
+	creds := session.Credentials{User: grant.Address(), Tokens: grant}
+	s, err := session.New(creds, imapx.Backend(p.IMAP, nil), smtpx.Backend(p.SMTP, nil), nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for m, err := range s.Messages(ctx, session.Query{Unread: session.Yes, Limit: 10}) {
+		if err != nil {
+			return err
+		}
+		fmt.Println(m.Header.Subject())
+	}
+	return nil
+}
+
+func Example() {
+	provider := presettest.NewProvider(nil) // a real program: preset.Microsoft365("common")
+	defer provider.Close()
+	ann := provider.Add("ann@contoso.example", secret.Text{})
+	for _, subject := range []string{"Lunch on Friday?", "The contract"} {
+		if _, err := ann.Append("INBOX", mailtest.CRLF("From: bob@contoso.example\nSubject: "+subject+"\n\nHello Ann.\n"), nil); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	err := printUnread(context.Background(), provider.Preset(), presettest.ClientID, provider.Browser("ann@contoso.example"))
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// The contract
+	// Lunch on Friday?
+}
+
+// TestREADME keeps the program of the README equal to the one that is compiled
+// and run here.
+func TestREADME(t *testing.T) {
+	source, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, _ := strings.Cut(string(source), "// printUnread is the program of the README.\n")
+	program, _, ok := strings.Cut(program, "\n}\n")
+	if !ok || !strings.Contains(string(readme), "```go\n"+program+"\n}\n```\n") {
+		t.Errorf("README.md does not have this program between ```go and ```:\n%s\n}", program)
+	}
+}

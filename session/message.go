@@ -1,0 +1,92 @@
+package session
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailsession/mailsession/message"
+)
+
+// Flag is a mark on a message. The named ones exist in every protocol that has
+// flags; any other is a keyword, where the backend can keep those.
+type Flag string
+
+// The named flags (RFC 9051 section 2.3.2).
+const (
+	Seen     Flag = `\Seen`
+	Answered Flag = `\Answered`
+	Flagged  Flag = `\Flagged`
+	Deleted  Flag = `\Deleted`
+	Draft    Flag = `\Draft`
+)
+
+// Flags is a set of flags.
+type Flags []Flag
+
+// Has reports whether f is set. Letters' case does not count.
+func (fs Flags) Has(f Flag) bool {
+	return slices.ContainsFunc(fs, func(g Flag) bool { return strings.EqualFold(string(g), string(f)) })
+}
+
+// Message is a summary of one message. The parts that the query's Fields did
+// not ask for are zero.
+type Message struct {
+	ID    ID
+	Flags Flags
+	// Received is when the message came to its mailbox.
+	Received time.Time
+	// Size is the message's size in bytes. Some servers only estimate it.
+	Size int64
+	// Header has the fields that listings show and programs route by: From,
+	// Sender, Reply-To, To, Cc, Bcc, Subject, Date, Message-ID, In-Reply-To,
+	// References, Content-Type, Auto-Submitted, Precedence and List-Id. Its
+	// methods decode them. A backend may give the whole header; Open always has
+	// it.
+	Header message.Header
+}
+
+// Unread reports whether the message is not marked as seen.
+func (m *Message) Unread() bool { return !m.Flags.Has(Seen) }
+
+// Fields says which parts of a summary to ask for.
+type Fields uint
+
+// The parts of a summary.
+const (
+	FieldFlags Fields = 1 << iota
+	FieldReceived
+	FieldSize
+	FieldHeader
+
+	// FieldsAll is what a query asks for by default.
+	FieldsAll = FieldFlags | FieldReceived | FieldSize | FieldHeader
+)
+
+// Condition asks for a property: that messages have it, lack it, or either.
+type Condition int8
+
+// The conditions. Any is the zero value.
+const (
+	Any Condition = iota
+	Yes
+	No
+)
+
+// Query says which messages to list, and what of them.
+type Query struct {
+	// Folder is the inbox where it is not set.
+	Folder FolderRef
+
+	Unread   Condition
+	Answered Condition
+	Flagged  Condition
+
+	// OldestFirst turns the order round.
+	OldestFirst bool
+	// Limit is the number of messages after which the iteration ends; zero
+	// means all.
+	Limit int
+	// Fields is FieldsAll where it is zero.
+	Fields Fields
+}

@@ -1,0 +1,326 @@
+// Package session is what programs hold to read, change and send mail: a
+// [Session] joins credentials with one way in and one way out.
+//
+// The way in is an [Incoming] (imapx for IMAP), the way out an [Outgoing]
+// (smtpx for SMTP). Both are made by their own packages and handed to [New];
+// the program above them does not see which they are:
+//
+//	s, err := session.New(creds,
+//		imapx.Backend(provider.IMAP, nil),
+//		smtpx.Backend(provider.SMTP, nil), nil)
+//
+// New does no I/O. Backends dial when they are first used and dial again when
+// a connection died, so a Session lives as long as the program wants.
+//
+// # Reading
+//
+// [Session.Messages] iterates over summaries, newest first. Any call is legal
+// inside the loop and break leaks nothing. A message that cannot be read comes
+// as an [*ItemError] and the loop goes on; any other error is the last item.
+// Nothing sets a message's \Seen flag but [Session.Apply].
+//
+// # Changing
+//
+// [Session.Apply] changes flags, moves, copies and deletes, and answers for
+// each message by itself.
+//
+// # Sending
+//
+// [Session.Send] tells what became of a message: see [SendOutcome]. Only what
+// was [NotSent] may be sent again without risk.
+//
+// # Errors
+//
+// An error names the server, the operation and, where there is one, the
+// remedy; never a password, a token or a message's text. Ask [Temporary],
+// [RetryAfter] and [NeedsSignIn] what to do about it, or use errors.As with
+// [*AuthError], [*ModeError], [*SendError] and the protocol's own error type.
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+
+	"github.com/mailsession/mailsession/internal/observe"
+	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/secret"
+)
+
+// Mode says what a Session may do.
+type Mode int
+
+// The modes. ReadWrite is the zero value.
+const (
+	// ReadWrite allows everything.
+	ReadWrite Mode = iota
+	// ReadOnly allows reading. Nothing is changed on the server; IMAP folders
+	// are opened by EXAMINE.
+	ReadOnly
+	// SendOnly allows sending.
+	SendOnly
+)
+
+// String returns "read-write", "read-only" or "send-only".
+func (m Mode) String() string {
+	switch m {
+	case ReadWrite:
+		return "read-write"
+	case ReadOnly:
+		return "read-only"
+	case SendOnly:
+		return "send-only"
+	}
+	return fmt.Sprintf("mode %d", int(m))
+}
+
+// Credentials is who signs in, and how: with Tokens if they are set, else with
+// Password.
+type Credentials struct {
+	// User is the name to sign in with, mostly the mail address. To open a
+	// shared mailbox with one's own token, it is the mailbox's address.
+	User string
+
+	// Password is for servers that still take one.
+	Password secret.Text
+
+	// Tokens gives access tokens, for each resource its own: an
+	// [oauth.Grant], or [oauth.AnyResource] around a single source.
+	Tokens oauth.Sources
+}
+
+// Setup is what a Session gives to the backends it makes.
+type Setup struct {
+	Credentials Credentials
+	// ReadOnly asks the backend to open everything without the right to
+	// change it.
+	ReadOnly bool
+	Logger   *slog.Logger
+	Observer Observer
+}
+
+// IncomingBackend makes a way in. It does no I/O.
+type IncomingBackend func(Setup) (Incoming, error)
+
+// OutgoingBackend makes a way out. It does no I/O.
+type OutgoingBackend func(Setup) (Outgoing, error)
+
+// Observer is told of each operation's beginning and end. It must be safe for
+// concurrent use and must not block.
+type Observer interface {
+	// Start is called when the operation op begins, such as "imap.fetch". The
+	// context it returns is used for the operation; the function it returns is
+	// called once, when the operation ends, with the error it ended in and
+	// what is known by then.
+	Start(ctx context.Context, op string, attrs ...slog.Attr) (context.Context, func(err error, attrs ...slog.Attr))
+}
+
+// Options are the settings of a Session. The zero value works.
+type Options struct {
+	// Mode is ReadWrite where it is not set.
+	Mode Mode
+	// Logger gets one record an operation at level debug and what needs
+	// attention at warn. Nil means silence.
+	Logger *slog.Logger
+	// Observer is told of every operation.
+	Observer Observer
+}
+
+// Session joins credentials with one way in and one way out. It is safe for
+// concurrent use.
+type Session struct {
+	in   Incoming
+	out  Outgoing
+	user string
+	mode Mode
+}
+
+// New returns a Session over the two backends. Either may be nil: the mode
+// ReadOnly needs the first, SendOnly the second, ReadWrite at least one. What
+// the missing one would do ends in an error that wraps [errors.ErrUnsupported].
+func New(creds Credentials, in IncomingBackend, out OutgoingBackend, opts *Options) (*Session, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	if err := check(creds, in != nil, out != nil, opts.Mode); err != nil {
+		return nil, err
+	}
+	setup := Setup{
+		Credentials: creds,
+		ReadOnly:    opts.Mode == ReadOnly,
+		Logger:      observe.Logger(opts.Logger),
+		Observer:    opts.Observer,
+	}
+	s := &Session{mode: opts.Mode, user: creds.User}
+	var err error
+	if in != nil && opts.Mode != SendOnly {
+		if s.in, err = in(setup); err != nil {
+			return nil, fmt.Errorf("session: incoming: %w", err)
+		}
+	}
+	if out != nil && opts.Mode != ReadOnly {
+		if s.out, err = out(setup); err != nil {
+			return nil, errors.Join(fmt.Errorf("session: outgoing: %w", err), s.Close())
+		}
+	}
+	return s, nil
+}
+
+func check(creds Credentials, in, out bool, mode Mode) error {
+	switch {
+	case mode < ReadWrite || mode > SendOnly:
+		return fmt.Errorf("session: %v does not exist; use ReadWrite, ReadOnly or SendOnly", mode)
+	case mode == ReadOnly && !in:
+		return errors.New("session: mode read-only needs an incoming backend")
+	case mode == SendOnly && !out:
+		return errors.New("session: mode send-only needs an outgoing backend")
+	case !in && !out:
+		return errors.New("session: neither an incoming nor an outgoing backend is given")
+	case creds.User == "" && (creds.Tokens != nil || !creds.Password.IsZero()):
+		return errors.New("session: the credentials name no user; set Credentials.User to the mail address")
+	}
+	return nil
+}
+
+// User returns the name that the Session signs in with.
+func (s *Session) User() string { return s.user }
+
+// Mode returns what the Session may do.
+func (s *Session) Mode() Mode { return s.mode }
+
+// reader returns the way in, or why there is none for op.
+func (s *Session) reader(op string) (Incoming, error) {
+	if s.mode == SendOnly {
+		return nil, &ModeError{Mode: s.mode, Op: op}
+	}
+	if s.in == nil {
+		return nil, fmt.Errorf("session: %s: no incoming backend was given: %w", op, errors.ErrUnsupported)
+	}
+	return s.in, nil
+}
+
+// Folders iterates over all folders of the mailbox. An error is the last item.
+func (s *Session) Folders(ctx context.Context) iter.Seq2[Folder, error] {
+	in, err := s.reader("list folders")
+	if err != nil {
+		return failed[Folder](err)
+	}
+	return in.Folders(ctx)
+}
+
+// Messages iterates over summaries of the messages that q asks for.
+func (s *Session) Messages(ctx context.Context, q Query) iter.Seq2[*Message, error] {
+	in, err := s.reader("list messages")
+	if err != nil {
+		return failed[*Message](err)
+	}
+	return in.Messages(ctx, q)
+}
+
+func failed[T any](err error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var zero T
+		yield(zero, err)
+	}
+}
+
+// Open returns the bytes of a message as the server has them, streamed. They
+// end in io.EOF only if all came. The caller closes the reader.
+func (s *Session) Open(ctx context.Context, id ID) (io.ReadCloser, error) {
+	in, err := s.reader("open a message")
+	if err != nil {
+		return nil, err
+	}
+	return in.Open(ctx, id)
+}
+
+// Read opens a message and parses it within the default limits of
+// [message.Parse].
+func (s *Session) Read(ctx context.Context, id ID) (*message.Message, error) {
+	body, err := s.Open(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	m, err := message.Parse(body, nil)
+	if err != nil {
+		return nil, fmt.Errorf("session: read message %v: %w", id, err)
+	}
+	return m, nil
+}
+
+// Apply changes messages. The results are in the order of the ids, one for
+// each, also where err says that the whole could not go on.
+func (s *Session) Apply(ctx context.Context, c Change, ids ...ID) ([]Result, error) {
+	if s.mode == ReadOnly {
+		return notDone(ids, &ModeError{Mode: s.mode, Op: "change messages"})
+	}
+	in, err := s.reader("change messages")
+	if err == nil {
+		err = c.Check()
+	}
+	if err != nil {
+		return notDone(ids, err)
+	}
+	return in.Apply(ctx, c, ids...)
+}
+
+func notDone(ids []ID, err error) ([]Result, error) {
+	results := make([]Result, len(ids))
+	for i, id := range ids {
+		results[i] = Result{ID: id, Outcome: NotDone, Err: err}
+	}
+	return results, err
+}
+
+// Facts tells what the way in can do and where its limits are.
+func (s *Session) Facts(ctx context.Context) (Facts, error) {
+	in, err := s.reader("ask for facts")
+	if err != nil {
+		return Facts{}, err
+	}
+	return in.Facts(ctx)
+}
+
+// Send sends the message under the envelope. The error is nil only where every
+// recipient was accepted; otherwise it is a [*SendError] or tells why nothing
+// was tried, and the receipt tells how far it came.
+func (s *Session) Send(ctx context.Context, e Envelope, m message.Source) (Receipt, error) {
+	if s.mode == ReadOnly {
+		return Receipt{Outcome: NotSent}, &ModeError{Mode: s.mode, Op: "send"}
+	}
+	if s.out == nil {
+		return Receipt{Outcome: NotSent}, fmt.Errorf("session: send: no outgoing backend was given: %w", errors.ErrUnsupported)
+	}
+	return s.out.Send(ctx, e, m)
+}
+
+// SendDraft composes d and sends it to everybody it names. The envelope's
+// sender is the draft's Sender, or its From.
+func (s *Session) SendDraft(ctx context.Context, d *message.Draft) (Receipt, error) {
+	source, err := d.Source()
+	if err != nil {
+		return Receipt{Outcome: NotSent}, fmt.Errorf("session: send: %w", err)
+	}
+	e := Envelope{From: d.From.Address, To: d.Recipients()}
+	if d.Sender.Address != "" {
+		e.From = d.Sender.Address
+	}
+	return s.Send(ctx, e, source)
+}
+
+// Close ends both backends and their connections.
+func (s *Session) Close() error {
+	var errs []error
+	if s.in != nil {
+		errs = append(errs, s.in.Close())
+	}
+	if s.out != nil {
+		errs = append(errs, s.out.Close())
+	}
+	return errors.Join(errs...)
+}
