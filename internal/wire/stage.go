@@ -113,23 +113,32 @@ type meter struct {
 
 	mu    sync.Mutex // never held while the socket blocks
 	stage Stage
+	bound time.Duration // in place of the stage's own, where not zero
 }
 
 func newMeter(nc net.Conn, address string, t Timeouts) *meter {
 	return &meter{Conn: nc, address: address, timeouts: t, stage: StageHandshake}
 }
 
-func (m *meter) setStage(s Stage) {
+func (m *meter) setStage(s Stage, bound time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stage = s
+	m.stage, m.bound = s, bound
 	m.armRead()
+}
+
+// limit returns the bound on standing still; m.mu is held.
+func (m *meter) limit() time.Duration {
+	if m.bound != 0 {
+		return m.bound
+	}
+	return m.timeouts.of(m.stage)
 }
 
 // armRead starts the read deadline of the current stage; m.mu is held.
 func (m *meter) armRead() {
 	var at time.Time
-	if d := m.timeouts.of(m.stage); d > 0 {
+	if d := m.limit(); d > 0 {
 		at = time.Now().Add(d)
 	}
 	// A socket that cannot set deadlines is closed, and the next call says so.
@@ -167,7 +176,7 @@ func (m *meter) Write(p []byte) (int, error) {
 func (m *meter) armWrite() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d := m.timeouts.of(m.stage)
+	d := m.limit()
 	if m.stage == StageIdle {
 		d = m.timeouts.Command // a write never waits without end
 	}
@@ -185,7 +194,7 @@ func (m *meter) explain(err error) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return &TimeoutError{Stage: m.stage, Address: m.address, After: m.timeouts.of(m.stage)}
+	return &TimeoutError{Stage: m.stage, Address: m.address, After: m.limit()}
 }
 
 // SetDeadline has no effect: the stages own the deadlines.

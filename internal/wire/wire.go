@@ -214,7 +214,12 @@ func (c *Conn) Counters() (received, sent int64) {
 
 // SetStage says what the connection waits for from now on and starts the
 // stage's deadline, also for a read that is blocked at this moment.
-func (c *Conn) SetStage(s Stage) { c.raw.setStage(s) }
+func (c *Conn) SetStage(s Stage) { c.raw.setStage(s, 0) }
+
+// SetStageFor is SetStage with d in place of the stage's own bound, until the
+// stage is set again: for the answer that may take longer than others. A
+// negative d is no bound, zero the stage's own.
+func (c *Conn) SetStageFor(s Stage, d time.Duration) { c.raw.setStage(s, d) }
 
 // Bind ties the connection to ctx until release is called: when ctx ends, the
 // connection is killed with the context's error. Where ctx has ended by the

@@ -1,0 +1,268 @@
+// Package smtptest is a fake SMTP submission server over a [mailtest.Box]:
+// what it accepts for an address that has an account arrives in that account's
+// INBOX.
+//
+//	box := mailtest.New()
+//	box.Add("ann@example.com", secret.New("correct horse"))
+//	server := smtptest.New(box, nil)
+//	defer server.Close()
+//
+// Clients reach it over TCP at [Server.Addr], or without a network through
+// [Server.Dial], which also works inside a bubble of testing/synctest.
+// [Server.Messages] has what was accepted, [Server.Commands] what clients said.
+//
+// # Protocol
+//
+// It speaks RFC 5321 with PIPELINING (RFC 2920), SIZE (RFC 1870), 8BITMIME (RFC
+// 6152), SMTPUTF8 (RFC 6531), ENHANCEDSTATUSCODES (RFC 2034), CHUNKING (RFC
+// 3030), DSN (RFC 3461), STARTTLS (RFC 3207) and AUTH (RFC 4954) with PLAIN,
+// LOGIN, XOAUTH2 and OAUTHBEARER. [Options] can switch each of them off. It
+// is strict: what a lenient server would guess at, it refuses, lone CRs and LFs
+// above all.
+//
+// Nobody may send before signing in, unless [Options] allow it. Mail to an
+// address in the domain of an account needs that account to be there; mail to
+// any other domain is accepted, as for delivery elsewhere, and kept in Messages
+// alone.
+//
+// # Going wrong
+//
+// [Server.Inject] takes [mailtest.Fault] values. Their command names are the
+// verbs, such as "EHLO" and "RCPT", and [EndOfData] for the dot that ends a
+// message. A recipient is refused by
+//
+//	server.Inject(mailtest.Reply("RCPT", "550 5.1.1 no such user").Containing("bob@"))
+package smtptest
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mailsession/mailsession/internal/fakenet"
+	"github.com/mailsession/mailsession/mailtest"
+)
+
+// EndOfData is the name, for faults and in [Server.Commands], of the line that
+// ends the message after DATA. A fault that drops the connection there loses
+// the server's answer to a message that it has accepted; with Fault.Ignore set
+// as well, it loses the message too.
+const EndOfData = "."
+
+// Options change how a [Server] behaves. The zero value is a server in plain
+// text that has all extensions and wants clients to sign in.
+type Options struct {
+	// Security is how connections are protected. With STARTTLS nothing but
+	// EHLO, NOOP, RSET, QUIT and STARTTLS is taken before TLS.
+	Security mailtest.Security
+
+	// TLS holds the server's certificate, nil for one made on first use.
+	TLS *tls.Config
+
+	// Hosts are further names of the certificate made on first use, beside
+	// localhost, 127.0.0.1 and ::1.
+	Hosts []string
+
+	// Hostname is how the server names itself, "mail.example.com" if empty.
+	Hostname string
+
+	// Extensions are the lines of the answer to EHLO, with parameters where an
+	// extension has them. Nil means [DefaultExtensions]. What is not among
+	// them is not known to the server. STARTTLS is added where Security asks
+	// for it.
+	Extensions []string
+
+	// NoEHLO makes the server refuse EHLO, so that it has no extensions.
+	NoEHLO bool
+
+	// Anonymous lets clients send without signing in, but only to addresses
+	// that have accounts.
+	Anonymous bool
+
+	// NoTokenChallenge answers a refused token with 535 at once, as Microsoft's
+	// servers do, instead of sending the error challenge first.
+	NoTokenChallenge bool
+
+	// MaxMessage is the largest message in bytes, 50 MiB if 0.
+	MaxMessage int
+
+	// MaxRecipients is how many recipients a message may have, 1,000 if 0.
+	MaxRecipients int
+}
+
+// DefaultExtensions returns what [Options.Extensions] stands for where it is
+// nil. SIZE gets its parameter from [Options.MaxMessage].
+func DefaultExtensions() []string {
+	return []string{
+		"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING", "DSN",
+		"AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER",
+	}
+}
+
+// Without returns [DefaultExtensions] without those of the given keywords, whose
+// case does not matter.
+func Without(keywords ...string) []string {
+	return slices.DeleteFunc(DefaultExtensions(), func(line string) bool {
+		keyword, _, _ := strings.Cut(line, " ")
+		return slices.ContainsFunc(keywords, func(k string) bool { return strings.EqualFold(k, keyword) })
+	})
+}
+
+// Message is a message that the server accepted.
+type Message struct {
+	// Conn is the number of the connection, counted from 1.
+	Conn int
+	// Encrypted tells whether the message came over TLS.
+	Encrypted bool
+	// Hello is the name that the client introduced itself by.
+	Hello string
+	// User is the address of the account that the client signed in to, "" if
+	// it did not.
+	User string
+	// From is the sender's address, "" for the null sender.
+	From string
+	// Params are the parameters of the MAIL command, as they came.
+	Params string
+	// To are the accepted recipients, in the order of their RCPT commands.
+	To []string
+	// Raw is the message with CRLF line ends and without the protocol's dots.
+	Raw string
+	// Chunked tells whether it came by BDAT.
+	Chunked bool
+	// QueueID is the name that the server gave it in its answer.
+	QueueID string
+}
+
+// Server is a fake SMTP server. It is safe for concurrent use.
+type Server struct {
+	box     *mailtest.Box
+	options Options
+	net     *fakenet.Server
+
+	mu       sync.Mutex
+	messages []Message
+}
+
+// New returns a server over box that can be dialled in memory at once. It opens
+// no socket before [Server.Addr] or [Server.Listen] is called. The options may
+// be nil.
+func New(box *mailtest.Box, o *Options) *Server {
+	s := &Server{box: box}
+	if o != nil {
+		s.options = *o
+	}
+	s.options.Hostname = cmp.Or(s.options.Hostname, "mail.example.com")
+	s.options.MaxMessage = cmp.Or(s.options.MaxMessage, 50<<20)
+	s.options.MaxRecipients = cmp.Or(s.options.MaxRecipients, 1000)
+	if s.options.Extensions == nil {
+		s.options.Extensions = DefaultExtensions()
+	}
+	s.net = fakenet.New(s.serve, &fakenet.Options{
+		Security: s.options.Security, TLS: s.options.TLS, Hosts: s.options.Hosts,
+		MaxLine: s.options.MaxMessage + maxCommand,
+	})
+	return s
+}
+
+// Listen makes the server reachable over TCP, on a free port of 127.0.0.1.
+// Further calls change nothing.
+func (s *Server) Listen() error { return s.net.Listen() }
+
+// Addr returns the TCP address as host:port, after calling [Server.Listen]. It
+// returns "" where that fails; Listen says why.
+func (s *Server) Addr() string { return s.net.Addr() }
+
+// Dial connects in memory and returns the client's end; network and address are
+// ignored. It fails with the context's error, or after Close. The connection
+// outlives the context.
+func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return s.net.Dial(ctx, network, address)
+}
+
+// ClientTLS returns new settings for a client that trusts the server's
+// certificate and nothing else, without a ServerName. It returns nil where no
+// certificate could be made.
+func (s *Server) ClientTLS() *tls.Config { return s.net.ClientTLS() }
+
+// Inject adds faults behind those that are waiting.
+func (s *Server) Inject(faults ...mailtest.Fault) { s.net.Inject(faults...) }
+
+// Pending returns how many injected faults have not come to their end.
+func (s *Server) Pending() int { return s.net.Pending() }
+
+// Heal takes back all faults that have not come to their end.
+func (s *Server) Heal() { s.net.Heal() }
+
+// Commands returns what clients said, in the order of arrival and without
+// passwords and tokens. The lines within AUTH appear under its name, those of a
+// message not at all. Of very many commands only the newest are kept, 10,000 at
+// least.
+func (s *Server) Commands() []mailtest.Command { return s.net.Commands() }
+
+// Connections returns how many connections were made so far and how many of
+// them are open.
+func (s *Server) Connections() (made, open int) { return s.net.Connections() }
+
+// Disconnect ends every connection at once, as a restart of the server does.
+// New connections are still taken.
+func (s *Server) Disconnect() { s.net.Disconnect() }
+
+// Close ends the listener and every connection and waits for their goroutines.
+// It returns nil and may be called more than once.
+func (s *Server) Close() error { return s.net.Close() }
+
+// Messages returns the messages accepted so far, in that order.
+func (s *Server) Messages() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.Clone(s.messages)
+	for i := range all {
+		all[i].To = slices.Clone(all[i].To)
+	}
+	return all
+}
+
+// accept keeps a message, delivers it to those recipients that have an account
+// and returns its queue id.
+func (s *Server) accept(m Message) string {
+	s.mu.Lock()
+	m.QueueID = queueID(len(s.messages) + 1)
+	s.messages = append(s.messages, m)
+	s.mu.Unlock()
+	var local, seen []string
+	for _, to := range m.To {
+		key := strings.ToLower(to)
+		if _, ok := s.box.Account(to); ok && !slices.Contains(seen, key) {
+			local, seen = append(local, to), append(seen, key)
+		}
+	}
+	// All of them have an account, and accounts do not go away.
+	_ = s.box.Deliver(m.Raw, local...)
+	return m.QueueID
+}
+
+// queueID writes a number as servers write their ids.
+func queueID(n int) string {
+	const letters = "BCDFGHJKLMNPQRSTVWXYZ0123456789"
+	id := []byte("4mt000000")
+	for i := len(id) - 1; n > 0 && i > 2; i-- {
+		id[i] = letters[n%len(letters)]
+		n /= len(letters)
+	}
+	return string(id)
+}
+
+// local reports whether mail to the address stays here: an account has its
+// domain.
+func (s *Server) local(address string) bool {
+	domain := domainOf(address)
+	return slices.ContainsFunc(s.box.Accounts(), func(a *mailtest.Account) bool {
+		return strings.EqualFold(domainOf(a.Address()), domain)
+	})
+}
+
+func domainOf(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }

@@ -1,0 +1,256 @@
+package smtpx
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/internal/sasl"
+	"github.com/mailsession/mailsession/internal/transcript"
+	"github.com/mailsession/mailsession/internal/wire"
+	"github.com/mailsession/mailsession/session"
+)
+
+// What a connection was doing, as errors name it.
+const (
+	opGreeting = "greeting"
+	opHello    = "EHLO"
+	opStartTLS = "STARTTLS"
+	opAuth     = "AUTH"
+	opMail     = "MAIL"
+	opRcpt     = "RCPT"
+	opData     = "DATA"
+	opMessage  = "message"
+	opReset    = "RSET"
+)
+
+// codeClosing is the code by which a server says, in answer to anything, that
+// it ends the connection (RFC 5321 section 3.8).
+const codeClosing = 421
+
+// extensions are the keywords in the answer to EHLO, in upper case, with their
+// parameters.
+type extensions map[string]string
+
+func parseExtensions(r reply) extensions {
+	ext := extensions{}
+	for _, line := range r.lines[1:] {
+		keyword, params, _ := strings.Cut(strings.TrimSpace(line), " ")
+		keyword = strings.ToUpper(keyword)
+		// Old servers write "AUTH=LOGIN", some of them beside the right form.
+		if mechanism, ok := strings.CutPrefix(keyword, "AUTH="); ok {
+			keyword, params = "AUTH", mechanism+" "+params
+		}
+		if before, ok := ext[keyword]; ok {
+			params = before + " " + params
+		}
+		ext[keyword] = params
+	}
+	return ext
+}
+
+func (e extensions) has(keyword string) bool {
+	_, ok := e[keyword]
+	return ok
+}
+
+// sizeLimit returns the largest message the server takes, 0 where it sets no
+// limit or does not say.
+func (e extensions) sizeLimit() int64 {
+	n, err := strconv.ParseInt(strings.TrimSpace(e["SIZE"]), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// conn is a connection that was greeted, secured and signed in on. It belongs
+// to one goroutine at a time.
+type conn struct {
+	w      *wire.Conn
+	server string
+	ext    extensions
+
+	reused  bool        // a transaction went over it before the present one
+	closing bool        // the server said that it ends the connection
+	expiry  *time.Timer // ends it while it is idle
+}
+
+// connect makes a connection to the client's server and signs in.
+func (c *Client) connect(ctx context.Context, creds sasl.Credentials) (*conn, error) {
+	cfg := backend.Wire(c.server, ports(), transcript.SMTP())
+	cfg.MaxLine = maxLine
+	w, err := wire.Dial(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	release := w.Bind(ctx)
+	defer release()
+	cn := &conn{w: w, server: c.address}
+	if err := cn.open(ctx, c, creds); err != nil {
+		cn.abandon()
+		return nil, err
+	}
+	return cn, nil
+}
+
+// open brings the connection to where mail can be sent.
+func (c *conn) open(ctx context.Context, cl *Client, creds sasl.Credentials) error {
+	if err := c.greeting(); err != nil {
+		return err
+	}
+	c.w.SetStage(wire.StageCommand)
+	if err := c.hello(cl.localName); err != nil {
+		return err
+	}
+	if cl.server.Security == session.STARTTLS {
+		if err := c.startTLS(ctx, cl.localName); err != nil {
+			return err
+		}
+	}
+	return c.signIn(cl.server, creds)
+}
+
+// hello introduces the client, by HELO where the server does not know EHLO,
+// and takes note of what the server offers.
+func (c *conn) hello(name string) error {
+	r, err := c.command(opHello, "EHLO "+name)
+	if err != nil {
+		return err
+	}
+	c.ext = extensions{}
+	switch {
+	case r.positive():
+		c.ext = parseExtensions(r)
+		return nil
+	case r.code/100 == 5:
+		return c.commandOK(opHello, "HELO "+name)
+	}
+	return refusal(c.server, opHello, r)
+}
+
+func (c *conn) startTLS(ctx context.Context, name string) error {
+	if !c.ext.has("STARTTLS") {
+		return &ExtensionError{
+			Server: c.server, Extension: "STARTTLS",
+			Remedy: "use the port for TLS, or find out who on the way removes the offer; nothing was sent in plain text",
+		}
+	}
+	if err := c.commandOK(opStartTLS, "STARTTLS"); err != nil {
+		return err
+	}
+	if err := c.w.StartTLS(ctx); err != nil {
+		return err
+	}
+	c.w.SetStage(wire.StageCommand)
+	// What was offered in plain text may be forged; ask again.
+	return c.hello(name)
+}
+
+// command sends one line and returns the answer, whatever it is.
+func (c *conn) command(op, line string) (reply, error) {
+	if err := c.send(op, line); err != nil {
+		return reply{}, err
+	}
+	if err := c.flush(op); err != nil {
+		return reply{}, err
+	}
+	return c.read(op)
+}
+
+// commandOK is command where nothing but a positive answer will do.
+func (c *conn) commandOK(op, line string) error {
+	r, err := c.command(op, line)
+	if err == nil && !r.positive() {
+		err = refusal(c.server, op, r)
+	}
+	return err
+}
+
+// greeting reads the server's first line.
+func (c *conn) greeting() error {
+	r, err := c.read(opGreeting)
+	if err == nil && !r.positive() {
+		err = refusal(c.server, opGreeting, r)
+	}
+	return err
+}
+
+// send puts a line into the buffer. Every argument was checked to have no
+// line end.
+func (c *conn) send(op, line string) error {
+	if _, err := c.w.WriteString(line + "\r\n"); err != nil {
+		return c.lost(op, err)
+	}
+	return nil
+}
+
+func (c *conn) flush(op string) error {
+	if err := c.w.Flush(); err != nil {
+		return c.lost(op, err)
+	}
+	return nil
+}
+
+// read reads one answer. An answer that is not SMTP ends the connection, since
+// nobody knows what would come after it.
+func (c *conn) read(op string) (reply, error) {
+	r, err := readReply(c.w)
+	switch {
+	case err == nil:
+		c.closing = c.closing || r.code == codeClosing
+		return r, nil
+	case errors.Is(err, errSyntax):
+		err = &Error{Server: c.server, Op: op, Text: err.Error()}
+		c.w.Kill(err)
+		return reply{}, err
+	}
+	return reply{}, c.lost(op, err)
+}
+
+func (c *conn) lost(op string, err error) error {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return &backend.LostError{Server: c.server, Op: op, Err: err}
+}
+
+// usable reports whether another transaction may go over the connection.
+func (c *conn) usable() bool { return !c.closing && c.w.Err() == nil }
+
+// reset ends a transaction that failed, so that the next one can begin. The
+// connection is not used further where the server does not agree; that is no
+// concern of the transaction.
+func (c *conn) reset() {
+	if !c.usable() {
+		return
+	}
+	if err := c.commandOK(opReset, "RSET"); err != nil {
+		c.w.Kill(err)
+	}
+}
+
+// quit says goodbye and waits for the answer, within the time for closing.
+func (c *conn) quit() {
+	if c.usable() {
+		c.w.SetStage(wire.StageClose)
+		// The answer to QUIT matters to nobody.
+		_, _ = c.command("QUIT", "QUIT")
+	}
+	_ = c.w.Close()
+}
+
+// abandon says goodbye without waiting.
+func (c *conn) abandon() {
+	if c.usable() {
+		c.w.SetStage(wire.StageClose)
+		if c.send("QUIT", "QUIT") == nil {
+			_ = c.flush("QUIT")
+		}
+	}
+	_ = c.w.Close()
+}

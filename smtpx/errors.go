@@ -1,0 +1,123 @@
+package smtpx
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/emersion/go-smtp"
+)
+
+// Error is a server's refusal, or an answer that makes no sense. [errors.As]
+// finds a [*smtp.SMTPError] with the same codes in it, so that a server built
+// on go-smtp can hand it on.
+type Error struct {
+	// Server is the "host:port" that answered.
+	Server string
+
+	// Op is the command that was refused: "EHLO", "STARTTLS", "AUTH", "MAIL",
+	// "RCPT", "DATA" or "RSET"; "greeting" for the server's first line and
+	// "message" for its answer to the last byte of a message.
+	Op string
+
+	// Recipient is the address that a RCPT was about.
+	Recipient string
+
+	// Code is the three-digit reply code (RFC 5321 section 4.2.3), 0 where the
+	// answer was not SMTP.
+	Code int
+
+	// Enhanced is the status code of RFC 3463, zero where the server sent
+	// none.
+	Enhanced smtp.EnhancedCode
+
+	// Text is what the server said, without the codes, in one line.
+	Text string
+
+	// Remedy says what to do, where that is known.
+	Remedy string
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", e.Server, e.Op)
+	if e.Recipient != "" {
+		fmt.Fprintf(&b, " %s", e.Recipient)
+	}
+	b.WriteString(": ")
+	if e.Code != 0 {
+		fmt.Fprintf(&b, "%d ", e.Code)
+	}
+	if e.Enhanced != (smtp.EnhancedCode{}) {
+		fmt.Fprintf(&b, "%d.%d.%d ", e.Enhanced[0], e.Enhanced[1], e.Enhanced[2])
+	}
+	b.WriteString(e.Text)
+	if e.Remedy != "" {
+		fmt.Fprintf(&b, "; %s", e.Remedy)
+	}
+	return b.String()
+}
+
+// Unwrap returns the codes and the text as a [*smtp.SMTPError], nil where the
+// answer was not SMTP.
+func (e *Error) Unwrap() error {
+	if e.Code == 0 {
+		return nil
+	}
+	return &smtp.SMTPError{Code: e.Code, EnhancedCode: e.Enhanced, Message: e.Text}
+}
+
+// Temporary reports whether the server says that the same may succeed later.
+func (e *Error) Temporary() bool { return e.Code/100 == 4 }
+
+// ExtensionError says that a message, or the settings, need what the server
+// does not offer. Nothing of the message was sent. It matches
+// [errors.ErrUnsupported].
+type ExtensionError struct {
+	// Server is the "host:port" that was asked.
+	Server string
+	// Extension is the keyword that its answer to EHLO lacks: "STARTTLS",
+	// "AUTH", "8BITMIME" or "SMTPUTF8".
+	Extension string
+	// Remedy says what to do.
+	Remedy string
+}
+
+func (e *ExtensionError) Error() string {
+	return fmt.Sprintf("%s does not offer %s; %s", e.Server, e.Extension, e.Remedy)
+}
+
+// Unwrap returns [errors.ErrUnsupported].
+func (e *ExtensionError) Unwrap() error { return errors.ErrUnsupported }
+
+// SizeError says that a message is larger than what the server takes (RFC
+// 1870). Nothing of it was sent.
+type SizeError struct {
+	Server string // "host:port"
+	Size   int64  // of the message, in bytes
+	Limit  int64  // of the server, in bytes
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("%s takes messages of up to %d bytes, this one has %d; nothing was sent", e.Server, e.Limit, e.Size)
+}
+
+// AddressError says that an address cannot stand in an envelope. Nothing was
+// sent.
+type AddressError struct {
+	Address string
+	Reason  string
+}
+
+func (e *AddressError) Error() string {
+	return fmt.Sprintf("the envelope address %q %s; nothing was sent", e.Address, e.Reason)
+}
+
+// refusal turns an answer into an error.
+func refusal(server, op string, r reply) *Error {
+	e := &Error{Server: server, Op: op, Code: r.code, Enhanced: r.enhanced(), Text: r.text()}
+	if op != opAuth { // the remedy of a refused sign-in stands in the AuthError
+		e.Remedy = remedy(e)
+	}
+	return e
+}

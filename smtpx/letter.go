@@ -1,0 +1,163 @@
+package smtpx
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/mailsession/mailsession/message"
+)
+
+// maxHead is how much of a message is read ahead to see its header.
+const maxHead = 256 << 10
+
+// letter is a message on its way: opened once, its header looked at.
+type letter struct {
+	source    message.Source
+	size      int64 // in bytes, -1 where the source does not know
+	messageID string
+	utf8      bool // the header is not ASCII but UTF-8 (RFC 6532)
+
+	head []byte // read already
+	rest io.ReadCloser
+}
+
+// openLetter opens the message and reads its header.
+func openLetter(m message.Source) (*letter, error) {
+	if m == nil {
+		return nil, errors.New("there is no message")
+	}
+	r, err := m.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open the message: %w", err)
+	}
+	l := &letter{source: m, size: m.Size(), rest: r}
+	if err := l.readHead(); err != nil {
+		// The reading failed; that the closing may fail too adds nothing.
+		_ = r.Close()
+		return nil, fmt.Errorf("read the message: %w", err)
+	}
+	head := l.head[:headerEnd(l.head)]
+	l.messageID = message.ParseHeader(head).MessageID()
+	l.utf8 = hasEightBit(head) && utf8.Valid(head)
+	return l, nil
+}
+
+// readHead reads until the header is complete, the message ends or maxHead is
+// reached.
+func (l *letter) readHead() error {
+	buf := make([]byte, 0, 8<<10)
+	for len(buf) < maxHead {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := l.rest.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if headerEnd(buf) < len(buf) {
+			break
+		}
+	}
+	l.head = buf
+	return nil
+}
+
+// headerEnd returns where the empty line behind the header ends, len(p) where
+// there is none.
+func headerEnd(p []byte) int {
+	for i := 0; i < len(p); {
+		n := bytes.IndexByte(p[i:], '\n')
+		if n < 0 {
+			break
+		}
+		line := p[i : i+n]
+		i += n + 1
+		if len(line) == 0 || len(line) == 1 && line[0] == '\r' {
+			return i
+		}
+	}
+	return len(p)
+}
+
+// Close lets go of the source.
+func (l *letter) Close() error { return l.rest.Close() }
+
+// errShort is wrapped where a source did not give as many bytes as it said.
+var errShort = errors.New("the source is not as long as it says")
+
+// copyTo writes the whole message to w. It fails where a source that knows
+// its size gives another number of bytes: what is cut short must not go out as
+// if it were whole. An error that wraps *sourceError is the source's.
+func (l *letter) copyTo(w io.Writer) error {
+	if _, err := w.Write(l.head); err != nil {
+		return err
+	}
+	src := &sourceReader{r: l.rest}
+	if _, err := io.Copy(w, src); err != nil {
+		return err
+	}
+	if n := int64(len(l.head)) + src.n; l.size >= 0 && n != l.size {
+		return &sourceError{fmt.Errorf("%w: %d bytes announced, %d read", errShort, l.size, n)}
+	}
+	return nil
+}
+
+// sourceError is a failure of the message's source.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return "read the message: " + e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// sourceReader counts, and marks the source's errors as such.
+type sourceReader struct {
+	r io.Reader
+	n int64
+}
+
+func (s *sourceReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.n += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &sourceError{err}
+	}
+	return n, err
+}
+
+// eightBit reads the message once more to see whether it has bytes that do
+// not pass a server without 8BITMIME.
+func (l *letter) eightBit() (found bool, err error) {
+	r, err := l.source.Open()
+	if err != nil {
+		return false, &sourceError{err}
+	}
+	defer r.Close()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		if hasEightBit(buf[:n]) {
+			return true, nil
+		}
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, &sourceError{err}
+		}
+	}
+}
+
+func hasEightBit(p []byte) bool {
+	for _, b := range p {
+		if b >= utf8.RuneSelf {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,245 @@
+package smtpx_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/session"
+	"github.com/mailsession/mailsession/smtptest"
+	"github.com/mailsession/mailsession/smtpx"
+)
+
+// steps are those of a transaction on a new connection, in their order.
+func steps() []string {
+	return []string{mailtest.Greeting, "EHLO", "AUTH", "MAIL", "RCPT", "DATA", smtptest.EndOfData}
+}
+
+// Each fault at each step, and what became of the message: nothing before its
+// last byte, and nobody knows after that, unless the server says so.
+func TestOutcomes(t *testing.T) {
+	final := smtptest.EndOfData
+	tests := []struct {
+		name  string
+		fault func(step string) mailtest.Fault
+		// unknown is whether the outcome at the last step is unknown, and
+		// delivered whether the server has the message then.
+		unknown, delivered bool
+		err                error
+	}{
+		{"silence", mailtest.Silence, true, true, os.ErrDeadlineExceeded},
+		{"half a line", mailtest.Half, true, true, os.ErrDeadlineExceeded},
+		{"line lost", func(s string) mailtest.Fault { return mailtest.Drop(s, 0) }, true, true, io.ErrUnexpectedEOF},
+		{"line lost in the answer", func(s string) mailtest.Fault { return mailtest.Drop(s, 2) }, true, true, io.ErrUnexpectedEOF},
+		{"line lost and nothing done", func(s string) mailtest.Fault {
+			return mailtest.Fault{Command: s, Ignore: true, Stop: mailtest.StopClose}
+		}, true, false, io.ErrUnexpectedEOF},
+		{"421", func(s string) mailtest.Fault { return mailtest.Bye(s, "421 4.3.2 shutting down") }, false, false, nil},
+		{"450", func(s string) mailtest.Fault { return mailtest.Reply(s, "450 4.2.0 later") }, false, false, nil},
+		{"550", func(s string) mailtest.Fault { return mailtest.Reply(s, "550 5.7.1 never").Repeating(2) }, false, false, nil},
+		{"not SMTP", func(s string) mailtest.Fault { return mailtest.Before(s, "* BYE\r\n") }, true, true, nil},
+		{"an answer too many", func(s string) mailtest.Fault { return mailtest.Reply(s, "250-two\r\n551 codes") }, true, false, nil},
+	}
+	for _, tt := range tests {
+		for _, step := range steps() {
+			for _, extensions := range [][]string{nil, smtptest.Without("PIPELINING")} {
+				t.Run(fmt.Sprintf("%s at %s, PIPELINING %v", tt.name, step, extensions == nil), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						s := newServer(t, &smtptest.Options{Extensions: extensions})
+						c := newClient(t, inMemory(s), withPassword(), nil)
+						s.Inject(tt.fault(step))
+						rec, err := c.Send(t.Context(), toBob(), source(letter))
+						outcome, delivered := session.NotSent, 0
+						if step == final && tt.unknown {
+							outcome = session.SentUnknown
+						}
+						if step == final && tt.delivered {
+							delivered = 1
+						}
+						checkOutcome(t, rec, err, outcome)
+						if tt.err != nil && !errors.Is(err, tt.err) {
+							t.Errorf("Send = %v, want it to match %v", err, tt.err)
+						}
+						synctest.Wait()
+						if got := len(s.Messages()); got != delivered {
+							t.Errorf("the server has %d messages, want %d", got, delivered)
+						}
+						// The client is good for more, on whatever connection.
+						s.Heal()
+						mustSend(t, c)
+					})
+				})
+			}
+		}
+	}
+}
+
+func checkOutcome(t *testing.T, rec session.Receipt, err error, want session.SendOutcome) {
+	t.Helper()
+	if rec.Outcome != want {
+		t.Errorf("outcome %v, want %v; %v", rec.Outcome, want, err)
+	}
+	if _, ok := errors.AsType[*session.SendError](err); !ok {
+		t.Fatalf("the error is %v, want a SendError", err)
+	}
+	if strings.Contains(err.Error(), password) {
+		t.Errorf("the error shows the password: %v", err)
+	}
+	for _, r := range rec.Recipients {
+		if r.Accepted {
+			t.Errorf("%s is accepted where the message is %v", r.Address, want)
+		}
+	}
+}
+
+// A context that ends cuts the connection at that very instant.
+func TestCancel(t *testing.T) {
+	for _, step := range append([]string{"dial"}, steps()...) {
+		t.Run(step, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, nil)
+				server := inMemory(s)
+				if step == "dial" {
+					server.Dial = slowDial
+				}
+				c := newClient(t, server, withPassword(), nil)
+				s.Inject(mailtest.Delay(step, time.Hour))
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				start := time.Now()
+				rec, err := c.Send(ctx, toBob(), source(letter))
+				if got := time.Since(start); got != 5*time.Second {
+					t.Errorf("Send returned after %v, want 5s", got)
+				}
+				want := session.NotSent
+				if step == smtptest.EndOfData {
+					want = session.SentUnknown
+				}
+				checkOutcome(t, rec, err, want)
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Send = %v, want %v", err, context.DeadlineExceeded)
+				}
+			})
+		})
+	}
+}
+
+// Ended in the middle of the message, nothing is sent, and the server does not
+// take the half of it for the whole.
+func TestCancelInTheMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, nil)
+		c := newClient(t, inMemory(s), withPassword(), nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		m := brokenSource{text: letter + strings.Repeat("x\r\n", 100_000), size: -1, hook: func() {
+			cancel()
+			synctest.Wait()
+		}}
+		rec, err := c.Send(ctx, toBob(), m)
+		checkOutcome(t, rec, err, session.NotSent)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Send = %v, want %v", err, context.Canceled)
+		}
+		synctest.Wait()
+		if got := len(s.Messages()); got != 0 {
+			t.Errorf("the server has %d messages, want none", got)
+		}
+	})
+}
+
+// The server may think about a message for longer than about a command.
+func TestPatienceWithTheLastAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, nil)
+		c := newClient(t, inMemory(s), withPassword(), nil)
+		s.Inject(mailtest.Delay(smtptest.EndOfData, 9*time.Minute))
+		mustSend(t, c)
+		s.Inject(mailtest.Delay(smtptest.EndOfData, 11*time.Minute))
+		start := time.Now()
+		rec, err := c.Send(t.Context(), toBob(), source(letter))
+		checkOutcome(t, rec, err, session.SentUnknown)
+		if got := time.Since(start); got != 10*time.Minute {
+			t.Errorf("Send gave up after %v, want 10m", got)
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Send = %v, want %v", err, os.ErrDeadlineExceeded)
+		}
+	})
+}
+
+// A slow server that says a byte now and then is waited for.
+func TestSlowServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, nil)
+		c := newClient(t, inMemory(s), withPassword(), nil)
+		s.Inject(mailtest.Drip("", 1, 50*time.Second).Repeating(-1), mailtest.Drip(mailtest.Greeting, 1, 50*time.Second))
+		mustSend(t, c)
+	})
+}
+
+func TestClose(t *testing.T) {
+	for _, step := range append([]string{"idle", "dial", "wait"}, steps()...) {
+		t.Run(step, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, nil)
+				server := inMemory(s)
+				c := newClient(t, server, withPassword(), &smtpx.Options{MaxConnections: 1})
+				switch step {
+				case "idle":
+					mustSend(t, c)
+				case "dial":
+					server.Dial = slowDial
+					c = newClient(t, server, withPassword(), nil)
+				case "wait":
+					s.Inject(mailtest.Delay("EHLO", time.Hour))
+					go func() { _, _ = c.Send(t.Context(), toBob(), source(letter)) }()
+					synctest.Wait()
+				default:
+					s.Inject(mailtest.Delay(step, time.Hour))
+				}
+				time.AfterFunc(10*time.Second, func() { _ = c.Close() })
+				if step == "idle" {
+					pass(20 * time.Second)
+				}
+				start := time.Now()
+				rec, err := c.Send(t.Context(), toBob(), source(letter))
+				want := session.NotSent
+				if step == smtptest.EndOfData {
+					want = session.SentUnknown
+				}
+				checkOutcome(t, rec, err, want)
+				if !errors.Is(err, session.ErrClosed) {
+					t.Errorf("Send = %v, want %v", err, session.ErrClosed)
+				}
+				if got := time.Since(start); step != "idle" && got != 10*time.Second {
+					t.Errorf("Send returned %v after it began, want 10s", got)
+				}
+				waitClosed(t, s)
+			})
+		})
+	}
+}
+
+// waitClosed lets the server notice that the client is gone.
+func waitClosed(t *testing.T, s *smtptest.Server) {
+	t.Helper()
+	pass(2 * time.Hour)
+	synctest.Wait()
+	if _, open := s.Connections(); open != 0 {
+		t.Errorf("%d connections are open after Close, want none", open)
+	}
+}
+
+func slowDial(ctx context.Context, _, _ string) (net.Conn, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}

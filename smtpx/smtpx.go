@@ -1,0 +1,262 @@
+// Package smtpx sends mail by SMTP (RFC 5321) and message submission (RFC
+// 6409).
+//
+// A [Client] is a [session.Outgoing]. Programs mostly hand [Backend] to
+// [session.New]; [New] gives the client alone:
+//
+//	client, err := smtpx.New(session.Server{Host: "smtp.example.com"}, creds, nil)
+//	...
+//	receipt, err := client.Send(ctx, session.Envelope{From: from, To: to}, source)
+//
+// # What became of a message
+//
+// The receipt's outcome is [session.NotSent] where the line was lost, the
+// server refused or the context ended before the last byte of the message had
+// left; [session.SentUnknown] where that happened between the last byte and
+// the server's answer; [session.Accepted] or [session.Partial] where the
+// server took it for all or for some of the recipients. Only NotSent may be
+// sent again without risk.
+//
+// # The message
+//
+// It is streamed, whatever its size. Line ends become CR LF and leading dots
+// are doubled, as the protocol wants it; nothing else is altered. What the
+// server does not take by its own word - a size, eight-bit content, addresses
+// that are not ASCII - is refused before anything is sent.
+//
+// # Connections
+//
+// A client dials when it first sends, keeps its connections for a short while
+// to send more over them, and is safe for concurrent use. Where the server
+// ended a kept connection meanwhile, the message goes over a new one.
+//
+// # Errors
+//
+// Every error of [Client.Send] is a [*session.SendError]. In it errors.As
+// finds the server's [*Error] with its codes, a [*session.AuthError] where
+// the server refused the credentials, an [*ExtensionError], a [*SizeError] or
+// an [*AddressError].
+package smtpx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/internal/observe"
+	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/session"
+)
+
+// What Options has for zero values.
+const (
+	DefaultMaxConnections = 2
+	DefaultIdleTimeout    = 30 * time.Second
+	DefaultLocalName      = "[127.0.0.1]"
+)
+
+// finalTimeout bounds the wait for the answer to a whole message where the
+// settings do not (RFC 5321 section 4.5.3.2.6).
+const finalTimeout = 10 * time.Minute
+
+// ports are the defaults where a server's settings have none.
+func ports() backend.Ports { return backend.Ports{TLS: 465, STARTTLS: 587, None: 25} }
+
+// Options are the settings of a [Client]. The zero value works.
+type Options struct {
+	// LocalName is how the client introduces itself: a host name, or an
+	// address in brackets. Servers write it into the message's Received
+	// field. Empty means [DefaultLocalName], which tells the recipients
+	// nothing of the machine.
+	LocalName string
+
+	// MaxConnections bounds how many connections there are at a time; zero
+	// means [DefaultMaxConnections]. Exchange Online allows three a mailbox.
+	MaxConnections int
+
+	// IdleTimeout is how long a connection is kept after use; zero means
+	// [DefaultIdleTimeout], a negative value that none is kept.
+	IdleTimeout time.Duration
+
+	// Logger gets one record a message at level debug, and at warn where it
+	// was not accepted for everybody. Nil means the Session's logger, or
+	// silence.
+	Logger *slog.Logger
+
+	// Observer is told of each "smtp.send" and "smtp.connect". Nil means the
+	// Session's.
+	Observer session.Observer
+}
+
+// Client sends mail over one server. It is safe for concurrent use.
+type Client struct {
+	server       session.Server
+	address      string
+	creds        session.Credentials
+	localName    string
+	finalTimeout time.Duration
+	pool         *pool
+	log          *slog.Logger
+	observer     session.Observer
+}
+
+// Backend returns the way out for [session.New]. The server's port is 465 for
+// TLS, 587 for STARTTLS and 25 without encryption where it is not set. A nil
+// opts means the zero Options.
+func Backend(server session.Server, opts *Options) session.OutgoingBackend {
+	return func(s session.Setup) (session.Outgoing, error) {
+		var o Options
+		if opts != nil {
+			o = *opts
+		}
+		if o.Logger == nil {
+			o.Logger = s.Logger
+		}
+		if o.Observer == nil {
+			o.Observer = s.Observer
+		}
+		return New(server, s.Credentials, &o)
+	}
+}
+
+// New returns a client for server. It does no I/O; an error says what is wrong
+// with the settings. Without a password and without tokens in creds the client
+// does not sign in. A nil opts means the zero Options.
+func New(server session.Server, creds session.Credentials, opts *Options) (*Client, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	o := *opts
+	if o.LocalName == "" {
+		o.LocalName = DefaultLocalName
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = DefaultIdleTimeout
+	}
+	if err := errors.Join(backend.Check(server), checkOptions(o)); err != nil {
+		return nil, fmt.Errorf("smtpx: %w", err)
+	}
+	server.Transcript = backend.Transcript(server.Transcript)
+	final := server.Timeouts.Command
+	if final == 0 {
+		final = finalTimeout
+	}
+	return &Client{
+		server: server, address: server.Address(ports().Of(server.Security)), creds: creds,
+		localName: o.LocalName, finalTimeout: final,
+		pool: newPool(o.MaxConnections, o.IdleTimeout),
+		log:  observe.Logger(o.Logger), observer: o.Observer,
+	}, nil
+}
+
+func checkOptions(o Options) error {
+	if o.MaxConnections < 0 {
+		return fmt.Errorf("%d connections are too few", o.MaxConnections)
+	}
+	for i := range len(o.LocalName) {
+		if b := o.LocalName[i]; b <= ' ' || b >= 0x7f {
+			return fmt.Errorf("the local name %q is not a host name or an address in brackets", clean(o.LocalName))
+		}
+	}
+	return nil
+}
+
+// Send sends m to every recipient of e. The error is nil only where the server
+// took it for all of them, else a [*session.SendError] that carries the
+// receipt as well. When ctx ends, the connection is cut and Send returns at
+// once.
+//
+// Send does not repeat a message that may have been taken. It does use a new
+// connection where a kept one turns out to be dead before the message began.
+func (c *Client) Send(ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
+	ctx, end := observe.Start(ctx, c.observer, "smtp.send",
+		slog.String("server", c.address), slog.Int("recipients", len(e.To)))
+	rec, err := c.send(ctx, e, m)
+	if err != nil {
+		err = &session.SendError{Receipt: rec, Err: err}
+	}
+	end(err, slog.String("outcome", rec.Outcome.String()))
+	c.report(ctx, e, rec, err)
+	return rec, err
+}
+
+func (c *Client) report(ctx context.Context, e session.Envelope, rec session.Receipt, err error) {
+	attrs := []slog.Attr{
+		slog.String("server", c.address), slog.String("outcome", rec.Outcome.String()),
+		slog.Int("recipients", len(e.To)),
+		slog.String("message_id", rec.MessageID), slog.String("queue_id", rec.QueueID),
+	}
+	level := slog.LevelDebug
+	if err != nil {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.Any("error", err))
+	}
+	c.log.LogAttrs(ctx, level, "smtp: send", attrs...)
+}
+
+func (c *Client) send(ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
+	none := session.Receipt{Outcome: session.NotSent}
+	if err := checkEnvelope(e); err != nil {
+		return none, err
+	}
+	ctx, leave, err := c.pool.enter(ctx)
+	if err != nil {
+		return none, fmt.Errorf("%s: %w", c.address, err)
+	}
+	defer leave()
+	rec, again, err := c.try(ctx, e, m, c.pool.take())
+	if again && ctx.Err() == nil {
+		rec, _, err = c.try(ctx, e, m, nil)
+	}
+	return rec, err
+}
+
+// try sends the message over cn, or over a new connection where cn is nil.
+// Again says that cn was kept from earlier and was dead before the message
+// began.
+func (c *Client) try(ctx context.Context, e session.Envelope, m message.Source, cn *conn) (rec session.Receipt, again bool, err error) {
+	rec.Outcome = session.NotSent
+	l, err := openLetter(m)
+	if err != nil {
+		if cn != nil {
+			c.pool.put(cn)
+		}
+		return rec, false, err
+	}
+	defer l.Close()
+	rec.MessageID = l.messageID
+	if cn == nil {
+		if cn, err = c.dial(ctx); err != nil {
+			return rec, false, err
+		}
+	}
+	defer c.pool.put(cn)
+	defer cn.w.Bind(ctx)()
+	t := &transaction{c: cn, env: e, l: l, final: c.finalTimeout}
+	rec, err = t.run()
+	again = cn.reused && !t.began && (backend.IsLost(err) || err != nil && cn.closing)
+	return rec, again, err
+}
+
+// dial makes a connection and signs in on it.
+func (c *Client) dial(ctx context.Context) (*conn, error) {
+	ctx, end := observe.Start(ctx, c.observer, "smtp.connect", slog.String("server", c.address))
+	login := backend.Login[*conn]{Attempt: c.connect, Refused: refused, Remedy: signInRemedy}
+	cn, err := login.Connect(ctx, c.creds, c.server, c.address)
+	end(err)
+	return cn, err
+}
+
+// Close ends all connections. What is being sent at the moment returns an
+// error that matches [session.ErrClosed], as does every later Send. Close
+// waits for the goodbyes, for a few seconds at most.
+func (c *Client) Close() error {
+	c.pool.close()
+	return nil
+}

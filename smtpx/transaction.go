@@ -1,0 +1,286 @@
+package smtpx
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/wire"
+	"github.com/mailsession/mailsession/session"
+)
+
+// window is how many commands go out before their answers are read, where the
+// server takes that (RFC 2920). It keeps both directions well below what the
+// buffers between two hosts hold, so that neither side waits for the other.
+const window = 100
+
+// transaction sends one message over one connection.
+type transaction struct {
+	c     *conn
+	env   session.Envelope
+	l     *letter
+	final time.Duration // how long the answer to the message may take
+
+	mail     error   // the answer to MAIL, where it is a refusal
+	rcpt     []error // the same for each recipient, errNotAsked before
+	data     reply   // the answer to DATA, code 0 before
+	began    bool    // bytes of the message went out
+	complete bool    // all of them did
+	refused  error   // the answer to DATA or to the message, where it is a refusal
+}
+
+// errNotAsked stands for the answer that did not come.
+var errNotAsked = errors.New("the server was not asked")
+
+// step is one command and what its answer means.
+type step struct {
+	op, line string
+	take     func(reply)
+}
+
+// run goes from MAIL to the server's last answer. The receipt is right
+// whatever the error.
+func (t *transaction) run() (session.Receipt, error) {
+	t.rcpt = slices.Repeat([]error{errNotAsked}, len(t.env.To))
+	err := t.check()
+	if err == nil {
+		err = t.begin()
+	}
+	if err != nil {
+		return t.receipt(session.NotSent), err
+	}
+	r, err := t.deliver()
+	switch {
+	case err != nil && t.complete:
+		return t.receipt(session.SentUnknown), err
+	case err != nil:
+		return t.receipt(session.NotSent), err
+	case r.code/100 == 3:
+		// Neither yes nor no.
+		err := refusal(t.c.server, opMessage, r)
+		t.c.w.Kill(err)
+		return t.receipt(session.SentUnknown), err
+	case !r.positive():
+		t.refused = refusal(t.c.server, opMessage, r)
+		t.c.reset()
+		return t.receipt(session.NotSent), t.refused
+	}
+	outcome := session.Accepted
+	if t.accepted() < len(t.rcpt) {
+		outcome = session.Partial
+	}
+	rec := t.receipt(outcome)
+	rec.QueueID = queueID(r.text())
+	return rec, t.firstRefusal()
+}
+
+// check compares the message with what the server offers, before anything is
+// said of it.
+func (t *transaction) check() error {
+	ext := t.c.ext
+	if limit := ext.sizeLimit(); limit > 0 && t.l.size > limit {
+		return &SizeError{Server: t.c.server, Size: t.l.size, Limit: limit}
+	}
+	if (t.l.utf8 || utf8Envelope(t.env)) && !ext.has("SMTPUTF8") {
+		return &ExtensionError{
+			Server: t.c.server, Extension: "SMTPUTF8",
+			Remedy: "write addresses and header fields in ASCII (domains as xn--, other text as encoded words); nothing was sent",
+		}
+	}
+	if ext.has("8BITMIME") {
+		return nil
+	}
+	found, err := t.l.eightBit()
+	if err == nil && found {
+		err = &ExtensionError{
+			Server: t.c.server, Extension: "8BITMIME",
+			Remedy: "encode the parts as quoted-printable or base64; nothing was sent",
+		}
+	}
+	return err
+}
+
+// begin has the server agree to a message, to its sender and to at least one
+// recipient.
+func (t *transaction) begin() error {
+	size := 1
+	if t.c.ext.has("PIPELINING") {
+		size = window
+	}
+	for chunk := range slices.Chunk(t.steps(), size) {
+		if t.mail != nil || chunk[0].op == opData && t.accepted() == 0 {
+			break
+		}
+		if err := t.exchange(chunk); err != nil {
+			return err
+		}
+	}
+	switch accepted := t.accepted(); {
+	case t.data.code == 354 && t.mail != nil:
+		// Whatever follows would be taken for a message. There is no way back
+		// but to leave.
+		t.c.w.Kill(t.mail)
+		return t.mail
+	case t.data.code == 354 && accepted == 0:
+		return cmp.Or(t.emptyMessage(), t.firstRefusal())
+	case t.data.code == 354:
+		return nil
+	}
+	err := cmp.Or(t.mail, t.refusedBegin())
+	t.c.reset()
+	return err
+}
+
+// refusedBegin returns why it is not to be gone on after MAIL.
+func (t *transaction) refusedBegin() error {
+	if t.accepted() == 0 {
+		return t.firstRefusal()
+	}
+	e := refusal(t.c.server, opData, t.data)
+	if t.data.code/100 < 4 {
+		// Not a refusal, but an answer to something else.
+		t.c.w.Kill(e)
+	}
+	t.refused = e
+	return e
+}
+
+// steps returns the commands of the transaction up to DATA.
+func (t *transaction) steps() []step {
+	steps := make([]step, 0, len(t.env.To)+2)
+	steps = append(steps, step{opMail, t.mailLine(), func(r reply) {
+		if !r.positive() {
+			t.mail = refusal(t.c.server, opMail, r)
+		}
+	}})
+	for i, to := range t.env.To {
+		steps = append(steps, step{opRcpt, "RCPT TO:<" + to + ">", func(r reply) {
+			t.rcpt[i] = nil
+			if !r.positive() {
+				e := refusal(t.c.server, opRcpt, r)
+				e.Recipient = to
+				t.rcpt[i] = e
+			}
+		}})
+	}
+	return append(steps, step{opData, "DATA", func(r reply) { t.data = r }})
+}
+
+func (t *transaction) mailLine() string {
+	ext := t.c.ext
+	line := "MAIL FROM:<" + t.env.From + ">"
+	if ext.has("SIZE") && t.l.size >= 0 {
+		line += " SIZE=" + strconv.FormatInt(t.l.size, 10)
+	}
+	if ext.has("8BITMIME") {
+		line += " BODY=8BITMIME"
+	}
+	if ext.has("SMTPUTF8") && (t.l.utf8 || utf8Envelope(t.env)) {
+		line += " SMTPUTF8"
+	}
+	return line
+}
+
+// exchange sends some commands and reads their answers.
+func (t *transaction) exchange(steps []step) error {
+	for _, s := range steps {
+		if err := t.c.send(s.op, s.line); err != nil {
+			return err
+		}
+	}
+	if err := t.c.flush(steps[0].op); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		r, err := t.c.read(s.op)
+		if err != nil {
+			return err
+		}
+		s.take(r)
+		if r.code == codeClosing {
+			// No further answer will come.
+			return refusal(t.c.server, s.op, r)
+		}
+	}
+	return nil
+}
+
+// emptyMessage ends a DATA that nobody is to get anything of, as RFC 2920
+// section 3.1 wants it. The answer is a refusal and does not matter.
+func (t *transaction) emptyMessage() error {
+	if _, err := t.c.command(opMessage, "."); err != nil {
+		return err
+	}
+	t.c.reset()
+	return nil
+}
+
+// deliver sends the message and reads the last answer.
+func (t *transaction) deliver() (reply, error) {
+	t.began = true
+	s := &stuffer{w: t.c.w}
+	err := t.l.copyTo(s)
+	if _, ok := errors.AsType[*sourceError](err); ok {
+		// The server must not take for whole what is not: there is no other
+		// way to break off than to leave.
+		t.c.w.Kill(err)
+		return reply{}, err
+	}
+	if err == nil {
+		err = s.Close()
+	}
+	if err == nil {
+		err = t.c.w.Flush()
+	}
+	if err != nil {
+		return reply{}, t.c.lost(opMessage, err)
+	}
+	t.complete = true
+	// Servers may check a message for minutes before they answer (RFC 5321
+	// section 4.5.3.2.6), and giving up early is what makes the outcome
+	// unknown.
+	t.c.w.SetStageFor(wire.StageCommand, t.final)
+	defer t.c.w.SetStage(wire.StageCommand)
+	return t.c.read(opMessage)
+}
+
+func (t *transaction) accepted() int {
+	n := 0
+	for _, err := range t.rcpt {
+		if err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// firstRefusal returns the first recipient's refusal, nil where all were
+// accepted.
+func (t *transaction) firstRefusal() error {
+	for _, err := range t.rcpt {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receipt tells what is known of each recipient. A recipient that was agreed
+// to is accepted only where the message was, and shares the message's refusal.
+func (t *transaction) receipt(o session.SendOutcome) session.Receipt {
+	rec := session.Receipt{Outcome: o, MessageID: t.l.messageID}
+	taken := o == session.Accepted || o == session.Partial
+	for i, to := range t.env.To {
+		r := session.Recipient{Address: to}
+		switch err := t.rcpt[i]; {
+		case err == nil:
+			r.Accepted, r.Err = taken, t.refused
+		case !errors.Is(err, errNotAsked):
+			r.Err = err
+		}
+		rec.Recipients = append(rec.Recipients, r)
+	}
+	return rec
+}
