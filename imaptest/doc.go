@@ -21,6 +21,12 @@
 // extension is missing: the server then knows neither the extension's commands
 // nor its response codes.
 //
+// Faults name commands as clients send them: "FETCH" fits FETCH and UID FETCH,
+// "UID FETCH" the latter only. The answer to IDLE lasts until the client ends
+// it; the end is a command of its own, "DONE". The "+" before a literal is
+// [mailtest.Continue], the challenges of AUTHENTICATE are part of its answer.
+// Fault.Refuse on LOGIN or AUTHENTICATE refuses the password or token.
+//
 // What clients said is returned by [Server.Commands], without passwords and
 // tokens; [Server.Pending] tells whether all faults have been met.
 //

@@ -31,7 +31,10 @@ func (w *encoder) text(s string) {
 		w.literal(s)
 		return
 	}
-	w.raw(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`)
+	if strings.ContainsAny(s, `\"`) {
+		s = strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`)
+	}
+	w.raw(`"` + s + `"`)
 }
 
 // nilText writes NIL for the empty string.

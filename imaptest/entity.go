@@ -59,10 +59,16 @@ func parseEntity(raw string) *entity {
 	return parsePart(raw, "TEXT/PLAIN", maxDepth, &parts)
 }
 
-func parsePart(raw, kind string, depth int, left *int) *entity {
+// parseTop reads the header of a message or part and nothing further.
+func parseTop(raw string) *entity {
 	e := &entity{}
 	e.header, e.body = splitHeader(raw)
 	e.fields = parseFields(e.header)
+	return e
+}
+
+func parsePart(raw, kind string, depth int, left *int) *entity {
+	e := parseTop(raw)
 	e.kind = media{value: kind}
 	if t := parseMedia(e.get("Content-Type")); strings.Count(t.value, "/") == 1 {
 		e.kind = t
@@ -168,7 +174,8 @@ func (e *entity) addresses(name string) []address {
 }
 
 func unfold(value string) string {
-	return strings.Trim(strings.NewReplacer("\r\n", "", "\n", "").Replace(value), " \t\r")
+	value = strings.ReplaceAll(strings.ReplaceAll(value, "\r\n", ""), "\n", "")
+	return strings.Trim(value, " \t\r")
 }
 
 // splitParts returns what stands between the boundary lines of a multipart

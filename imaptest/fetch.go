@@ -21,16 +21,25 @@ func fetchCommands() map[string]command {
 type loaded struct {
 	mailtest.Message
 	session *session
-	index   int // in the view
-	parsed  *entity
+	index   int     // in the view
+	header  *entity // without its parts
+	whole   *entity
 }
 
-// entity takes the message apart, once.
-func (l *loaded) entity() *entity {
-	if l.parsed == nil {
-		l.parsed = parseEntity(l.Raw)
+// top takes header and body apart, once, and leaves the body in one piece.
+func (l *loaded) top() *entity {
+	if l.header == nil {
+		l.header = parseTop(l.Raw)
 	}
-	return l.parsed
+	return l.header
+}
+
+// entity takes the message with all its parts apart, once.
+func (l *loaded) entity() *entity {
+	if l.whole == nil {
+		l.whole = parseEntity(l.Raw)
+	}
+	return l.whole
 }
 
 // load returns the message at an index of the view, nil where it is gone.
@@ -162,7 +171,7 @@ func simpleItem(name string) item {
 	case "RFC822.SIZE":
 		it.put = func(w *encoder, l *loaded) { w.number(len(l.Raw)) }
 	case "ENVELOPE":
-		it.put = func(w *encoder, l *loaded) { w.envelope(l.entity()) }
+		it.put = func(w *encoder, l *loaded) { w.envelope(l.top()) }
 	case "BODY":
 		it.put = func(w *encoder, l *loaded) { w.structure(l.entity(), false) }
 	case "BODYSTRUCTURE":
@@ -171,10 +180,10 @@ func simpleItem(name string) item {
 		it.seen = true
 		it.put = func(w *encoder, l *loaded) { w.literal(l.Raw) }
 	case "RFC822.HEADER":
-		it.put = func(w *encoder, l *loaded) { w.literal(l.entity().header) }
+		it.put = func(w *encoder, l *loaded) { w.literal(l.top().header) }
 	case "RFC822.TEXT":
 		it.seen = true
-		it.put = func(w *encoder, l *loaded) { w.literal(l.entity().body) }
+		it.put = func(w *encoder, l *loaded) { w.literal(l.top().body) }
 	}
 	return it
 }

@@ -151,9 +151,14 @@ func (s *section) parse(p *parser) error {
 		}
 		return nil
 	case "HEADER.FIELDS", "HEADER.FIELDS.NOT":
+		return s.parseNames(p)
 	default:
 		return syntaxError("unknown section " + s.text)
 	}
+}
+
+// parseNames reads the names of HEADER.FIELDS.
+func (s *section) parseNames(p *parser) error {
 	if err := p.space(); err != nil {
 		return err
 	}
@@ -172,7 +177,7 @@ func (s *section) parse(p *parser) error {
 
 // put writes the section of a message, NIL where there is no such part.
 func (s *section) put(w *encoder, l *loaded) {
-	data, there := s.of(l.entity(), l.Raw)
+	data, there := s.of(l)
 	if !there {
 		w.raw("NIL")
 		return
@@ -185,12 +190,15 @@ func (s *section) put(w *encoder, l *loaded) {
 }
 
 // of returns the bytes of the section.
-func (s *section) of(e *entity, raw string) (data string, there bool) {
+func (s *section) of(l *loaded) (data string, there bool) {
 	if len(s.path) == 0 && s.text == "" {
-		return raw, true
+		return l.Raw, true
 	}
-	if len(s.path) > 0 {
-		if e = e.find(s.path); e == nil {
+	var e *entity
+	if len(s.path) == 0 {
+		e = l.top()
+	} else {
+		if e = l.entity().find(s.path); e == nil {
 			return "", false
 		}
 		switch s.text {

@@ -53,8 +53,15 @@ func remove(_ context.Context, s *session, p *parser) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := s.account.DeleteFolder(names[0]); err != nil {
+	f, err := s.account.Folder(names[0])
+	if err == nil {
+		err = s.account.DeleteFolder(f.Name)
+	}
+	if err != nil {
 		return folderProblem(err, false), nil
+	}
+	if s.view != nil && s.view.id == f.ID {
+		s.view = nil
 	}
 	return ok("DELETE completed"), nil
 }

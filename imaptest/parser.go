@@ -49,7 +49,7 @@ func (p *parser) expect(c byte) error {
 }
 
 func (p *parser) wants(what string) error {
-	return syntaxError(fmt.Sprintf("expected %s at position %d", what, p.i))
+	return syntaxError(fmt.Sprintf("expected %s at byte %d of the arguments", what, p.i))
 }
 
 func (p *parser) space() error {

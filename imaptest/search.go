@@ -210,7 +210,7 @@ func (k *keys) date(name string) (test, error) {
 		have := l.Received
 		if sent {
 			var known bool
-			if have, known = l.entity().date(); !known {
+			if have, known = l.top().date(); !known {
 				return false
 			}
 		}

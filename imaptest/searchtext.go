@@ -41,7 +41,7 @@ func (k *keys) textKey(name string) (test, error) {
 	text = strings.ToLower(text)
 	return func(l *loaded) bool {
 		if header != "" {
-			return l.entity().hasField(header, text)
+			return l.top().hasField(header, text)
 		}
 		return l.entity().hasText(text, name == "TEXT")
 	}, nil

@@ -122,9 +122,24 @@ func (w *encoder) extension(e *entity) {
 		w.raw("NIL")
 	}
 	w.raw(" ")
-	w.nilText(e.get("Content-Language"))
+	w.languages(e.get("Content-Language"))
 	w.raw(" ")
 	w.nilText(e.get("Content-Location"))
+}
+
+func (w *encoder) languages(value string) {
+	if value == "" {
+		w.raw("NIL")
+		return
+	}
+	w.raw("(")
+	for i, language := range strings.Split(value, ",") {
+		if i > 0 {
+			w.raw(" ")
+		}
+		w.text(strings.TrimSpace(language))
+	}
+	w.raw(")")
 }
 
 func (w *encoder) params(list []param) {

@@ -242,7 +242,7 @@ func (a *Account) addFolder(name string, role Role) {
 func (a *Account) deliver(raw string) {
 	for _, f := range a.folders {
 		if f.role == RoleInbox {
-			a.add(f, message{raw: raw, received: time.Now()})
+			a.add(f, message{raw: raw, received: time.Now().UTC()})
 			return
 		}
 	}

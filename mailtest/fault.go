@@ -44,7 +44,8 @@ type Fault struct {
 	// Call, if not nil, is run by the server after CallAfter bytes of the answer,
 	// or at its end if it is shorter, with all bytes before already sent; where
 	// CallAfter is 0, that is before the command is carried out. It is the place
-	// to change the mailbox under the client's hands.
+	// to change the mailbox under the client's hands, or to wait for something.
+	// It must not close the server, which waits for it.
 	Call      func()
 	CallAfter int
 	// Delay is how long the server waits before it does anything.

@@ -46,7 +46,7 @@ func (m *Message) Has(flag string) bool {
 type AppendOptions struct {
 	// Flags are the message's flags and keywords.
 	Flags []string
-	// Received is when the message arrived, now if zero.
+	// Received is when the message arrived; now, in UTC, if zero.
 	Received time.Time
 }
 
@@ -59,7 +59,7 @@ func (a *Account) Append(folder, raw string, o *AppendOptions) (UID, error) {
 	if err != nil {
 		return 0, err
 	}
-	m := message{raw: raw, received: time.Now()}
+	m := message{raw: raw, received: time.Now().UTC()}
 	if o != nil {
 		m.flags = flagSet(o.Flags)
 		if !o.Received.IsZero() {

@@ -201,6 +201,7 @@ func (s *Server) Disconnect() {
 func (s *Server) cutAll() {
 	for c := range s.conns {
 		c.Cut()
+		delete(s.conns, c)
 	}
 }
 

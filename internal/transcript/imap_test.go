@@ -6,7 +6,7 @@ import (
 	"github.com/mailsession/mailsession/internal/transcript"
 )
 
-func TestIMAPSecrets(t *testing.T) {
+func TestIMAPLogin(t *testing.T) {
 	run(t, transcript.IMAP, []conversation{
 		{"login", []string{
 			"S: * OK ready\r\n", "C: a1 LOGIN bob hunter2\r\n", "S: a1 OK bob logged in\r\n",
@@ -51,6 +51,11 @@ S: a1 NO not in the clear
 C: [redacted]
 C: a2 NOOP
 `},
+	})
+}
+
+func TestIMAPAuthenticate(t *testing.T) {
+	run(t, transcript.IMAP, []conversation{
 		{"authenticate with initial response", []string{
 			"C: a1 AUTHENTICATE PLAIN AGJvYgBodW50ZXIy\r\n", "S: a1 OK done\r\n", "C: a2 NOOP\r\n",
 		}, `
@@ -111,6 +116,11 @@ S: a1 NO [AUTHENTICATIONFAILED] Invalid credentials
 C: a1 AUTHENTICATE [redacted]
 C: [redacted]
 `},
+	})
+}
+
+func TestIMAPUnknown(t *testing.T) {
+	run(t, transcript.IMAP, []conversation{
 		{"not a command", []string{
 			"C: hunter2\r\n", "C: my secret word\r\n", "C: a1  LOGIN bob hunter2\r\n", "C: a1\tLOGIN bob hunter2\r\n",
 			"C: a1 NOOP\ra2 LOGIN bob hunter2\r\n", "C: bob {9}\r\na1 NOOP\r\n\r\n", "C: a3 NOOP\r\n",

@@ -48,8 +48,8 @@ const maxTail = 32
 //
 // Sent has to be called before the bytes are written to the connection, and
 // Received before the bytes are handed to whoever reacts to them. Otherwise an
-// answer may be recorded before its question, and the transcript hides more
-// than it has to.
+// answer may be recorded before its question: secrets stay masked all the same,
+// but lines of a message may be taken for commands and shown.
 type Recorder struct {
 	mu     sync.Mutex
 	w      io.Writer
