@@ -2,13 +2,20 @@ package message
 
 import (
 	"bytes"
+	"cmp"
 	"net/mail"
 	"strings"
 )
 
+// maxReserved is for how many addresses room is made at once.
+const maxReserved = 50
+
 // appendAddresses reads the address list s, an unfolded value (RFC 5322 section
 // 3.4), and appends what it finds to list.
 func appendAddresses(list []mail.Address, s string) []mail.Address {
+	if list == nil && s != "" {
+		list = make([]mail.Address, 0, 1+min(strings.Count(s, ","), maxReserved))
+	}
 	p := addressParser{s: s, list: list, angle: -1}
 	p.parse()
 	return p.list
@@ -38,6 +45,9 @@ func (p *addressParser) parse() {
 		if kind == aByte {
 			switch p.s[i] {
 			case '<':
+				if p.complete() {
+					p.end(p.angleEnd) // the comma is missing
+				}
 				n = p.skipAngle(i) - i
 			case '@':
 				p.at = true
@@ -85,8 +95,16 @@ func (p *addressParser) end(i int) {
 	p.begin(i + 1)
 }
 
+// complete reports whether the current mailbox has an address in brackets that
+// close.
+func (p *addressParser) complete() bool {
+	return p.angle >= 0 && p.angleEnd < len(p.s) && p.s[p.angleEnd] == '>' &&
+		strings.Contains(p.s[p.angle:p.angleEnd], "@")
+}
+
 // skipAngle takes the bracketed address at i and returns the position behind
-// it. Of several in one mailbox the last counts.
+// it. If there was one before that is none, such as a nickname, it counts as
+// part of the name.
 func (p *addressParser) skipAngle(i int) int {
 	p.angle = i
 	route := i+1 < len(p.s) && p.s[i+1] == '@'
@@ -109,66 +127,71 @@ func (p *addressParser) skipAngle(i int) int {
 
 // bracketed adds a mailbox of the form: name <address> (comment).
 func (p *addressParser) bracketed(name, address, after string) {
-	a := mail.Address{Address: cleanAddress(address)}
-	if a.Address == "" {
-		return
+	text, comment := phrase(name)
+	if text = cmp.Or(text, comment); text == "" {
+		_, text = phrase(after)
 	}
-	var comment string
-	a.Name, comment = phrase(name)
-	if a.Name == "" {
-		a.Name = comment
-	}
-	if a.Name == "" {
-		_, a.Name = phrase(after)
-	}
-	p.list = append(p.list, a)
+	p.add(text, cleanAddress(address))
 }
 
 // bare adds what a mailbox without brackets holds: an address, a name and an
 // address, or several addresses with spaces between them.
 func (p *addressParser) bare(s string) {
 	s = strings.Trim(s, " \t")
-	if s == "" {
+	if simple(s) {
+		p.add("", cleanAddress(s))
 		return
 	}
 	words, comment := addressWords(s)
-	found := 0
+	found := false
 	for i, w := range words {
-		if !strings.Contains(w, "@") {
+		a := ""
+		if strings.Contains(w, "@") {
+			a = cleanAddress(w)
+		}
+		if a == "" {
 			continue
 		}
-		a := mail.Address{Address: cleanAddress(w)}
-		if a.Address == "" {
-			continue
+		name := ""
+		if !found {
+			name, _ = phrase(strings.Join(words[:i], " "))
 		}
-		if found == 0 && i > 0 {
-			a.Name, _ = phrase(strings.Join(words[:i], " "))
-		}
-		if a.Name == "" {
-			a.Name = comment
-		}
-		p.list = append(p.list, a)
-		found++
+		p.add(cmp.Or(name, comment), a)
+		found = true
 	}
-	if found > 0 {
-		return
+	if !found {
+		p.nameless(s, words, comment)
 	}
-	if !p.inner && strings.Contains(s, "=?") {
-		// Some programs encode the whole mailbox. It is looked into only where
-		// nothing else is an address.
+}
+
+// nameless adds what a mailbox without an address holds all the same: one that
+// is encoded as a whole, or the name of a mailbox of the server itself, such as
+// MAILER-DAEMON.
+func (p *addressParser) nameless(s string, words []string, comment string) {
+	switch {
+	case strings.Contains(s, "=?"):
+		// Only where nothing else is an address: an encoded word must not be able
+		// to pass for the address of somebody else.
 		in := addressParser{s: oneLine(decodeWords(s)), list: p.list, inner: true, angle: -1}
-		if strings.Contains(in.s, "@") {
+		if !p.inner && strings.Contains(in.s, "@") {
 			in.parse()
 			p.list = in.list
 		}
-		return
+	case len(words) == 1 && words[0][0] != '"':
+		p.add(comment, cleanAddress(words[0]))
 	}
-	if len(words) == 1 && words[0][0] != '"' {
-		// A mailbox of the server itself, such as MAILER-DAEMON.
-		if a := cleanAddress(words[0]); a != "" {
-			p.list = append(p.list, mail.Address{Name: comment, Address: a})
-		}
+}
+
+// add adds an address, unless it is empty.
+func (p *addressParser) add(name, address string) {
+	if address != "" {
+		p.list = append(p.list, mail.Address{Name: name, Address: address})
 	}
+}
+
+// simple reports whether s is one address and nothing else.
+func simple(s string) bool {
+	return strings.IndexByte(s, '@') > 0 && !strings.ContainsAny(s, " \t\"()") && !strings.Contains(s, "=?")
 }
 
 // addressWords cuts a mailbox at white space outside of quotes, takes away the
@@ -266,12 +289,32 @@ func cleanAddress(s string) string {
 		return cleanQuoted(s)
 	}
 	if n > 2 && strings.HasPrefix(strings.TrimLeft(s[n:], " "), "@") {
-		return unescape(s[1:n-1]) + removeSpaces(s[n:])
+		return unescape(s[1:n-1]) + tighten(s[n:])
 	}
 	if strings.Contains(s, " ") && !strings.Contains(s, "@") {
 		return ""
 	}
-	return removeSpaces(s)
+	return tighten(s)
+}
+
+// tighten removes the spaces around an @ or a point (RFC 5322 section 4.4).
+// Others stay: without them it would be the address of somebody else.
+func tighten(s string) string {
+	if !strings.Contains(s, " ") {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := range len(s) {
+		c := s[i]
+		if c == '@' || c == '.' {
+			b = bytes.TrimRight(b, " ")
+		}
+		if c == ' ' && len(b) > 0 && (b[len(b)-1] == '@' || b[len(b)-1] == '.') {
+			continue
+		}
+		b = append(b, c)
+	}
+	return string(b)
 }
 
 // cleanQuoted returns the address that stands in quotes as a whole.
@@ -282,8 +325,6 @@ func cleanQuoted(s string) string {
 	}
 	return s
 }
-
-func removeSpaces(s string) string { return strings.ReplaceAll(s, " ", "") }
 
 // quotes finds quoted strings and comments in one pass over a text. Once one
 // has not closed, no other of its kind is looked for: that keeps the time in

@@ -13,10 +13,10 @@ func appendBase64[T string | []byte](dst, digits []byte, s T) (decoded, left []b
 			continue
 		}
 		v := base64Digit(c)
-		if v < 0 {
+		if v == noDigit {
 			continue
 		}
-		digits = append(digits, byte(v))
+		digits = append(digits, v)
 		if len(digits) == 4 {
 			dst = append(dst, digits[0]<<2|digits[1]>>4, digits[1]<<4|digits[2]>>2, digits[2]<<6|digits[3])
 			digits = digits[:0]
@@ -41,7 +41,7 @@ func appendLastDigits(dst, digits []byte) []byte {
 func decodeBase64(b []byte) (decoded []byte, bad int) {
 	bad = -1
 	for i, c := range b {
-		if base64Digit(c) < 0 && c != '=' && c != '\n' && c != '\r' && c != ' ' && c != '\t' {
+		if base64Digit(c) == noDigit && c != '=' && c != '\n' && c != '\r' && c != ' ' && c != '\t' {
 			bad = i
 			break
 		}
@@ -50,19 +50,19 @@ func decodeBase64(b []byte) (decoded []byte, bad int) {
 	return appendLastDigits(decoded, digits), bad
 }
 
-// base64Digit returns the value of a digit, or -1.
-func base64Digit(c byte) int {
+// base64Digit returns the value of a digit, or noDigit.
+func base64Digit(c byte) byte {
 	switch {
 	case 'A' <= c && c <= 'Z':
-		return int(c - 'A')
+		return c - 'A'
 	case 'a' <= c && c <= 'z':
-		return int(c-'a') + 26
+		return c - 'a' + 26
 	case '0' <= c && c <= '9':
-		return int(c-'0') + 52
+		return c - '0' + 52
 	case c == '+':
 		return 62
 	case c == '/':
 		return 63
 	}
-	return -1
+	return noDigit
 }

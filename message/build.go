@@ -86,15 +86,17 @@ func (b *builder) within(n *node, mediaType string) bool {
 // known counts as attachment (section 2.8), one that is no word as none.
 func (b *builder) disposition(n *node) (string, map[string]string) {
 	value := n.header.Get("Content-Disposition")
-	d, _, _ := strings.Cut(value, ";")
-	d = strings.ToLower(strings.TrimSpace(d))
+	d := strings.ToLower(value)
+	if i := strings.IndexAny(d, "; \t"); i >= 0 {
+		d = d[:i]
+	}
 	_, params, _, err := mediatype.Parse(value[:min(len(value), maxContentType)])
 	if err != nil {
 		params = nil
 	}
 	switch {
 	case d == "inline":
-	case d == "", strings.ContainsAny(d, " =?<>@,:\"/[]()"):
+	case d == "", strings.ContainsAny(d, "=?<>@,:\"/[]()"):
 		d = ""
 	default:
 		d = "attachment"

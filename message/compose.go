@@ -83,8 +83,12 @@ func (w *headerWriter) text(name, value string) {
 	w.end()
 }
 
-// encoded adds text as encoded words.
+// encoded adds text as encoded words: one, if it fits on a line.
 func (w *headerWriter) encoded(text string) {
+	if words := encodeWords(text, foldAt-1, foldAt-1); len(words) == 1 && w.buf[len(w.buf)-1] != ':' {
+		w.word(words[0])
+		return
+	}
 	room := foldAt - w.line - 1
 	if room < foldAt-maxLabel-1 {
 		room = foldAt - 1 // on the next line
@@ -121,11 +125,11 @@ func (w *headerWriter) addresses(name string, list ...mail.Address) {
 
 // address adds one address with what stands behind it.
 func (w *headerWriter) address(a mail.Address, behind string) {
-	spec := (&mail.Address{Address: a.Address}).String() // in angle brackets
+	spec := quoteAddress(a.Address)
 	display := strings.Join(strings.Fields(a.Name), " ")
 	switch {
 	case display == "" && !strings.Contains(spec, `"`):
-		w.word(spec[1:len(spec)-1] + behind)
+		w.word(spec + behind)
 		return
 	case display == "":
 	case isPhrase(display):
@@ -137,7 +141,16 @@ func (w *headerWriter) address(a mail.Address, behind string) {
 	default:
 		w.encoded(display)
 	}
-	w.word(spec + behind)
+	w.word("<" + spec + ">" + behind)
+}
+
+// quoteAddress returns address with its local part in quotes if it needs them.
+func quoteAddress(address string) string {
+	if address == "" {
+		return ""
+	}
+	s := (&mail.Address{Address: address}).String()
+	return s[1 : len(s)-1] // without angle brackets
 }
 
 // check finds whether a can be written into the field of that name.
@@ -146,7 +159,7 @@ func (w *headerWriter) check(name string, a mail.Address) {
 		w.fail(name, "contains a line break or a NUL")
 		return
 	}
-	parsed, err := mail.ParseAddress((&mail.Address{Address: a.Address}).String())
+	parsed, err := mail.ParseAddress("<" + quoteAddress(a.Address) + ">")
 	switch {
 	case a.Address == "":
 		w.fail(name, "has an entry without an address")

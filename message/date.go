@@ -197,7 +197,12 @@ func (p *dateParser) halfDay(w string) bool {
 // zone takes +hhmm, +hh:mm, +hh and the same with a minus. It counts for more
 // than a name. An offset that no zone has means UTC.
 func (p *dateParser) zone(w string) bool {
-	digits := strings.Replace(w[1:], ":", "", 1)
+	end := strings.IndexFunc(w[1:], func(r rune) bool { return (r < '0' || r > '9') && r != ':' })
+	if end < 0 {
+		end = len(w) - 1
+	}
+	digits := strings.Replace(w[1:1+end], ":", "", 1)
+	digits = digits[:min(len(digits), 4)]
 	if len(digits) <= 2 {
 		digits += "00"
 	}

@@ -49,7 +49,28 @@ func (b *builder) decodeText(n *node) string {
 		b.defect(n, DefectCharset, 0)
 		text = guess(n.mediaType, content)
 	}
-	return strings.ReplaceAll(text, "\r\n", "\n")
+	return lineFeeds(text)
+}
+
+// lineFeeds returns text with line feeds alone at the ends of lines.
+func lineFeeds(text string) string {
+	text = strings.TrimRight(text, "\r") // of a line break that was cut in two
+	if !strings.Contains(text, "\r\r\n") {
+		return strings.ReplaceAll(text, "\r\n", "\n")
+	}
+	var b strings.Builder
+	b.Grow(len(text))
+	for line := range strings.SplitAfterSeq(text, "\n") {
+		end := len(line)
+		if strings.HasSuffix(line, "\n") {
+			end = len(strings.TrimRight(line[:end-1], "\r"))
+		}
+		b.WriteString(line[:end])
+		if strings.HasSuffix(line, "\n") {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
 }
 
 // guess reads text whose character set is not told, or not the one that was

@@ -51,6 +51,9 @@ const (
 	// DefectNoBlankLine tells that a body begins without the empty line that ends
 	// a header.
 	DefectNoBlankLine DefectKind = "no-blank-line"
+	// DefectManyFields tells that a header has more than ten thousand fields. The
+	// others are left out.
+	DefectManyFields DefectKind = "too-many-fields"
 )
 
 // The kinds of defects of MIME structure and content.

@@ -10,6 +10,7 @@ import (
 )
 
 // A Draft is a message that is being written. [Draft.Source] gives its bytes.
+// It is for one goroutine at a time.
 type Draft struct {
 	// From is the author. It is required.
 	From mail.Address
@@ -69,17 +70,8 @@ func (e *FieldError) Error() string { return "message: draft: " + e.Field + ": "
 // message stays the same message however often it has to be sent. A Draft that
 // is not changed gives the same bytes each time. The error is a [*FieldError].
 func (d *Draft) Source() (Source, error) {
-	if d.From.Address == "" {
-		return nil, &FieldError{"From", "is missing; every message has an author"}
-	}
-	if d.Date.IsZero() {
-		d.Date = time.Now().Truncate(time.Second)
-	}
-	if d.MessageID == "" {
-		d.MessageID = newID(d.From.Address)
-	}
-	if d.Date.Year() < 1900 || d.Date.Year() > 9999 {
-		return nil, &FieldError{"Date", "is not in a year of four digits after 1900"}
+	if err := d.settle(); err != nil {
+		return nil, err
 	}
 	var w headerWriter
 	w.plain("Date", formatDate(d.Date))
@@ -111,8 +103,27 @@ func (d *Draft) Source() (Source, error) {
 	return Bytes(append(w.buf, body...)), nil
 }
 
-// Recipients returns the addresses of To, Cc and Bcc in this order, each once.
-// Two addresses are the same if they differ only in the case of the domain.
+// settle fills in what makes the message the one that it is.
+func (d *Draft) settle() error {
+	if d.From.Address == "" {
+		return &FieldError{"From", "is missing; every message has an author"}
+	}
+	if d.Date.IsZero() {
+		d.Date = time.Now().Truncate(time.Second)
+	}
+	if d.MessageID == "" {
+		d.MessageID = newID(d.From.Address)
+	}
+	if d.Date.Year() < 1900 || d.Date.Year() > 9999 {
+		return &FieldError{"Date", "is not in a year of four digits after 1900"}
+	}
+	return nil
+}
+
+// Recipients returns the addresses of To, Cc and Bcc in this order, each once,
+// in the form that SMTP takes: a local part with special characters is in
+// quotes (RFC 5321 section 4.1.2). Two addresses are the same if they differ
+// only in the case of the domain.
 func (d *Draft) Recipients() []string {
 	var list []string
 	seen := make(map[string]bool)
@@ -122,9 +133,19 @@ func (d *Draft) Recipients() []string {
 			continue
 		}
 		seen[key] = true
-		list = append(list, a.Address)
+		list = append(list, quoteAddress(a.Address))
 	}
 	return list
+}
+
+// ReturnPath returns the address that stands as the sender of the envelope, to
+// which bounces go: that of Sender, or else of From, in the form that SMTP
+// takes.
+func (d *Draft) ReturnPath() string {
+	if d.Sender.Address != "" {
+		return quoteAddress(d.Sender.Address)
+	}
+	return quoteAddress(d.From.Address)
 }
 
 // addressKey returns a, with its domain in lower case.

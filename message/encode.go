@@ -92,15 +92,16 @@ func isID(id string) bool {
 const encodedWordFrame = len("=?utf-8?q?") + len("?=")
 
 // encodeWords returns s as encoded words of UTF-8 (RFC 2047), the first not
-// longer than first and the others not longer than rest. They are base64 or Q,
-// whichever is shorter for s, and are cut between characters.
+// longer than first and the others not longer than rest. They are cut
+// between characters, and are in Q encoding, which people can read, unless
+// base64 is much shorter.
 func encodeWords(s string, first, rest int) []string {
 	s = strings.ToValidUTF8(s, "\ufffd")
 	q := 0
 	for i := range len(s) {
 		q += qCost(s[i])
 	}
-	useQ := q <= (len(s)+2)/3*4
+	useQ := q <= 2*len(s) // base64 takes four thirds
 	var words []string
 	for limit := first; s != ""; limit = rest {
 		n := fitting(s, limit-encodedWordFrame, useQ)

@@ -3,6 +3,7 @@ package message_test
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"net/mail"
 	"os"
 	"path/filepath"
@@ -16,13 +17,14 @@ import (
 // TestGolden parses the messages in testdata and compares all that comes out
 // with the file beside each. UPDATE_GOLDEN=1 writes these files.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.eml")
+	dir := os.DirFS("testdata")
+	files, err := fs.Glob(dir, "*.eml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("testdata holds %d messages, error %v", len(files), err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".eml"), func(t *testing.T) {
-			raw, err := os.ReadFile(file)
+		t.Run(strings.TrimSuffix(file, ".eml"), func(t *testing.T) {
+			raw, err := fs.ReadFile(dir, file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -34,11 +36,11 @@ func TestGolden(t *testing.T) {
 			got := describe(m)
 			golden := strings.TrimSuffix(file, ".eml") + ".golden"
 			if os.Getenv("UPDATE_GOLDEN") != "" {
-				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join("testdata", golden), []byte(got), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(golden)
+			want, err := fs.ReadFile(dir, golden)
 			if err != nil {
 				t.Fatal(err)
 			}

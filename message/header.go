@@ -27,6 +27,11 @@ type field struct {
 	value, end    uint32 // with the line breaks inside, without the last one
 }
 
+// offset returns n as it is kept in a field.
+func offset(n int) uint32 {
+	return uint32(n) //nolint:gosec // G115: ParseHeader looks at no more than 2 GiB
+}
+
 // ParseHeader finds the fields of the header that b begins with. The header
 // ends with the first empty line or with b; what follows is not looked at. The
 // caller must not change b any more.
@@ -35,9 +40,7 @@ type field struct {
 // mailbox file before the first field are passed over. If there is no field at
 // all before the first empty line, the header is empty and everything is body.
 func ParseHeader(b []byte) Header {
-	if uint64(len(b)) > math.MaxUint32 {
-		b = b[:math.MaxUint32]
-	}
+	b = b[:min(len(b), math.MaxInt32)]
 	p := headerParser{b: b}
 	p.parse()
 	if len(p.fields) == 0 && len(p.defects) > 0 {
@@ -185,10 +188,11 @@ type headerParser struct {
 	open    bool // the last line belongs to the last field
 }
 
-var byteOrderMark = []byte("\xef\xbb\xbf")
+// byteOrderMark is what some programs begin a text in UTF-8 with.
+const byteOrderMark = "\xef\xbb\xbf"
 
 func (p *headerParser) parse() {
-	if bytes.HasPrefix(p.b, byteOrderMark) {
+	if bytes.HasPrefix(p.b, []byte(byteOrderMark)) {
 		p.pos = len(byteOrderMark)
 	}
 	first := true
@@ -216,24 +220,16 @@ func (p *headerParser) line(line []byte, first bool) bool {
 	start := p.pos
 	if line[0] == ' ' || line[0] == '\t' {
 		if p.open {
-			p.fields[len(p.fields)-1].end = uint32(start + len(line))
+			p.fields[len(p.fields)-1].end = offset(start + len(line))
 		} else {
 			p.defect(DefectJunkLine)
 		}
 		return true
 	}
-	if name, colon := fieldName(line); name > 0 {
-		p.open = true
-		if p.fields == nil {
-			p.fields = make([]field, 0, 1+countFields(p.b[start:]))
-		}
-		p.fields = append(p.fields, field{
-			name: uint32(start), nameEnd: uint32(start + name),
-			value: uint32(start + colon + 1), end: uint32(start + len(line)),
-		})
-		return true
-	}
+	name, colon := fieldName(line)
 	switch {
+	case name > 0:
+		p.field(start, name, colon, len(line))
 	case first && bytes.HasPrefix(line, []byte("From ")):
 		p.defect(DefectMboxLine)
 	case bytes.HasPrefix(line, []byte("--")) && len(p.fields) > 0:
@@ -241,12 +237,35 @@ func (p *headerParser) line(line []byte, first bool) bool {
 		return false
 	case p.open && p.unfinished():
 		p.defect(DefectUnindented)
-		p.fields[len(p.fields)-1].end = uint32(start + len(line))
+		p.fields[len(p.fields)-1].end = offset(start + len(line))
 	default:
 		p.defect(DefectJunkLine)
 		p.open = false
 	}
 	return true
+}
+
+// maxFields is how many fields of a header are found. Memory is to stay in
+// proportion to what a message is, also if it is made of empty fields.
+const maxFields = 10000
+
+// field adds the field at start, whose name, colon and end are that far behind.
+func (p *headerParser) field(start, name, colon, end int) {
+	if len(p.fields) == maxFields {
+		if p.open {
+			p.defect(DefectManyFields)
+		}
+		p.open = false
+		return
+	}
+	p.open = true
+	if p.fields == nil {
+		p.fields = make([]field, 0, 1+countFields(p.b[start:]))
+	}
+	p.fields = append(p.fields, field{
+		name: offset(start), nameEnd: offset(start + name),
+		value: offset(start + colon + 1), end: offset(start + end),
+	})
 }
 
 // unfinished reports whether the last field ends where more has to come.

@@ -78,6 +78,9 @@ func TestHeaderLookup(t *testing.T) {
 	for range h.Values("Received") {
 		break // a loop may end early
 	}
+	for range h.Fields() {
+		break
+	}
 	if h.Has("Date") || h.Get("Date") != "" || h.Text("Date") != "" || h.Addresses("Date") != nil {
 		t.Error("a field that is not there has a value")
 	}
@@ -97,6 +100,14 @@ func TestManyDefects(t *testing.T) {
 	h := message.ParseHeader([]byte("A: 1\n" + strings.Repeat("junk\n", 10000)))
 	if got := len(h.Defects()); got != 100 {
 		t.Errorf("%d defects are kept, want 100", got)
+	}
+}
+
+func TestManyFields(t *testing.T) {
+	h := message.ParseHeader([]byte(strings.Repeat("a:\n", 10002) + " x\njunk\nb: 1\n\n"))
+	checkHeader(t, h)
+	if h.Len() != 10000 || h.Has("b") || len(h.Defects()) != 3 || h.Defects()[0].Kind != message.DefectManyFields {
+		t.Errorf("%d fields, defects %v, want 10000 and one of them to say so", h.Len(), h.Defects())
 	}
 }
 

@@ -10,12 +10,10 @@ import "strings"
 func parseIDs(s string, limit int) []string {
 	var ids []string
 	if !strings.Contains(s, "<") {
-		words := strings.Fields(oneLine(s))
+		words := strings.FieldsFunc(oneLine(s), func(r rune) bool { return r == ' ' || r == '>' || r == ',' || r == ';' })
 		for _, w := range words {
 			if len(ids) < limit && (len(words) == 1 || strings.Contains(w, "@")) {
-				if w = strings.Trim(w, ">,;"); w != "" {
-					ids = append(ids, w)
-				}
+				ids = append(ids, w)
 			}
 		}
 		return ids
@@ -30,7 +28,7 @@ func parseIDs(s string, limit int) []string {
 		if end < 0 {
 			end = len(s)
 		}
-		if id := strings.Join(strings.Fields(oneLine(s[:end])), ""); id != "" {
+		if id := strings.ReplaceAll(oneLine(s[:end]), " ", ""); id != "" {
 			ids = append(ids, id)
 		}
 		s = s[end:]

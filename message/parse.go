@@ -104,7 +104,7 @@ func (a Attachment) Size() int64 { return int64(len(a.Content)) }
 func Parse(r io.Reader, opts *ParseOptions) (*Message, error) {
 	o := opts.withDefaults()
 	raw, err := readAll(r, o.MaxBytes)
-	if limit := (*LimitError)(nil); errors.As(err, &limit) {
+	if _, ok := errors.AsType[*LimitError](err); ok {
 		return &Message{Header: ParseHeader(bytes.Clone(headerOf(raw)))}, err
 	}
 	if err != nil {

@@ -91,8 +91,7 @@ func TestParseReadError(t *testing.T) {
 		io.MultiReader(strings.NewReader("0123456789"), iotest.ErrReader(broken)),
 	} {
 		m, err := message.Parse(r, &message.ParseOptions{MaxBytes: 10})
-		var limit *message.LimitError
-		if errors.As(err, &limit) {
+		if _, ok := errors.AsType[*message.LimitError](err); ok {
 			continue // the limit came first
 		}
 		if m != nil || !errors.Is(err, broken) {
@@ -181,7 +180,15 @@ func TestTextParts(t *testing.T) {
 		{"upper case", "CONTENT-TYPE: TEXT/HTML; CHARSET=UTF-8\r\nCONTENT-TRANSFER-ENCODING: BASE64\r\n\r\nw6k=", "", "é", nil},
 		{"body at once", "Subject: x\r\n\r\n", "", "", nil},
 		{"text of lines", "\r\na\r\nb\nc\rd", "a\nb\nc\rd", "", nil},
+		{"text of strange lines", "\r\na\r\r\nb\r\r\r\n\r\nc\r", "a\nb\n\nc", "", nil},
+		{"line break that was cut in two", multi("mixed", part("X: y", "a\r"), part("X: y", "b")), "a\nb", "", nil},
 		{"boundary as prefix", multi("mixed", part("X: y", "a\r\n--bb\r\n-- b\r\n --b"), part("X: y", "c")), "a\n--bb\n-- b\n --b\nc", "", nil},
+		{"no parts", "Content-Type: multipart/mixed; boundary=b\r\n\r\nx\r\n--c\r\n", "x\n--c\n", "", nil},
+		{"closed without parts", "Content-Type: multipart/mixed; boundary=b\r\n\r\nx\r\n--b--\r\ny", "x", "", nil},
+		{"no parts inside", multi("mixed", part("Content-Type: multipart/mixed; boundary=c", "x"), part("X: y", "z")), "x\nz", "", nil},
+		{"closed inside", multi("mixed", part("Content-Type: multipart/mixed; boundary=c", "--c\r\n\r\nx\r\n--c--\r\n--c\r\n\r\ny"), part("X: y", "z")), "x\nz", "", nil},
+		{"space at the end of the boundary", "Content-Type: multipart/mixed; boundary=\"b \"\r\n\r\n--b\r\n\r\nx\r\n--b --\r\n\r\ny\r\n--b--", "x\ny", "", nil},
+		{"no semicolon", "Content-Disposition: attachment filename=a.txt\r\n\r\nx", "", "", []string{"1  text/plain false"}},
 		{"encoded name", "Content-Type: image/png; name=\"=?utf-8?q?=C3=A9.png?=\"\r\n\r\n", "", "", []string{"1 é.png image/png false"}},
 		{"extended name", "Content-Disposition: attachment; filename*=iso-8859-1'de'%E9.png\r\n\r\n", "", "", []string{"1 é.png text/plain false"}},
 		{"extended name in pieces", "Content-Disposition: attachment;\r\n filename*0*=koi8-r''%C1%C2;\r\n filename*1=c.png\r\n\r\n", "", "", []string{"1 абc.png text/plain false"}},
@@ -222,6 +229,13 @@ func TestGuessedCharset(t *testing.T) {
 	}
 	if len(m.Defects) != 1 || m.Defects[0].Kind != message.DefectCharset {
 		t.Errorf("Defects = %v, want %s", m.Defects, message.DefectCharset)
+	}
+}
+
+func TestMessageSource(t *testing.T) {
+	const in = "Subject: x\r\n\r\nbody"
+	if got := readSource(t, parse(t, in).Source()); got != in {
+		t.Errorf("Source() gives %q, want %q", got, in)
 	}
 }
 

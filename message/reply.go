@@ -35,9 +35,10 @@ type ReplyOptions struct {
 
 // Reply returns the answer to a message, to be changed and sent. It goes to the
 // Reply-To addresses, or else to those of From; if that is nobody but oneself,
-// as for a message that oneself has sent, to its recipients. In-Reply-To and
-// References are set as RFC 5322 section 3.6.4 says, so that mail programs show
-// both messages together.
+// as for a message that oneself has sent, to its recipients; and if there are
+// none, as for a note to oneself, to oneself. In-Reply-To and References are
+// set as RFC 5322 section 3.6.4 says, so that mail programs show both messages
+// together.
 //
 // The error is [ErrNoReplyAddress] or, if From is missing, a [*FieldError].
 func Reply(orig *Message, o ReplyOptions) (*Draft, error) {
@@ -83,6 +84,13 @@ func replyRecipients(h Header, o ReplyOptions) (to, cc []mail.Address) {
 	}
 	if o.All {
 		cc = others(slices.Concat(h.To(), h.Cc()))
+	}
+	if len(to) == 0 {
+		to, cc = cc, nil
+	}
+	if len(to) == 0 {
+		clear(seen) // nobody else takes part: it is a note to oneself
+		to = others(author)
 	}
 	return to, cc
 }

@@ -20,6 +20,7 @@ type node struct {
 
 	mediaType string
 	params    map[string]string
+	boundary  string
 	parent    int // index, or -1
 	multipart bool
 }
@@ -52,7 +53,7 @@ func split(raw []byte, maxDepth, maxParts int) ([]node, []Defect, *LimitError) {
 }
 
 func (s *splitter) run() {
-	current := s.begin(0, len(s.raw), -1)
+	current := s.begin(0, -1)
 	pos := s.nodes[0].offset
 	for s.err == nil {
 		level, start, next, final := s.nextDelimiter(pos)
@@ -67,7 +68,7 @@ func (s *splitter) run() {
 			c.closed = true
 			continue
 		}
-		current = s.begin(next, len(s.raw), level)
+		current = s.begin(next, level)
 		if s.err == nil {
 			pos = s.nodes[current].offset
 		}
@@ -77,8 +78,8 @@ func (s *splitter) run() {
 }
 
 // begin adds the part whose header is at start. level is that of the container
-// that it is in.
-func (s *splitter) begin(start, end, level int) int {
+// that it is in, or -1.
+func (s *splitter) begin(start, level int) int {
 	n := node{parent: -1, id: "1"}
 	if level >= 0 {
 		c := &s.open[level]
@@ -93,13 +94,7 @@ func (s *splitter) begin(start, end, level int) int {
 		s.err = &LimitError{Limit: "parts", Max: int64(s.maxParts)}
 		return -1
 	}
-	// A header does not go on behind the next delimiter.
-	if len(s.open) > 0 {
-		if at, stop, _, _ := s.nextDelimiter(start); at >= 0 {
-			end = max(start, stop)
-		}
-	}
-	n.header = ParseHeader(s.raw[start:end])
+	n.header = ParseHeader(s.raw[start:s.headerEnd(start)])
 	n.offset = start + len(n.header.Raw())
 	s.describe(&n, level)
 	index := len(s.nodes)
@@ -108,7 +103,7 @@ func (s *splitter) begin(start, end, level int) int {
 			s.err = &LimitError{Limit: "depth", Max: int64(s.maxDepth)}
 			return -1
 		}
-		s.open = append(s.open, container{node: index, boundary: []byte("--" + n.params["boundary"])})
+		s.open = append(s.open, container{node: index, boundary: []byte("--" + n.boundary)})
 		if n.parent < 0 {
 			n.id = ""
 		}
@@ -122,6 +117,33 @@ func (s *splitter) begin(start, end, level int) int {
 	}
 	s.nodes = append(s.nodes, n)
 	return index
+}
+
+// headerEnd returns where the header at start ends at the latest: behind the
+// first empty line, or before the next delimiter.
+func (s *splitter) headerEnd(start int) int {
+	for pos := start; pos < len(s.raw); {
+		end := s.lineEnd(pos)
+		line := trimLineEnd(s.raw[pos:end])
+		if len(line) == 0 {
+			return end
+		}
+		if bytes.HasPrefix(line, []byte("--")) {
+			if level, _ := s.match(line); level >= 0 {
+				return max(start, s.beforeBreak(pos))
+			}
+		}
+		pos = end
+	}
+	return len(s.raw)
+}
+
+// lineEnd returns the position behind the line at pos.
+func (s *splitter) lineEnd(pos int) int {
+	if i := bytes.IndexByte(s.raw[pos:], '\n'); i >= 0 {
+		return pos + i + 1
+	}
+	return len(s.raw)
 }
 
 // maxContentType is how much of a Content-Type is looked at: reading one takes
@@ -148,7 +170,9 @@ func (s *splitter) describe(n *node, level int) {
 	}
 	n.mediaType, n.params = strings.ToLower(mediaType), params
 	if strings.HasPrefix(n.mediaType, "multipart/") {
-		n.multipart = params["boundary"] != ""
+		// A boundary does not end in white space (RFC 2046 section 5.1.1).
+		n.boundary = strings.TrimRight(params["boundary"], " \t")
+		n.multipart = n.boundary != ""
 		if !n.multipart {
 			n.mediaType = "text/plain"
 			s.defect(n, DefectNoParts)
@@ -173,10 +197,7 @@ func (s *splitter) nextDelimiter(pos int) (level, start, next int, final bool) {
 			}
 			pos += i + 1
 		}
-		end := len(s.raw)
-		if i := bytes.IndexByte(s.raw[pos:], '\n'); i >= 0 {
-			end = pos + i + 1
-		}
+		end := s.lineEnd(pos)
 		if level, final = s.match(trimLineEnd(s.raw[pos:end])); level >= 0 {
 			return level, s.beforeBreak(pos), end, final
 		}

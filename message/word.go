@@ -143,8 +143,8 @@ func appendQ(dst []byte, s string) []byte {
 		switch c := s[i]; {
 		case c == '_':
 			dst = append(dst, ' ')
-		case c == '=' && i+2 < len(s) && unhex(s[i+1]) >= 0 && unhex(s[i+2]) >= 0:
-			dst = append(dst, byte(unhex(s[i+1])<<4|unhex(s[i+2])))
+		case c == '=' && i+2 < len(s) && unhex(s[i+1]) != noDigit && unhex(s[i+2]) != noDigit:
+			dst = append(dst, unhex(s[i+1])<<4|unhex(s[i+2]))
 			i += 2
 		default:
 			dst = append(dst, c)
@@ -153,13 +153,16 @@ func appendQ(dst []byte, s string) []byte {
 	return dst
 }
 
-// unhex returns the value of a hexadecimal digit, or -1.
-func unhex(c byte) int {
+// noDigit is the value of a character that is no digit.
+const noDigit = 0xff
+
+// unhex returns the value of a hexadecimal digit, or noDigit.
+func unhex(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9':
-		return int(c - '0')
+		return c - '0'
 	case 'a' <= lower(c) && lower(c) <= 'f':
-		return int(lower(c)-'a') + 10
+		return lower(c) - 'a' + 10
 	}
-	return -1
+	return noDigit
 }

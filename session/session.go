@@ -306,11 +306,7 @@ func (s *Session) SendDraft(ctx context.Context, d *message.Draft) (Receipt, err
 	if err != nil {
 		return Receipt{Outcome: NotSent}, fmt.Errorf("session: send: %w", err)
 	}
-	e := Envelope{From: d.From.Address, To: d.Recipients()}
-	if d.Sender.Address != "" {
-		e.From = d.Sender.Address
-	}
-	return s.Send(ctx, e, source)
+	return s.Send(ctx, Envelope{From: d.ReturnPath(), To: d.Recipients()}, source)
 }
 
 // Close ends both backends and their connections.

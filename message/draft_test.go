@@ -1,0 +1,381 @@
+package message_test
+
+import (
+	"bytes"
+	"errors"
+	"net/mail"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mailsession/mailsession/message"
+)
+
+func addr(name, address string) mail.Address { return mail.Address{Name: name, Address: address} }
+
+// draft returns a Draft with every field set.
+func draft() *message.Draft {
+	return &message.Draft{
+		From:       addr("Ann Example", "ann@example.com"),
+		Sender:     addr("", "secretary@example.com"),
+		ReplyTo:    []mail.Address{addr("", "reply@example.com")},
+		To:         []mail.Address{addr("Bob, the builder", "bob@example.org"), addr("Jürgen Müller", "juergen@example.de")},
+		Cc:         []mail.Address{addr("", "carol@example.net")},
+		Bcc:        []mail.Address{addr("Dave", "dave@example.net")},
+		Subject:    "Grüße aus Köln",
+		Text:       "Hello Bob,\nthis is short.\n",
+		MessageID:  "id@example.com",
+		Date:       time.Date(2026, 11, 3, 10, 11, 12, 0, time.FixedZone("", 3600)),
+		InReplyTo:  []string{"<parent@example.com>"},
+		References: []string{"first@example.com", "parent@example.com"},
+
+		AutoSubmitted: "auto-replied",
+		Extra:         []message.Field{{Name: "X-Mailer", Value: "example"}},
+	}
+}
+
+// write returns the bytes of d and checks what holds of all that is written.
+func write(t *testing.T, d *message.Draft) string {
+	t.Helper()
+	s, err := d.Source()
+	if err != nil {
+		t.Fatalf("Source() = %v", err)
+	}
+	out := readSource(t, s)
+	checkWritten(t, out)
+	return out
+}
+
+func checkWritten(t *testing.T, out string) {
+	t.Helper()
+	if strings.Contains(strings.ReplaceAll(out, "\r\n", ""), "\n") || strings.Contains(strings.ReplaceAll(out, "\r\n", ""), "\r") {
+		t.Errorf("a line does not end in CR LF: %q", out)
+	}
+	header, _, ok := strings.Cut(out, "\r\n\r\n")
+	if !ok {
+		t.Errorf("no empty line behind the header: %q", out)
+	}
+	for line := range strings.SplitSeq(out, "\r\n") {
+		if len(line) > 998 {
+			t.Errorf("a line has %d bytes, want at most 998: %q", len(line), line)
+		}
+	}
+	for line := range strings.SplitSeq(header, "\r\n") {
+		if strings.Trim(line, " \t") == "" {
+			t.Errorf("a line of the header is blank: %q", header)
+		}
+		if len(line) > 78 && strings.Contains(line, "=?utf-8?") && strings.Contains(strings.TrimSpace(line), " ") && len(line) > 76+1 {
+			t.Errorf("a line with encoded words has %d bytes: %q", len(line), line)
+		}
+	}
+}
+
+func TestDraft(t *testing.T) {
+	want := strings.ReplaceAll(`Date: Tue, 03 Nov 2026 10:11:12 +0100
+From: Ann Example <ann@example.com>
+Sender: secretary@example.com
+Reply-To: reply@example.com
+To: "Bob, the builder" <bob@example.org>,
+ =?utf-8?q?J=C3=BCrgen_M=C3=BCller?= <juergen@example.de>
+Cc: carol@example.net
+Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe_aus_K=C3=B6ln?=
+Message-ID: <id@example.com>
+In-Reply-To: <parent@example.com>
+References: <first@example.com> <parent@example.com>
+Auto-Submitted: auto-replied
+X-Mailer: example
+MIME-Version: 1.0
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 7bit
+
+Hello Bob,
+this is short.
+`, "\n", "\r\n")
+	d := draft()
+	for range 2 {
+		if got := write(t, d); got != want {
+			t.Errorf("message is\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+// same finds that what Parse makes of d is what went in.
+func same(t *testing.T, d *message.Draft) {
+	t.Helper()
+	out := write(t, d)
+	m, err := message.Parse(strings.NewReader(out), nil)
+	if err != nil {
+		t.Fatalf("Parse() = %v", err)
+	}
+	checkMessage(t, m)
+	if len(m.Defects) > 0 {
+		t.Errorf("defects %v in\n%s", m.Defects, out)
+	}
+	h := m.Header
+	for _, c := range []struct {
+		what      string
+		got, want []mail.Address
+	}{
+		{"From", h.From(), []mail.Address{d.From}},
+		{"Reply-To", h.ReplyTo(), d.ReplyTo},
+		{"To", h.To(), d.To},
+		{"Cc", h.Cc(), d.Cc},
+	} {
+		if got, want := names(c.got), names(tidy(c.want)); got != want {
+			t.Errorf("%s is %q, want %q in\n%s", c.what, got, want, out)
+		}
+	}
+	if got, want := h.Subject(), strings.ToValidUTF8(d.Subject, "\ufffd"); got != oneLine(want) {
+		t.Errorf("Subject is %q, want %q in\n%s", got, want, out)
+	}
+	if got, want := m.Text, textOf(d.Text); got != want {
+		t.Errorf("Text is %q, want %q in\n%s", got, want, out)
+	}
+	if got := h.MessageID(); got != strings.Trim(d.MessageID, "<>") {
+		t.Errorf("MessageID() = %q, want %q", got, d.MessageID)
+	}
+	if got, _ := h.Date(); !got.Equal(d.Date.Truncate(time.Second)) {
+		t.Errorf("Date() = %v, want %v", got, d.Date)
+	}
+	if got := h.References(); !slices.Equal(got, d.References) {
+		t.Errorf("References() = %q, want %q", got, d.References)
+	}
+	if h.Has("Bcc") {
+		t.Errorf("Bcc is in\n%s", out)
+	}
+}
+
+// tidy returns list as a reader shows it.
+func tidy(list []mail.Address) []mail.Address {
+	out := slices.Clone(list)
+	for i := range out {
+		name := oneLine(strings.ToValidUTF8(out[i].Name, "\ufffd"))
+		out[i].Name = strings.Join(strings.FieldsFunc(name, func(r rune) bool { return r == ' ' }), " ")
+	}
+	return out
+}
+
+// oneLine returns s with spaces for what would end a line or is no character.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// textOf returns text as a reader shows it.
+func textOf(s string) string {
+	s = strings.ReplaceAll(strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\r\n", "\n"), "\r", "\n")
+	if s != "" && !strings.HasSuffix(s, "\n") {
+		s += "\n"
+	}
+	return s
+}
+
+func TestDraftRoundTrip(t *testing.T) {
+	same(t, &message.Draft{From: addr("", "a@b"), Date: time.Unix(1e9, 0), MessageID: "x@y"})
+	d := draft()
+	d.InReplyTo = nil
+	same(t, d)
+	long := strings.Repeat("word ", 300)
+	for _, s := range []string{
+		"", " ", "  two  spaces  ", "tab\there", "=?utf-8?q?not_encoded?=", "a =? b", "日本語の件名", "🙂🙃", "Привет, мир",
+		"quote\" back\\slash (comment) <angle>", "comma, semicolon; colon: at@sign", strings.TrimSpace(long), long, "é " + long,
+		strings.Repeat("x", 997), strings.Repeat("x", 3000), strings.Repeat("é", 2000), strings.Repeat("語", 2000),
+		"bad \xff utf-8", "bell \x07 and \u2028 and \u0085", ".", "'single'", "a.b.c", "e\u0301", "Mr. X",
+	} {
+		d := draft()
+		d.Subject, d.Text = s, s
+		d.To = []mail.Address{addr(s, "to@example.com"), addr(s, "to2@example.com")}
+		same(t, d)
+	}
+	for _, a := range []string{
+		"two words@example.com", `a"b@example.com`, `a\b@example.com`, "a@b@example.com", "a,b@example.com", "(c)@example.com",
+		"ünï@example.com", "a@exämple.com", "a@[192.0.2.1]", "a.b+c@example.com", "<a>@example.com", "a..b@example.com", " @x",
+	} {
+		for _, name := range []string{"", "Name", "Ä"} {
+			d := draft()
+			d.From = addr(name, a)
+			d.To = []mail.Address{addr(name, a), addr("", "b@example.com")}
+			same(t, d)
+		}
+	}
+}
+
+func TestDraftText(t *testing.T) {
+	tests := []struct{ text, encoding, want string }{
+		{"", "7bit", ""},
+		{"short\n", "7bit", "short\r\n"},
+		{"a\r\nb\rc\nd", "7bit", "a\r\nb\r\nc\r\nd\r\n"},
+		{strings.Repeat("x", 78), "7bit", strings.Repeat("x", 78) + "\r\n"},
+		{strings.Repeat("x", 79), "quoted-printable", strings.Repeat("x", 75) + "=\r\nxxxx\r\n"},
+		{"é", "quoted-printable", "=C3=A9\r\n"},
+		{"a\x00b", "quoted-printable", "a=00b\r\n"},
+		{".\n", "7bit", ".\r\n"},
+		{"\xff", "quoted-printable", "=EF=BF=BD\r\n"},
+	}
+	for _, tt := range tests {
+		d := draft()
+		d.Text = tt.text
+		header, body, _ := strings.Cut(write(t, d), "\r\n\r\n")
+		if body != tt.want || !strings.Contains(header, "Content-Transfer-Encoding: "+tt.encoding) {
+			t.Errorf("text %q is written as %q, want %q in %s", tt.text, body, tt.want, tt.encoding)
+		}
+	}
+}
+
+// TestDraftSettles finds that a message stays the same once it was written.
+func TestDraftSettles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &message.Draft{From: addr("", "ann@example.com"), To: []mail.Address{addr("", "b@x")}}
+		first := write(t, d)
+		if d.Date.IsZero() || d.MessageID == "" {
+			t.Fatalf("Date, MessageID = %v, %q, want both settled", d.Date, d.MessageID)
+		}
+		if got := len(d.MessageID); got != 32+len("@example.com") || !strings.HasSuffix(d.MessageID, "@example.com") {
+			t.Errorf("MessageID = %q, want 32 digits in the author's domain", d.MessageID)
+		}
+		<-time.After(time.Hour)
+		if second := write(t, d); second != first {
+			t.Errorf("written again the message is\n%s\nwant\n%s", second, first)
+		}
+		other := &message.Draft{From: d.From}
+		write(t, other)
+		if other.MessageID == d.MessageID {
+			t.Errorf("two drafts have the identifier %q", d.MessageID)
+		}
+	})
+	for _, from := range []string{"a@exämple.com", "a@[192.0.2.1]"} {
+		d := &message.Draft{From: addr("", from)}
+		write(t, d)
+		if !strings.HasSuffix(d.MessageID, "@localhost") {
+			t.Errorf("MessageID = %q for %s, want one in localhost", d.MessageID, from)
+		}
+	}
+}
+
+func TestDraftRefuses(t *testing.T) {
+	tests := []struct {
+		field  string
+		change func(d *message.Draft, s string)
+	}{
+		{"From", func(d *message.Draft, s string) { d.From.Name = s }},
+		{"From", func(d *message.Draft, s string) { d.From.Address = s }},
+		{"Sender", func(d *message.Draft, s string) { d.Sender.Address = s }},
+		{"Reply-To", func(d *message.Draft, s string) { d.ReplyTo[0].Address = s }},
+		{"To", func(d *message.Draft, s string) { d.To[1].Name = s }},
+		{"To", func(d *message.Draft, s string) { d.To[1].Address = s }},
+		{"Cc", func(d *message.Draft, s string) { d.Cc[0].Address = s }},
+		{"Bcc", func(d *message.Draft, s string) { d.Bcc[0].Address = s }},
+		{"Subject", func(d *message.Draft, s string) { d.Subject = s }},
+		{"Message-ID", func(d *message.Draft, s string) { d.MessageID = s }},
+		{"In-Reply-To", func(d *message.Draft, s string) { d.InReplyTo[0] = s }},
+		{"References", func(d *message.Draft, s string) { d.References[1] = s }},
+		{"Auto-Submitted", func(d *message.Draft, s string) { d.AutoSubmitted = s }},
+		{"X-Mailer", func(d *message.Draft, s string) { d.Extra[0].Value = s }},
+		{"Extra", func(d *message.Draft, s string) { d.Extra[0].Name = s }},
+	}
+	for _, tt := range tests {
+		for _, s := range []string{"x\r\nBcc: hidden@example.com", "x\ny", "x\ry", "x\x00y", "a@b\r\n\r\nbody"} {
+			d := draft()
+			tt.change(d, s)
+			refused(t, d, tt.field, s)
+		}
+	}
+}
+
+func TestDraftRefusesMore(t *testing.T) {
+	tests := []struct {
+		field  string
+		change func(d *message.Draft)
+	}{
+		{"From", func(d *message.Draft) { d.From = mail.Address{} }},
+		{"Sender", func(d *message.Draft) { d.Sender = addr("Name only", "") }},
+		{"To", func(d *message.Draft) { d.To[0] = mail.Address{} }},
+		{"To", func(d *message.Draft) { d.To[0].Address = "nowhere" }},
+		{"To", func(d *message.Draft) { d.To[0].Address = "@x" }},
+		{"To", func(d *message.Draft) { d.To[0].Address = "a@x y" }},
+		{"To", func(d *message.Draft) { d.To[0].Address = strings.Repeat("x", 1000) + "@x" }},
+		{"Bcc", func(d *message.Draft) { d.Bcc[0].Address = "nowhere" }},
+		{"Date", func(d *message.Draft) { d.Date = time.Date(1, 1, 1, 1, 0, 0, 0, time.UTC) }},
+		{"Message-ID", func(d *message.Draft) { d.MessageID = "a b" }},
+		{"Message-ID", func(d *message.Draft) { d.MessageID = "<>" }},
+		{"References", func(d *message.Draft) { d.References = []string{"é@x"} }},
+		{"Auto-Submitted", func(d *message.Draft) { d.AutoSubmitted = "é" }},
+		{"Extra", func(d *message.Draft) { d.Extra[0].Name = "" }},
+		{"Extra", func(d *message.Draft) { d.Extra[0].Name = "X:" }},
+		{"Extra", func(d *message.Draft) { d.Extra[0].Name = "X Y" }},
+		{"Extra", func(d *message.Draft) { d.Extra[0].Name = strings.Repeat("X", 71) }},
+		{"bcc", func(d *message.Draft) { d.Extra[0].Name = "bcc" }},
+		{"Resent-Bcc", func(d *message.Draft) { d.Extra[0].Name = "Resent-Bcc" }},
+		{"Content-Type", func(d *message.Draft) { d.Extra[0].Name = "Content-Type" }},
+	}
+	for _, tt := range tests {
+		d := draft()
+		tt.change(d)
+		refused(t, d, tt.field, "")
+	}
+}
+
+func refused(t *testing.T, d *message.Draft, field, value string) {
+	t.Helper()
+	s, err := d.Source()
+	var f *message.FieldError
+	if s != nil || !errors.As(err, &f) || f.Field != field {
+		t.Errorf("Source() = %v, %v for %q in %s, want an error of that field", s, err, value, field)
+		return
+	}
+	if value != "" && strings.Contains(err.Error(), value) {
+		t.Errorf("error %q tells the value", err)
+	}
+}
+
+func TestLongExtra(t *testing.T) {
+	d := draft()
+	d.Extra = []message.Field{
+		{Name: "List-Unsubscribe", Value: "<https://example.com/" + strings.Repeat("x", 800) + ">"},
+		{Name: strings.Repeat("X", 70), Value: "é" + strings.Repeat(" word", 50)},
+		{Name: "X-Empty"},
+	}
+	h := message.ParseHeader([]byte(write(t, d)))
+	for _, f := range d.Extra {
+		if got := h.Text(f.Name); got != f.Value {
+			t.Errorf("%s is %q, want %q", f.Name, got, f.Value)
+		}
+	}
+}
+
+func TestRecipients(t *testing.T) {
+	d := &message.Draft{
+		To:  []mail.Address{addr("A", "a@example.com"), addr("B", "b@example.com"), {}},
+		Cc:  []mail.Address{addr("", "a@EXAMPLE.com"), addr("", "A@example.com")},
+		Bcc: []mail.Address{addr("", "c@example.com"), addr("", "b@example.com"), addr("", "a> b@example.com")},
+	}
+	want := []string{"a@example.com", "b@example.com", "A@example.com", "c@example.com", `"a> b"@example.com`}
+	if got := d.Recipients(); !slices.Equal(got, want) {
+		t.Errorf("Recipients() = %q, want %q", got, want)
+	}
+}
+
+func TestReturnPath(t *testing.T) {
+	d := &message.Draft{From: addr("A", "two words@example.com")}
+	if got, want := d.ReturnPath(), `"two words"@example.com`; got != want {
+		t.Errorf("ReturnPath() = %q, want %q", got, want)
+	}
+	d.Sender = addr("B", "b@example.com")
+	if got, want := d.ReturnPath(), "b@example.com"; got != want {
+		t.Errorf("ReturnPath() = %q, want %q", got, want)
+	}
+}
+
+func TestDraftOddZone(t *testing.T) {
+	d := draft()
+	d.Date = time.Date(2026, 11, 3, 10, 11, 12, 0, time.FixedZone("", 3601))
+	if out := write(t, d); !bytes.HasPrefix([]byte(out), []byte("Date: Tue, 03 Nov 2026 09:11:11 +0000\r\n")) {
+		t.Errorf("a zone of odd seconds is written as %q", strings.SplitN(out, "\r\n", 2)[0])
+	}
+}

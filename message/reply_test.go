@@ -1,0 +1,176 @@
+package message_test
+
+import (
+	"errors"
+	"fmt"
+	"net/mail"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mailsession/mailsession/message"
+)
+
+// parse returns the message of that text.
+func parse(t *testing.T, text string) *message.Message {
+	t.Helper()
+	m, err := message.Parse(strings.NewReader(text), nil)
+	if err != nil {
+		t.Fatalf("Parse() = %v", err)
+	}
+	return m
+}
+
+func TestReplyRecipients(t *testing.T) {
+	me := message.ReplyOptions{From: addr("Me", "me@example.com"), Own: []mail.Address{addr("", "Alias@example.com")}}
+	tests := []struct {
+		name, header   string
+		to, cc, toOnly string
+	}{
+		{"author", "From: Ann <a@x>\nTo: me@example.com, b@x\nCc: c@x\n", "Ann|a@x", "|b@x |c@x", "Ann|a@x"},
+		{"reply-to", "From: a@x\nReply-To: l@x, M <m@x>\nTo: me@example.com, l@x\n", "|l@x M|m@x", "", "|l@x M|m@x"},
+		{"twice", "From: a@x\nTo: A@X, b@x, b@x, ALIAS@example.com\nCc: b@x\n", "|a@x", "|b@x", "|a@x"},
+		{"oneself", "From: me@example.com\nTo: b@x, Me@example.com\nCc: c@x\n", "|b@x", "|c@x", "|b@x"},
+		{"note to oneself", "From: me@example.com\nTo: me@example.com\n", "|me@example.com", "", "|me@example.com"},
+		{"only copies", "From: me@example.com\nCc: c@x\n", "|c@x", "", "|me@example.com"},
+		{"several authors", "From: a@x, b@x\n", "|a@x |b@x", "", "|a@x |b@x"},
+		{"oneself among them", "From: a@x, me@example.com\n", "|a@x", "", "|a@x"},
+		{"local names", "From: root, a@x\n", "|a@x", "", "|a@x"},
+	}
+	for _, tt := range tests {
+		m := parse(t, tt.header+"\n")
+		o := me
+		d, err := message.Reply(m, o)
+		if err != nil {
+			t.Errorf("%s: Reply() = %v", tt.name, err)
+			continue
+		}
+		if names(d.To) != tt.toOnly || len(d.Cc) > 0 {
+			t.Errorf("%s: To, Cc = %q, %q, want %q and nobody", tt.name, names(d.To), names(d.Cc), tt.toOnly)
+		}
+		o.All = true
+		if d, err = message.Reply(m, o); err != nil || names(d.To) != tt.to || names(d.Cc) != tt.cc {
+			t.Errorf("%s: to all: To, Cc = %q, %q, error %v, want %q, %q", tt.name, names(d.To), names(d.Cc), err, tt.to, tt.cc)
+		}
+		if d.From != me.From {
+			t.Errorf("%s: From = %v, want %v", tt.name, d.From, me.From)
+		}
+		same(t, d)
+	}
+}
+
+func TestReplyRefuses(t *testing.T) {
+	for _, header := range []string{"From: <>\n", "Subject: x\n", "From: MAILER-DAEMON\n"} {
+		d, err := message.Reply(parse(t, header+"\n"), message.ReplyOptions{From: addr("", "me@x"), All: true})
+		if d != nil || !errors.Is(err, message.ErrNoReplyAddress) {
+			t.Errorf("Reply(%q) = %v, %v, want %v", header, d, err, message.ErrNoReplyAddress)
+		}
+	}
+	var f *message.FieldError
+	if _, err := message.Reply(parse(t, "From: a@x\n\n"), message.ReplyOptions{}); !errors.As(err, &f) || f.Field != "From" {
+		t.Errorf("Reply() without From = %v, want an error of that field", err)
+	}
+}
+
+func TestReplySubject(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"", "Re:"},
+		{"Hello", "Re: Hello"},
+		{"Re: Hello", "Re: Hello"},
+		{"RE: re:  Hello", "Re: Hello"},
+		{"Aw: Sv: Antwort: Hello", "Re: Hello"},
+		{"Re[2]: Re(3) : Re^4: Hello", "Re: Hello"},
+		{"回复：Hello", "Re: Hello"},
+		{"ΑΠ: Hello", "Re: Hello"},
+		{"Fwd: Re: Hello", "Re: Fwd: Re: Hello"},
+		{"Ref: 4711", "Re: Ref: 4711"},
+		{"Reply: x", "Re: Reply: x"},
+		{"Re", "Re: Re"},
+		{": x", "Re: : x"},
+		{"Re:", "Re:"},
+		{"=?utf-8?q?Re=3A_Gr=C3=BC=C3=9Fe?=", "Re: Grüße"},
+	}
+	for _, tt := range tests {
+		m := parse(t, "From: a@x\nSubject: "+tt.in+"\n\n")
+		d, err := message.Reply(m, message.ReplyOptions{From: addr("", "me@x")})
+		if err != nil {
+			t.Fatalf("Reply() = %v", err)
+		}
+		if d.Subject != tt.want {
+			t.Errorf("subject of the answer to %q is %q, want %q", tt.in, d.Subject, tt.want)
+		}
+	}
+}
+
+func TestReplyThread(t *testing.T) {
+	long := make([]string, 60)
+	for i := range long {
+		long[i] = fmt.Sprintf("r%d@x", i)
+	}
+	wide := []string{"first@x", strings.Repeat("a", 800) + "@x", strings.Repeat("b", 7500) + "@x", strings.Repeat("c", 800) + "@x", "last@x"}
+	tests := []struct {
+		name, header string
+		inReplyTo    []string
+		references   []string
+	}{
+		{"new thread", "Message-ID: <m@x>\n", []string{"m@x"}, []string{"m@x"}},
+		{"references", "Message-ID: <m@x>\nReferences: <a@x> <b@x>\nIn-Reply-To: <b@x>\n", []string{"m@x"}, []string{"a@x", "b@x", "m@x"}},
+		{"in-reply-to", "Message-ID: <m@x>\nIn-Reply-To: <b@x>\n", []string{"m@x"}, []string{"b@x", "m@x"}},
+		{"several in-reply-to", "Message-ID: <m@x>\nIn-Reply-To: <b@x> <c@x>\n", []string{"m@x"}, []string{"m@x"}},
+		{"no identifier", "References: <a@x>\n", nil, nil},
+		{"identifier that cannot be written", "Message-ID: <ä@x>\nReferences: <a@x>\n", nil, nil},
+		{"reference that cannot be written", "Message-ID: <m@x>\nReferences: <ä@x> <a@x> <m@x>\n", []string{"m@x"}, []string{"a@x", "m@x"}},
+		{
+			"long", "Message-ID: <m@x>\nReferences: <" + strings.Join(long, ">\n <") + ">\n",
+			[]string{"m@x"},
+			slices.Concat(long[:1], long[60-48:], []string{"m@x"}),
+		},
+		{
+			"wide", "Message-ID: <m@x>\nReferences: <" + strings.Join(wide, ">\n <") + ">\n",
+			[]string{"m@x"},
+			[]string{"first@x", wide[1], wide[3], "last@x", "m@x"},
+		},
+	}
+	for _, tt := range tests {
+		m := parse(t, "From: a@x\n"+tt.header+"\n")
+		d, err := message.Reply(m, message.ReplyOptions{From: addr("", "me@x")})
+		if err != nil {
+			t.Fatalf("%s: Reply() = %v", tt.name, err)
+		}
+		if !slices.Equal(d.InReplyTo, tt.inReplyTo) || !slices.Equal(d.References, tt.references) {
+			t.Errorf("%s: InReplyTo, References = %q, %q, want %q, %q", tt.name, d.InReplyTo, d.References, tt.inReplyTo, tt.references)
+		}
+		same(t, d)
+	}
+}
+
+func TestReplyQuote(t *testing.T) {
+	const text = "From: Ann <a@x>\nDate: Tue, 3 Nov 2026 10:11:12 +0100\n\nHello\n\n> quoted\n>> twice\n\n\n"
+	tests := []struct {
+		name string
+		in   string
+		o    message.ReplyOptions
+		want string
+	}{
+		{"no quote", text, message.ReplyOptions{Text: "Yes."}, "Yes."},
+		{
+			"quote", text,
+			message.ReplyOptions{Text: "Yes.\n", Quote: true},
+			"Yes.\n\nOn Tue, 3 Nov 2026 at 10:11 +0100, Ann <a@x> wrote:\n> Hello\n>\n>> quoted\n>>> twice\n",
+		},
+		{"quote only", "From: a@x\n\nHello", message.ReplyOptions{Quote: true}, "a@x wrote:\n> Hello\n"},
+		{"attribution", text, message.ReplyOptions{Quote: true, Attribution: "Ann schrieb:"}, "Ann schrieb:\n> Hello\n>\n>> quoted\n>>> twice\n"},
+		{"no author", "Reply-To: a@x\n\nHello", message.ReplyOptions{Quote: true}, "Someone wrote:\n> Hello\n"},
+		{"page only", "From: a@x\nContent-Type: text/html\n\n<p>Hello", message.ReplyOptions{Text: "Yes.", Quote: true}, "Yes."},
+	}
+	for _, tt := range tests {
+		tt.o.From = addr("", "me@x")
+		d, err := message.Reply(parse(t, tt.in), tt.o)
+		if err != nil {
+			t.Fatalf("%s: Reply() = %v", tt.name, err)
+		}
+		if d.Text != tt.want {
+			t.Errorf("%s: text is\n%s\nwant\n%s", tt.name, d.Text, tt.want)
+		}
+	}
+}
