@@ -2,7 +2,6 @@ package imapx
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -10,32 +9,24 @@ import (
 	"strings"
 )
 
-// command is one of our own under way on a shared connection, or several that
-// were sent together.
+// command is one of our own under way on a shared connection.
 type command struct {
 	c    *conn
-	tags []string // of those that are not answered yet
+	tag  string
 	op   string
 	turn *turn
 	line []byte // read and not used yet
 	scan scanner
 
-	copied  string // the arguments of COPYUID
-	refusal error
+	copied string // the arguments of COPYUID
 }
 
-// begin sends commands of our own, in one go, and waits for the first response.
-// They have to be ended by finish.
-func (c *conn) begin(op string, commands ...string) (*command, error) {
-	m := &command{c: c, op: op, turn: c.pump.take()}
-	var lines strings.Builder
-	for _, words := range commands {
-		c.tags++
-		tag := "M" + strconv.Itoa(c.tags)
-		m.tags = append(m.tags, tag)
-		lines.WriteString(tag + " " + words + "\r\n")
-	}
-	_, err := c.wire.WriteString(lines.String())
+// begin sends a command of our own and waits for the first response. The
+// command has to be ended by finish.
+func (c *conn) begin(op, words string) (*command, error) {
+	c.tags++
+	m := &command{c: c, op: op, tag: "M" + strconv.Itoa(c.tags), turn: c.pump.take()}
+	_, err := c.wire.WriteString(m.tag + " " + words + "\r\n")
 	if err == nil {
 		err = c.wire.Flush()
 	}
@@ -64,7 +55,7 @@ func (c *conn) begin(op string, commands ...string) (*command, error) {
 var errDone = errors.New("the command is done")
 
 // next returns a scanner at the arguments of the next untagged response that
-// is for us. At the end of the last command the error is errDone, or the first
+// is for us. At the end of the command the error is errDone, or the server's
 // refusal.
 func (m *command) next() (name string, sc *scanner, err error) {
 	for {
@@ -72,11 +63,8 @@ func (m *command) next() (name string, sc *scanner, err error) {
 		if err != nil {
 			return "", nil, m.c.explain(m.op, err)
 		}
-		if rest, ok := bytes.CutPrefix(line, []byte(m.tags[0]+" ")); ok {
-			if err := m.end(rest); err != nil {
-				return "", nil, err
-			}
-			continue
+		if rest, ok := bytes.CutPrefix(line, []byte(m.tag+" ")); ok {
+			return "", nil, m.end(rest)
 		}
 		if name, args := ours(line); name != "" {
 			m.scan.start(args)
@@ -99,22 +87,17 @@ func (m *command) read() ([]byte, error) {
 	return m.c.wire.ReadLine()
 }
 
-// end takes the answer to the first command that waits for one.
+// end reads the answer to the command itself.
 func (m *command) end(rest []byte) error {
 	s, ok := parseStatus(rest)
 	switch {
 	case !ok:
-		m.refusal = cmp.Or(m.refusal, fmt.Errorf("%s: %s: the answer %q is not one", m.c.address, m.op, printable(string(rest))))
+		return fmt.Errorf("%s: %s: the answer %q is not one", m.c.address, m.op, printable(string(rest)))
 	case s.typ == "OK":
 		m.learn(s)
-	default:
-		refused := &Error{Server: m.c.address, Op: m.op, Type: s.typ, Code: s.code, Text: s.text}
-		m.refusal = cmp.Or(m.refusal, m.c.explain(m.op, refused))
+		return errDone
 	}
-	if m.tags = m.tags[1:]; len(m.tags) > 0 {
-		return nil
-	}
-	return cmp.Or(m.refusal, errDone)
+	return m.c.explain(m.op, &Error{Server: m.c.address, Op: m.op, Type: s.typ, Code: s.code, Text: s.text})
 }
 
 // learn keeps where copies went.
@@ -158,8 +141,8 @@ func ours(line []byte) (name string, args []byte) {
 
 // aside leaves a response to go-imap, for when the turn is over.
 func (m *command) aside(line []byte) error {
-	if bytes.HasPrefix(line, []byte("+")) {
-		return nil // some servers send one too many
+	if !bytes.HasPrefix(line, []byte("*")) {
+		return nil // a "+" too many, or the end of a command that nobody sent
 	}
 	p := m.c.pump
 	p.forward(line)
@@ -219,10 +202,10 @@ func (c *conn) exec(op, words string) (copied string, err error) {
 	return m.copied, err
 }
 
-// run sends commands of our own and calls each for every response to them.
-// After an error of each the rest of the answers is read and dropped.
-func (c *conn) run(op string, each func(name string, sc *scanner) error, commands ...string) error {
-	m, err := c.begin(op, commands...)
+// run sends a command of our own and calls each for every response to it. After
+// an error of each the rest of the answer is read and dropped.
+func (c *conn) run(op, words string, each func(name string, sc *scanner) error) error {
+	m, err := c.begin(op, words)
 	if err != nil {
 		return err
 	}

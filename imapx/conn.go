@@ -124,8 +124,8 @@ func (c *conn) Goodbye() {
 
 // enter opens a folder, unless the connection has it open already.
 func (c *conn) enter(name string, readOnly bool) (*selected, error) {
-	if s := c.selected; s != nil && s.name == name && s.readOnly == readOnly {
-		return s, nil
+	if c.in(name, readOnly) {
+		return c.selected, nil
 	}
 	c.selected = nil
 	data, err := c.imap.Select(name, selectOptions(readOnly)).Wait()
@@ -137,4 +137,19 @@ func (c *conn) enter(name string, readOnly bool) (*selected, error) {
 	}
 	c.selected = &selected{name: name, validity: data.UIDValidity, readOnly: readOnly}
 	return c.selected, nil
+}
+
+func (c *conn) in(name string, readOnly bool) bool {
+	s := c.selected
+	return s != nil && s.name == name && s.readOnly == readOnly
+}
+
+// refresh has the server tell what came into a folder since the connection
+// opened it: only then are new messages found.
+func (c *conn) refresh(name string, readOnly bool) error {
+	if !c.in(name, readOnly) {
+		return nil // opening it tells
+	}
+	_, err := c.exec("noop", "NOOP")
+	return err
 }

@@ -56,7 +56,7 @@ func (c *conn) fetch(uids []uint32, fields session.Fields) (got []fetched, lost 
 		_, found := slices.BinarySearch(uids, uid)
 		return found
 	}
-	err = c.run("fetch", func(name string, sc *scanner) error {
+	err = c.run("fetch", words, func(name string, sc *scanner) error {
 		if name != "FETCH" {
 			return nil
 		}
@@ -74,7 +74,7 @@ func (c *conn) fetch(uids []uint32, fields session.Fields) (got []fetched, lost 
 			lost = f.err
 		}
 		return nil
-	}, words)
+	})
 	return merge(got), lost, err
 }
 
@@ -199,11 +199,10 @@ func parseInternalDate(text []byte) time.Time {
 	return t
 }
 
-// searchUIDs asks for the numbers of the messages that match, ascending. A NOOP
-// goes ahead: only then a server has to tell of messages that came since.
+// searchUIDs asks for the numbers of the messages that match, ascending.
 func (c *conn) searchUIDs(criteria string) ([]uint32, error) {
 	var uids []uint32
-	err := c.run("search", func(name string, sc *scanner) error {
+	err := c.run("search", "UID SEARCH "+criteria, func(name string, sc *scanner) error {
 		if name != "SEARCH" {
 			return nil
 		}
@@ -217,7 +216,7 @@ func (c *conn) searchUIDs(criteria string) ([]uint32, error) {
 			}
 		}
 		return nil
-	}, "NOOP", "UID SEARCH "+criteria)
+	})
 	slices.Sort(uids)
 	return slices.Compact(uids), err
 }

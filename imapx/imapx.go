@@ -111,6 +111,7 @@ func newClient(server session.Server, setup session.Setup, opts *Options) (*Clie
 	}
 	ports := backend.Ports{TLS: 993, STARTTLS: 143, None: 143}
 	server.Port = portOf(server, ports)
+	server.Transcript = backend.Transcript(server.Transcript)
 	c := &Client{
 		server:  server,
 		setup:   setup,

@@ -60,6 +60,9 @@ func (c *Client) search(ctx context.Context, q session.Query) (*listing, error) 
 	}
 	l := &listing{client: c, query: q, folder: name}
 	err = c.read(ctx, "search", func(cn *conn) error {
+		if err := cn.refresh(name, c.setup.ReadOnly); err != nil {
+			return err
+		}
 		s, err := c.enter(cn, name, c.setup.ReadOnly)
 		if err != nil {
 			return err
