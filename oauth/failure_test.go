@@ -44,6 +44,30 @@ func TestTemporaryFailuresAreTriedAgain(t *testing.T) {
 	}
 }
 
+func TestALongPauseBindsAllRefreshes(t *testing.T) {
+	inBubble(t, oauthtest.Options{}, func(b *bed) {
+		b.cfg.Scopes = append(b.cfg.Scopes, graphScope)
+		grant := b.signIn()
+		let(time.Hour)
+		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"3600"}}})
+		start := time.Now()
+		for range 50 {
+			for _, resource := range []string{mailResource, graphResource} {
+				_, err := grant.For(resource).Token(b.t.Context())
+				b.failed(err, oauth.KindTemporary)
+				if wait := oauth.RetryAfter(err); wait < 59*time.Minute || wait > time.Hour {
+					b.t.Fatalf("RetryAfter(%v) = %v, want 1h", err, wait)
+				}
+			}
+		}
+		if waited := time.Since(start); waited > time.Second || b.refreshes() != 1 {
+			b.t.Errorf("%d refreshes in %v, want 1 and no waiting", b.refreshes(), waited)
+		}
+		let(time.Hour)
+		b.token(grant.For(mailResource))
+	})
+}
+
 func TestTheServerIsOutOfReach(t *testing.T) {
 	inBubble(t, oauthtest.Options{Rotation: oauthtest.RotateRevokeFamily}, func(b *bed) {
 		reachable := true

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailsession/mailsession/internal/observe"
+	"github.com/mailsession/mailsession/internal/throttle"
 	"github.com/mailsession/mailsession/secret"
 )
 
@@ -30,6 +31,8 @@ type Grant struct {
 	user   identity
 	keeper keeper
 	log    *slog.Logger
+	// pause holds all refreshes while the server asks for it.
+	pause throttle.Governor
 
 	mu    sync.Mutex // never held during I/O
 	slots map[string]*slot

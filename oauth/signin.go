@@ -246,7 +246,7 @@ func (a *attempt) redeem(ctx context.Context, code secret.Text) (*Grant, error) 
 	if several {
 		r.scopes = scopes
 	}
-	got, err := a.cfg.requestWithRetry(ctx, r)
+	got, err := a.cfg.requestWithRetry(ctx, r, nil)
 	if err != nil {
 		return nil, err
 	}

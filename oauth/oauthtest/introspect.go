@@ -10,7 +10,7 @@ import (
 // serveIntrospect is the introspection endpoint (RFC 7662). Credentials are
 // optional; where a request has some, they must be right.
 func (s *Server) serveIntrospect(w http.ResponseWriter, r *http.Request) {
-	if _, _, basic := r.BasicAuth(); basic || r.PostForm.Has("client_id") {
+	if _, _, basic := r.BasicAuth(); basic || r.PostForm.Get("client_id") != "" {
 		if _, no := s.authenticate(r); no != nil {
 			writeJSON(w, no.status, errorBody(no.code, "", no.description))
 			return

@@ -1,0 +1,351 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/mail"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailsession/mailsession/imapx"
+	"github.com/mailsession/mailsession/internal/interop"
+	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/oauth/oauthtest"
+	"github.com/mailsession/mailsession/secret"
+	"github.com/mailsession/mailsession/session"
+	"github.com/mailsession/mailsession/smtpx"
+)
+
+const mailScope = "mail"
+
+// signInServer is the authorization server whose tokens Dovecot asks about.
+func signInServer(t *testing.T) *oauthtest.Server {
+	t.Helper()
+	server := oauthtest.New(&oauthtest.Options{
+		Accounts: []oauthtest.Account{{Email: ann}, {Email: bob}},
+		Scopes:   []string{mailScope, "calendar", "openid", "email"},
+		Clients:  []oauthtest.Client{{ID: oauthtest.DefaultClientID}, {ID: "dovecot", Secret: secret.New("between the two servers")}},
+	})
+	t.Cleanup(server.Close)
+	return server
+}
+
+// asking has Dovecot ask the authorization server about tokens.
+func asking(server *oauthtest.Server) *interop.Options {
+	return &interop.Options{Tokens: &interop.Introspection{
+		URL: server.IntrospectURL(), ClientID: "dovecot", ClientSecret: secret.New("between the two servers"), Scope: mailScope,
+	}}
+}
+
+// signIn goes through the whole of a sign-in in a browser.
+func signIn(t *testing.T, server *oauthtest.Server, address string, scopes ...string) *oauth.Grant {
+	t.Helper()
+	grant, err := oauth.SignIn(t.Context(), &oauth.Config{
+		ClientID:   oauthtest.DefaultClientID,
+		Endpoint:   oauth.Endpoint{Issuer: server.Issuer(), AuthURL: server.AuthURL(), TokenURL: server.TokenURL()},
+		Scopes:     append(scopes, "openid", "email"),
+		HTTPClient: server.Client(),
+	}, &oauth.SignInOptions{LoginHint: address, OpenURL: server.Browser})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return grant
+}
+
+// serverAt says how to reach one of the real servers.
+func serverAt(t *testing.T, servers *interop.Servers, address string, security session.Security) session.Server {
+	t.Helper()
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return session.Server{
+		Host: host, Port: number, Security: security, TLS: servers.ClientTLS(),
+		AllowPlainAuth: security == session.None,
+		Transcript:     t.Output(),
+	}
+}
+
+// pair returns the way in and the way out in one kind of encryption.
+func pair(t *testing.T, servers *interop.Servers, security session.Security) (in, out session.Server) {
+	t.Helper()
+	switch security {
+	case session.TLS:
+		return serverAt(t, servers, servers.IMAPS, security), serverAt(t, servers, servers.Submissions, security)
+	case session.STARTTLS:
+		return serverAt(t, servers, servers.IMAP, security), serverAt(t, servers, servers.Submission, security)
+	case session.None:
+	}
+	return serverAt(t, servers, servers.IMAP, security), serverAt(t, servers, servers.SMTP, security)
+}
+
+// TestStoryOnRealServers goes through the main job of a mail program on
+// Dovecot and Postfix: in all three kinds of encryption, with a password and
+// with tokens by both mechanisms.
+func TestStoryOnRealServers(t *testing.T) {
+	t.Parallel()
+	authorization := signInServer(t)
+	servers := startServers(t, asking(authorization))
+	grant := signIn(t, authorization, ann, mailScope)
+	if grant.Address() != ann {
+		t.Fatalf("the sign-in is of %q, want %q", grant.Address(), ann)
+	}
+	password := session.Credentials{User: ann, Password: userOf(t, servers, ann).Password}
+	tokens := session.Credentials{User: ann, Tokens: grant}
+	for _, security := range []session.Security{session.TLS, session.STARTTLS, session.None} {
+		for _, way := range []struct {
+			name       string
+			creds      session.Credentials
+			mechanisms []string
+		}{
+			{"password", password, nil},
+			{"XOAUTH2", tokens, []string{"XOAUTH2"}},
+			{"OAUTHBEARER", tokens, []string{"OAUTHBEARER"}},
+		} {
+			t.Run(security.String()+" "+way.name, func(t *testing.T) {
+				in, out := pair(t, servers, security)
+				in.Mechanisms, out.Mechanisms = way.mechanisms, way.mechanisms
+				s, err := session.New(way.creds, imapx.Backend(in, nil), smtpx.Backend(out, nil), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				tellStory(t, s)
+				if err := s.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// tellStory sends a note to oneself, reads it, answers it, marks and moves it,
+// sees the answer arrive, and cleans up.
+func tellStory(t *testing.T, s *session.Session) {
+	t.Helper()
+	ctx := t.Context()
+	roles := map[session.Role]bool{}
+	for f, err := range s.Folders(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		roles[f.Role] = true
+	}
+	for _, r := range []session.Role{session.RoleInbox, session.RoleSent, session.RoleTrash, session.RoleArchive} {
+		if !roles[r] {
+			t.Errorf("no folder has the role %s", r)
+		}
+	}
+
+	me := mail.Address{Name: "Änn", Address: ann}
+	text := "Grüße,\n.\n..und From a line with dots\n" + strings.Repeat("long ", 300) + "\n"
+	note := &message.Draft{From: me, To: []mail.Address{me}, Subject: "Notiz für mich – 注意", Text: text}
+	receipt, err := s.SendDraft(ctx, note)
+	if err != nil || receipt.Outcome != session.Accepted || receipt.QueueID == "" {
+		t.Fatalf("SendDraft = %+v, %v", receipt, err)
+	}
+	arrived := awaitMail(t, s, receipt.MessageID)
+	if !arrived.Unread() || arrived.Header.Subject() != note.Subject {
+		t.Errorf("arrived: flags %v, subject %q, want unread and %q", arrived.Flags, arrived.Header.Subject(), note.Subject)
+	}
+	read, err := s.Read(ctx, arrived.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.ReplaceAll(read.Text, "\r\n", "\n"); strings.TrimSpace(got) != strings.TrimSpace(text) {
+		t.Errorf("the text that arrived is\n%q, want\n%q", got, text)
+	}
+	if !awaitMail(t, s, receipt.MessageID).Unread() {
+		t.Error("reading marked the message as seen")
+	}
+
+	answer, err := message.Reply(read, message.ReplyOptions{From: me, Text: "Danke.\n", Quote: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if receipt, err = s.SendDraft(ctx, answer); err != nil {
+		t.Fatal(err)
+	}
+	answered := awaitMail(t, s, receipt.MessageID)
+	if refs := answered.Header.References(); len(refs) != 1 || refs[0] != arrived.Header.MessageID() {
+		t.Errorf("the answer refers to %q, want %q", refs, arrived.Header.MessageID())
+	}
+
+	apply(t, s, session.Change{Set: session.Flags{session.Answered, session.Seen, "$Work"}}, arrived.ID)
+	if flags := awaitMail(t, s, arrived.Header.MessageID()).Flags; !flags.Has(session.Answered) || !flags.Has(session.Seen) || !flags.Has("$Work") {
+		t.Errorf("flags %v after setting them", flags)
+	}
+	moved := apply(t, s, session.Change{MoveTo: session.Archive}, arrived.ID).NewID
+	if moved.IsZero() {
+		t.Fatal("no new id after the move")
+	}
+	if _, err := s.Read(ctx, moved); err != nil {
+		t.Errorf("read the moved message: %v", err)
+	}
+	if _, err := s.Open(ctx, arrived.ID); !errors.Is(err, session.ErrNoMessage) {
+		t.Errorf("open the message where it was: %v, want ErrNoMessage", err)
+	}
+	apply(t, s, session.Change{Delete: true}, moved)
+	apply(t, s, session.Change{Delete: true}, answered.ID)
+	results, err := s.Apply(ctx, session.Change{Set: session.Flags{session.Seen}}, moved)
+	if err != nil || results[0].Outcome != session.NotDone || !errors.Is(results[0].Err, session.ErrNoMessage) {
+		t.Errorf("change a deleted message: %+v, %v, want NotDone", results, err)
+	}
+}
+
+func apply(t *testing.T, s *session.Session, c session.Change, id session.ID) session.Result {
+	t.Helper()
+	results, err := s.Apply(t.Context(), c, id)
+	if err != nil || len(results) != 1 || results[0].Outcome != session.Done {
+		t.Fatalf("Apply(%+v) = %+v, %v", c, results, err)
+	}
+	return results[0]
+}
+
+// awaitMail waits for a message in the inbox; delivery takes a moment.
+func awaitMail(t *testing.T, s *session.Session, messageID string) *session.Message {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		for m, err := range s.Messages(ctx, session.Query{}) {
+			if err != nil {
+				t.Fatalf("wait for %s: %v", messageID, err)
+			}
+			if m.Header.MessageID() == messageID {
+				return m
+			}
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			t.Fatalf("%s did not arrive", messageID)
+		}
+	}
+}
+
+// TestRefusedTokensOnRealServers: the server's explanation is in the error, a
+// token that can be replaced is replaced once, and the connection ends in
+// order.
+func TestRefusedTokensOnRealServers(t *testing.T) {
+	t.Parallel()
+	authorization := signInServer(t)
+	servers := startServers(t, asking(authorization))
+	for _, security := range []session.Security{session.TLS, session.STARTTLS, session.None} {
+		for _, mechanism := range []string{"XOAUTH2", "OAUTHBEARER"} {
+			t.Run(security.String()+" "+mechanism, func(t *testing.T) {
+				in, out := pair(t, servers, security)
+				in.Mechanisms, out.Mechanisms = []string{mechanism}, []string{mechanism}
+				bad := session.Credentials{User: ann, Tokens: oauth.AnyResource(oauth.StaticToken(secret.New("a-token-nobody-issued")))}
+				wantRefusal(t, bad, in, out, mechanism)
+				wantReplaced(t, authorization, in, out)
+			})
+		}
+	}
+}
+
+func wantRefusal(t *testing.T, creds session.Credentials, in, out session.Server, mechanism string) {
+	t.Helper()
+	s, err := session.New(creds, imapx.Backend(in, nil), smtpx.Backend(out, nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, incoming := s.Facts(t.Context())
+	_, outgoing := s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: ann}}, Text: "x"})
+	for name, err := range map[string]error{"IMAP": incoming, "SMTP": outgoing} {
+		e, ok := errors.AsType[*session.AuthError](err)
+		if !ok || e.Mechanism != mechanism || !strings.Contains(e.Challenge, `"status"`) || e.Status == "" || e.Remedy == "" || !session.NeedsSignIn(err) {
+			t.Errorf("%s: error %v (%+v), want an AuthError with the challenge's JSON", name, err, e)
+		}
+		if err != nil && strings.Contains(err.Error(), "a-token-nobody-issued") {
+			t.Errorf("%s: the error shows the token: %v", name, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+// wantReplaced: a token that was revoked behind the program's back costs one
+// refresh and nothing else.
+func wantReplaced(t *testing.T, authorization *oauthtest.Server, in, out session.Server) {
+	t.Helper()
+	grant := signIn(t, authorization, ann, mailScope)
+	if _, err := grant.For("").Token(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	authorization.RevokeAccess(ann)
+	before := authorization.Hits(oauthtest.TokenPath)
+	s, err := session.New(session.Credentials{User: ann, Tokens: grant}, imapx.Backend(in, nil), smtpx.Backend(out, nil),
+		&session.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Facts(t.Context()); err != nil {
+		t.Errorf("IMAP with a revoked access token and a good grant: %v", err)
+	}
+	if got := authorization.Hits(oauthtest.TokenPath) - before; got != 1 {
+		t.Errorf("%d token requests, want 1", got)
+	}
+}
+
+// TestWrongPasswordOnRealServers tells what to do.
+func TestWrongPasswordOnRealServers(t *testing.T) {
+	t.Parallel()
+	servers := startServers(t, nil)
+	in, out := pair(t, servers, session.TLS)
+	s, err := session.New(session.Credentials{User: ann, Password: secret.New("not this one")}, imapx.Backend(in, nil), smtpx.Backend(out, nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	_, err = s.Facts(t.Context())
+	if e, ok := errors.AsType[*session.AuthError](err); !ok || !strings.Contains(e.Error(), "check user name and password") {
+		t.Errorf("error %v, want an AuthError with its remedy", err)
+	}
+	if err != nil && strings.Contains(err.Error(), "not this one") {
+		t.Errorf("the error shows the password: %v", err)
+	}
+}
+
+// TestLargeMessageOnRealServers sends and reads 20 MB without holding them.
+func TestLargeMessageOnRealServers(t *testing.T) {
+	t.Parallel()
+	servers := startServers(t, nil)
+	in, out := pair(t, servers, session.TLS)
+	s, err := session.New(session.Credentials{User: ann, Password: userOf(t, servers, ann).Password},
+		imapx.Backend(in, nil), smtpx.Backend(out, nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	header := "From: ann@example.test\r\nTo: ann@example.test\r\nMessage-ID: <large@example.test>\r\nSubject: large\r\n\r\n"
+	content := header + strings.Repeat(strings.Repeat("x", 76)+"\r\n", 20<<20/78)
+	if _, err := s.Send(t.Context(), session.Envelope{From: ann, To: []string{ann}}, message.Bytes([]byte(content))); err != nil {
+		t.Fatal(err)
+	}
+	m := awaitMail(t, s, "large@example.test")
+	body, err := s.Open(t.Context(), m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	got, err := io.ReadAll(body)
+	if err != nil || !strings.HasSuffix(string(got), content[len(header):]) {
+		t.Errorf("read %d bytes, %v, want those that were sent", len(got), err)
+	}
+}

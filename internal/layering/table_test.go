@@ -1,0 +1,134 @@
+package layering_test
+
+import (
+	"slices"
+
+	"github.com/mailsession/mailsession/internal/layering"
+)
+
+// table says what each package of the module may link, directly or through
+// others. A new package needs a row, which is the moment to decide on which
+// layer it stands.
+func table() map[string]layering.Rule {
+	var (
+		// What everything above may use while it waits or tries again.
+		patience = []string{"internal/observe", "internal/retry", "internal/throttle", "secret"}
+		// The connection under every protocol.
+		connection = []string{"internal/pool", "internal/sasl", "internal/transcript", "internal/wire"}
+		// What programs hold, with what stands below it.
+		session = join(patience, []string{"message", "oauth", "session"})
+		// What a protocol's client stands on; never another protocol's.
+		backend = join(session, connection, []string{"internal/backend"})
+		// What a protocol's fake server stands on; never a client.
+		fake = []string{"internal/fakenet", "internal/pipe", "internal/testtls", "mailtest", "secret"}
+		// A whole fake provider is all fakes, and data for the clients.
+		provider = join(fake, session, []string{"imaptest", "oauth/oauthtest", "preset", "smtptest"})
+
+		// What reading a message brings with it.
+		enmime = []string{
+			"github.com/cention-sany/utf7",
+			"github.com/cespare/xxhash/v2",
+			"github.com/clipperhouse/displaywidth",
+			"github.com/clipperhouse/uax29/v2",
+			"github.com/fatih/color",
+			"github.com/gogs/chardet",
+			"github.com/inbucket/html2text",
+			"github.com/jhillyerd/enmime/v2",
+			"github.com/mattn/go-colorable",
+			"github.com/mattn/go-isatty",
+			"github.com/mattn/go-runewidth",
+			"github.com/olekukonko/cat",
+			"github.com/olekukonko/errors",
+			"github.com/olekukonko/ll",
+			"github.com/olekukonko/tablewriter",
+			"github.com/pkg/errors",
+			"github.com/ssor/bom",
+			"golang.org/x/net",
+			"golang.org/x/sys",
+			"golang.org/x/text",
+		}
+		oauth2  = []string{"golang.org/x/oauth2"}
+		sasl    = []string{"github.com/emersion/go-sasl"}
+		goIMAP  = []string{"github.com/emersion/go-imap/v2", "github.com/emersion/go-message"}
+		goSMTP  = []string{"github.com/emersion/go-smtp"}
+		message = join(enmime, oauth2)
+	)
+	return map[string]layering.Rule{
+		"secret": {},
+
+		"internal/backend":    {Packages: backend, Modules: join(message, sasl)},
+		"internal/fakenet":    {Packages: fake},
+		"internal/layering":   {},
+		"internal/observe":    {},
+		"internal/pipe":       {},
+		"internal/pool":       {},
+		"internal/retry":      {},
+		"internal/sasl":       {Packages: []string{"secret"}, Modules: sasl},
+		"internal/testsum":    {},
+		"internal/testtls":    {},
+		"internal/throttle":   {Packages: []string{"internal/retry"}},
+		"internal/transcript": {Packages: []string{"secret"}},
+		"internal/wire":       {Packages: []string{"secret"}},
+
+		"message": {Packages: []string{"secret"}, Modules: enmime},
+		"oauth":   {Packages: patience, Modules: oauth2},
+		"session": {Packages: session, Modules: message},
+		"preset":  {Packages: session, Modules: message},
+
+		"imapx": {Packages: backend, Modules: join(message, sasl, goIMAP)},
+		"smtpx": {Packages: backend, Modules: join(message, sasl, goSMTP)},
+
+		"imaptest":          {Packages: fake},
+		"mailtest":          {Packages: []string{"secret"}},
+		"oauth/oauthtest":   {Packages: []string{"internal/pipe", "internal/testtls", "secret"}},
+		"preset/presettest": {Packages: provider, Modules: message},
+		"smtptest":          {Packages: fake},
+
+		"examples/quickstart": {
+			Packages: join(backend, provider, []string{"imapx", "preset/presettest", "smtpx"}),
+			Modules:  join(message, sasl, goIMAP, goSMTP),
+			Log:      true,
+		},
+	}
+}
+
+// A program is a combination of packages that a program may import, with the
+// packages and modules it must not link then, nor anything below them.
+type program struct {
+	name    string
+	imports []string
+	never   []string
+}
+
+// programs returns what people build of the parts.
+func programs() []program {
+	heavy := []string{"testing", "net/http/httptest"}
+	fakes := []string{"imaptest", "mailtest", "oauth/oauthtest", "preset/presettest", "smtptest"}
+	return []program{
+		{
+			name:    "reads by IMAP",
+			imports: []string{"session", "imapx"},
+			never:   join(heavy, fakes, []string{"ews", "graph", "pop3x", "smtpx", "preset", "github.com/emersion/go-smtp"}),
+		},
+		{
+			name:    "sends by SMTP",
+			imports: []string{"session", "smtpx"},
+			never:   join(heavy, fakes, []string{"ews", "graph", "pop3x", "imapx", "preset", "github.com/emersion/go-imap/v2"}),
+		},
+		{
+			name:    "signs in and keeps the grant",
+			imports: []string{"oauth"},
+			never:   join(heavy, fakes, []string{"message", "session", "internal/wire", "github.com/jhillyerd/enmime/v2"}),
+		},
+		{
+			name:    "tests against a fake provider",
+			imports: []string{"preset/presettest"},
+			never:   join(heavy, []string{"ews", "graph", "imapx", "pop3x", "smtpx", "github.com/emersion/go-imap/v2", "github.com/emersion/go-smtp"}),
+		},
+	}
+}
+
+// join puts lists together.
+func join(lists ...[]string) []string {
+	return slices.Concat(lists...)
+}
