@@ -48,7 +48,7 @@ func (e *Error) Temporary() bool {
 
 // Is makes a goodbye match [io.ErrUnexpectedEOF]: it ends the connection.
 func (e *Error) Is(target error) bool {
-	return e.Type == "BYE" && errors.Is(io.ErrUnexpectedEOF, target)
+	return e.Type == "BYE" && target == io.ErrUnexpectedEOF
 }
 
 // refused reports whether err is the refusal of credentials.

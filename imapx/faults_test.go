@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,39 +25,41 @@ func impatient(s *session.Server, _ *session.Credentials, _ *imapx.Options) {
 }
 
 // operations are what a program asks for, each on a client of its own.
-var operations = map[string]func(ctx context.Context, w *world, id session.ID) error{
-	"list": func(ctx context.Context, w *world, _ session.ID) error {
-		for _, err := range w.client.Messages(ctx, session.Query{}) {
+func operations() map[string]func(ctx context.Context, w *world, id session.ID) error {
+	return map[string]func(ctx context.Context, w *world, id session.ID) error{
+		"list": func(ctx context.Context, w *world, _ session.ID) error {
+			for _, err := range w.client.Messages(ctx, session.Query{}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"open": func(ctx context.Context, w *world, id session.ID) error {
+			body, err := w.client.Open(ctx, id)
 			if err != nil {
 				return err
 			}
-		}
-		return nil
-	},
-	"open": func(ctx context.Context, w *world, id session.ID) error {
-		body, err := w.client.Open(ctx, id)
-		if err != nil {
+			defer body.Close()
+			n, err := io.Copy(io.Discard, body)
+			if err == nil && n != bodySize {
+				return fmt.Errorf("%d bytes without an error, want %d", n, bodySize)
+			}
 			return err
-		}
-		defer body.Close()
-		n, err := io.Copy(io.Discard, body)
-		if err == nil && n != bodySize {
-			return fmt.Errorf("%d bytes without an error, want %d", n, bodySize)
-		}
-		return err
-	},
-	"folders": func(ctx context.Context, w *world, _ session.ID) error {
-		for _, err := range w.client.Folders(ctx) {
-			if err != nil {
-				return err
+		},
+		"folders": func(ctx context.Context, w *world, _ session.ID) error {
+			for _, err := range w.client.Folders(ctx) {
+				if err != nil {
+					return err
+				}
 			}
-		}
-		return nil
-	},
-	"move": func(ctx context.Context, w *world, id session.ID) error {
-		_, err := w.client.Apply(ctx, session.Change{MoveTo: session.FolderAt("Archive")}, id)
-		return err
-	},
+			return nil
+		},
+		"move": func(ctx context.Context, w *world, id session.ID) error {
+			_, err := w.client.Apply(ctx, session.Change{MoveTo: session.FolderAt("Archive")}, id)
+			return err
+		},
+	}
 }
 
 const bodySize = 100_000
@@ -142,7 +145,7 @@ func TestFaults(t *testing.T) {
 				id := largeMessage(t, w)
 				w.server.Inject(tt.fault)
 				start := time.Now()
-				err := operations[tt.operation](t.Context(), w, id)
+				err := operations()[tt.operation](t.Context(), w, id)
 				if !tt.want(err) {
 					t.Errorf("error %v", err)
 				}
@@ -150,7 +153,7 @@ func TestFaults(t *testing.T) {
 					t.Errorf("took %v, want %v", took, tt.after)
 				}
 				w.server.Heal()
-				if err := operations["list"](t.Context(), w, id); err != nil {
+				if err := operations()["list"](t.Context(), w, id); err != nil {
 					t.Errorf("afterwards the client does not work: %v", err)
 				}
 			})
@@ -181,7 +184,7 @@ func validity(t *testing.T, w *world) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprint(f.UIDValidity)
+	return strconv.FormatUint(uint64(f.UIDValidity), 10)
 }
 
 // TestCancelEndsAtTheSameInstant: whatever a call waits for.
@@ -207,7 +210,7 @@ func TestCancelEndsAtTheSameInstant(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 				defer cancel()
 				start := time.Now()
-				err := operations[tt.operation](ctx, w, id)
+				err := operations()[tt.operation](ctx, w, id)
 				if !errors.Is(err, context.DeadlineExceeded) || session.Temporary(err) {
 					t.Errorf("error %v, want the context's", err)
 				}
@@ -215,7 +218,7 @@ func TestCancelEndsAtTheSameInstant(t *testing.T) {
 					t.Errorf("ended after %v, want 2.5s", took)
 				}
 				w.server.Heal()
-				if err := operations["list"](t.Context(), w, id); err != nil {
+				if err := operations()["list"](t.Context(), w, id); err != nil {
 					t.Errorf("afterwards the client does not work: %v", err)
 				}
 			})
@@ -235,13 +238,13 @@ func TestPoolWaitEndsWithTheContext(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := operations["list"](ctx, w, id); !errors.Is(err, context.DeadlineExceeded) {
+		if err := operations()["list"](ctx, w, id); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v, want context.DeadlineExceeded", err)
 		}
 		if err := body.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := operations["list"](t.Context(), w, id); err != nil {
+		if err := operations()["list"](t.Context(), w, id); err != nil {
 			t.Error(err)
 		}
 	})
@@ -260,7 +263,7 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 			})
 			start := time.Now()
 			for range 2 {
-				if err := operations["list"](t.Context(), w, session.ID{}); !errors.Is(err, session.ErrClosed) || session.Temporary(err) {
+				if err := operations()["list"](t.Context(), w, session.ID{}); !errors.Is(err, session.ErrClosed) || session.Temporary(err) {
 					t.Errorf("%s: error %v, want ErrClosed", command, err)
 				}
 			}
@@ -289,7 +292,7 @@ func TestNoneLostNoneDoubled(t *testing.T) {
 			}
 			var want []string
 			for i := 35; i > 0; i-- {
-				want = append(want, fmt.Sprint(i))
+				want = append(want, strconv.Itoa(i))
 			}
 			if strings.Join(got, " ") != strings.Join(want, " ") {
 				t.Errorf("cut after %d bytes: messages %v", cut, got)
@@ -323,11 +326,11 @@ func TestOneBadMessage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 3, nil)
-			answer := ""
+			var answer strings.Builder
 			for _, uid := range []string{"1", "3"} {
-				answer += "* " + uid + " FETCH (UID " + uid + " FLAGS () RFC822.SIZE 5 INTERNALDATE \"20-Nov-2026 10:00:00 +0000\" BODY[HEADER.FIELDS (SUBJECT)] {15}\r\nSubject: good\r\n)\r\n"
+				answer.WriteString("* " + uid + " FETCH (UID " + uid + " FLAGS () RFC822.SIZE 5 INTERNALDATE \"20-Nov-2026 10:00:00 +0000\" BODY[HEADER.FIELDS (SUBJECT)] {15}\r\nSubject: good\r\n)\r\n")
 			}
-			w.server.Inject(mailtest.Fault{Command: "UID FETCH", Reply: strings.TrimSuffix(bad+answer+"OK done", "\r\n")})
+			w.server.Inject(mailtest.Fault{Command: "UID FETCH", Reply: strings.TrimSuffix(bad+answer.String()+"OK done", "\r\n")})
 			var good, broken []string
 			for m, err := range w.client.Messages(t.Context(), session.Query{}) {
 				if e, ok := errors.AsType[*session.ItemError](err); ok {
@@ -373,7 +376,7 @@ func TestUnaskedResponses(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantOutcomes(t, results, session.Done, session.Done, session.Done)
-		if err := operations["folders"](t.Context(), w, session.ID{}); err != nil {
+		if err := operations()["folders"](t.Context(), w, session.ID{}); err != nil {
 			t.Fatal(err)
 		}
 	}

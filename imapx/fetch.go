@@ -144,7 +144,7 @@ func (f *fetched) item(name string, sc *scanner) (err error) {
 	case name == "RFC822.SIZE":
 		var n uint64
 		n, err = sc.number()
-		f.size = int64(min(n, 1<<62)) //nolint:gosec // bounded
+		f.size = int64(min(n, 1<<62))
 	case name == "INTERNALDATE":
 		var text []byte
 		if text, err = sc.text(64); err == nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -216,9 +215,9 @@ func (c *Client) own(id session.ID) (session.IDParts, uint32, error) {
 	if parts.Backend != "imap" || parts.Mailbox != c.mailbox {
 		return parts, 0, fmt.Errorf("%s: message %v: %w", c.address, id, session.ErrOtherMailbox)
 	}
-	uid, err := strconv.ParseUint(parts.Key, 10, 32)
-	if err != nil || uid == 0 {
+	uid, ok := parseUID(parts.Key)
+	if !ok {
 		return parts, 0, fmt.Errorf("%s: %q is not the id of a message", c.address, id)
 	}
-	return parts, uint32(uid), nil
+	return parts, uid, nil
 }

@@ -24,7 +24,7 @@ import (
 
 const ann = "ann@example.com"
 
-var password = secret.New("correct horse battery")
+func password() secret.Text { return secret.New("correct horse battery") }
 
 // world is a fake server with one account and a client for it.
 type world struct {
@@ -37,7 +37,7 @@ type world struct {
 func newWorld(t *testing.T, n int, o *imaptest.Options, adjust ...func(*session.Server, *session.Credentials, *imapx.Options)) *world {
 	t.Helper()
 	box := mailtest.New()
-	w := &world{account: box.Add(ann, password), server: imaptest.New(box, o)}
+	w := &world{account: box.Add(ann, password()), server: imaptest.New(box, o)}
 	for i := range n {
 		if _, err := w.account.Append("INBOX", mailtest.Sample(i+1), nil); err != nil {
 			t.Fatal(err)
@@ -47,7 +47,7 @@ func newWorld(t *testing.T, n int, o *imaptest.Options, adjust ...func(*session.
 		Host: "localhost", Security: session.None, AllowPlainAuth: true, Dial: w.server.Dial,
 		TLS: w.server.ClientTLS(),
 	}
-	creds := session.Credentials{User: ann, Password: password}
+	creds := session.Credentials{User: ann, Password: password()}
 	opts := imapx.Options{PageSize: 10}
 	for _, f := range adjust {
 		f(&server, &creds, &opts)
@@ -159,7 +159,7 @@ func TestOpenGivesTheExactBytesAndMarksNothing(t *testing.T) {
 			t.Errorf("Close: %v", err)
 		}
 	}
-	for m := range w.client.Messages(t.Context(), session.Query{Unread: session.No}) {
+	for _, m := range list(t, w.client.Messages(t.Context(), session.Query{Unread: session.No})) {
 		t.Errorf("%v is marked as seen", m.ID)
 	}
 }
@@ -456,7 +456,7 @@ func TestFlagsThatAreNone(t *testing.T) {
 
 func TestReadOnlyOpensByEXAMINE(t *testing.T) {
 	w := newWorld(t, 2, nil)
-	s, err := session.New(session.Credentials{User: ann, Password: password},
+	s, err := session.New(session.Credentials{User: ann, Password: password()},
 		imapx.Backend(session.Server{Host: "localhost", Security: session.None, AllowPlainAuth: true, Dial: w.server.Dial}, nil), nil,
 		&session.Options{Mode: session.ReadOnly})
 	if err != nil {
@@ -602,7 +602,7 @@ func TestRefusals(t *testing.T) {
 				if _, ok := errors.AsType[*session.AuthError](err); ok != tt.auth || session.NeedsSignIn(err) != tt.auth {
 					t.Errorf("error %v is an AuthError: %t, want %t", err, ok, tt.auth)
 				}
-				for _, s := range []string{"wrong-123", "stale-token-123", password.Reveal()} {
+				for _, s := range []string{"wrong-123", "stale-token-123", password().Reveal()} {
 					if strings.Contains(fmt.Sprintf("%v %+v", err, err), s) {
 						t.Errorf("the error shows %q: %v", s, err)
 					}
@@ -707,7 +707,7 @@ func TestNothingShowsThePassword(t *testing.T) {
 	w := newWorld(t, 2, &imaptest.Options{Security: mailtest.TLS}, func(s *session.Server, _ *session.Credentials, _ *imapx.Options) {
 		s.Security, s.Transcript = session.TLS, &transcript
 	})
-	s, err := session.New(session.Credentials{User: ann, Password: password},
+	s, err := session.New(session.Credentials{User: ann, Password: password()},
 		imapx.Backend(session.Server{Host: "localhost", TLS: w.server.ClientTLS(), Dial: w.server.Dial, Transcript: &transcript}, nil), nil,
 		&session.Options{Logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
@@ -726,7 +726,7 @@ func TestNothingShowsThePassword(t *testing.T) {
 	if !strings.Contains(transcript.String(), "AUTHENTICATE PLAIN [redacted]") {
 		t.Errorf("the transcript lacks the masked sign-in:\n%s", transcript.String())
 	}
-	for _, s := range []string{password.Reveal(), "AGFubkBleGFtcGxlLmNvbQ"} { // base64 of \0ann@example.com
+	for _, s := range []string{password().Reveal(), "AGFubkBleGFtcGxlLmNvbQ"} { // base64 of \0ann@example.com
 		if strings.Contains(all, s) {
 			t.Errorf("%q shows in:\n%s", s, all)
 		}

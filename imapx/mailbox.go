@@ -2,6 +2,7 @@ package imapx
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"strings"
 	"unicode/utf16"
 )
@@ -22,7 +23,7 @@ func encodeUTF7(name string) string {
 		}
 		var bytes []byte
 		for _, u := range utf16.Encode(wide) {
-			bytes = append(bytes, byte(u>>8), byte(u))
+			bytes = binary.BigEndian.AppendUint16(bytes, u)
 		}
 		b.WriteString("&" + strings.ReplaceAll(base64.RawStdEncoding.EncodeToString(bytes), "/", ",") + "-")
 		wide = wide[:0]

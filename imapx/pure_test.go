@@ -159,10 +159,10 @@ func TestFoldersAndTheirRoles(t *testing.T) {
 
 // scan gives text to a scanner as the connection would: text is what follows
 // the first line of a response.
-func scan(t testing.TB, text string) *scanner {
+func scan(t *testing.T, text string) *scanner {
 	t.Helper()
 	client, server := pipe.New()
-	w, err := wire.Dial(context.Background(), wire.Config{
+	w, err := wire.Dial(t.Context(), wire.Config{
 		Address: "imap.example.org:143",
 		Dial:    func(context.Context, string, string) (net.Conn, error) { return client, nil },
 	})

@@ -179,21 +179,25 @@ func (w *work) tellNewIDs(copied string) int {
 func parseSet(set string, limit int) (nums []uint32, ok bool) {
 	for part := range strings.SplitSeq(set, ",") {
 		first, last, isRange := strings.Cut(part, ":")
-		lo, err := strconv.ParseUint(first, 10, 32)
+		lo, ok := parseUID(first)
 		hi := lo
-		if err == nil && isRange {
-			hi, err = strconv.ParseUint(last, 10, 32)
+		if ok && isRange {
+			hi, ok = parseUID(last)
 		}
-		down := hi < lo // a range may be written either way
-		if down {
-			lo, hi = hi, lo
-		}
-		if err != nil || lo == 0 || hi-lo >= uint64(limit) || len(nums)+int(hi-lo) >= limit {
+		lo, hi = min(lo, hi), max(lo, hi) // a range may be written either way
+		if !ok || int64(hi)-int64(lo) >= int64(limit-len(nums)) {
 			return nil, false
 		}
-		for n := lo; n <= hi; n++ {
-			nums = append(nums, uint32(n))
+		for n := lo; n < hi; n++ {
+			nums = append(nums, n)
 		}
+		nums = append(nums, hi) // apart, since nothing comes after the largest number
 	}
 	return nums, true
+}
+
+// parseUID reads a number that a message can have.
+func parseUID(word string) (uint32, bool) {
+	n, err := strconv.ParseUint(word, 10, 32)
+	return uint32(n), err == nil && n > 0
 }

@@ -22,7 +22,7 @@ func Google() Provider {
 		Name:    "Google",
 		Source:  "https://developers.google.com/workspace/gmail/imap/xoauth2-protocol",
 		Checked: time.Date(2026, time.November, 21, 0, 0, 0, 0, time.UTC),
-		Endpoint: oauth.Endpoint{
+		Endpoint: oauth.Endpoint{ //nolint:gosec // G101: addresses that everybody may know
 			Issuer:                "https://accounts.google.com",
 			AuthURL:               "https://accounts.google.com/o/oauth2/v2/auth",
 			TokenURL:              "https://oauth2.googleapis.com/token",

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ import (
 )
 
 // printUnread is the program of the README.
-func printUnread(ctx context.Context, p preset.Provider, clientID string, how *oauth.SignInOptions) error {
+func printUnread(ctx context.Context, out io.Writer, p preset.Provider, clientID string, how *oauth.SignInOptions) error {
 	grant, err := oauth.SignIn(ctx, p.Config(clientID), how) // opens the browser
 	if err != nil {
 		return err
@@ -33,7 +34,7 @@ func printUnread(ctx context.Context, p preset.Provider, clientID string, how *o
 		if err != nil {
 			return err
 		}
-		fmt.Println(m.Header.Subject())
+		fmt.Fprintln(out, m.Header.Subject())
 	}
 	return nil
 }
@@ -48,7 +49,7 @@ func Example() {
 			return
 		}
 	}
-	err := printUnread(context.Background(), provider.Preset(), presettest.ClientID, provider.Browser("ann@contoso.example"))
+	err := printUnread(context.Background(), os.Stdout, provider.Preset(), presettest.ClientID, provider.Browser("ann@contoso.example"))
 	if err != nil {
 		fmt.Println(err)
 	}

@@ -74,7 +74,9 @@ func (s *side) outgoing() session.OutgoingBackend {
 	}
 }
 
-var creds = session.Credentials{User: "ann@contoso.example", Password: secret.New("correct horse")}
+func creds() session.Credentials {
+	return session.Credentials{User: "ann@contoso.example", Password: secret.New("correct horse")}
+}
 
 // everything calls each method once and returns the errors by the method's
 // name.
@@ -117,7 +119,7 @@ func TestModes(t *testing.T) {
 	} {
 		t.Run(tt.mode.String(), func(t *testing.T) {
 			var in, out side
-			s, err := session.New(creds, in.incoming(), out.outgoing(), &session.Options{Mode: tt.mode})
+			s, err := session.New(creds(), in.incoming(), out.outgoing(), &session.Options{Mode: tt.mode})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,14 +145,14 @@ func TestModes(t *testing.T) {
 
 func TestOneSideIsEnough(t *testing.T) {
 	var in, out side
-	s, err := session.New(creds, in.incoming(), nil, nil)
+	s, err := session.New(creds(), in.incoming(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Send(t.Context(), session.Envelope{}, message.Bytes(nil)); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "outgoing") {
 		t.Errorf("Send error %v, want errors.ErrUnsupported that names the outgoing backend", err)
 	}
-	s, err = session.New(creds, nil, out.outgoing(), nil)
+	s, err = session.New(creds(), nil, out.outgoing(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,10 +172,10 @@ func TestNewRefuses(t *testing.T) {
 		mode  session.Mode
 		want  string
 	}{
-		{"nothing", creds, nil, nil, session.ReadWrite, "neither"},
-		{"read-only without a way in", creds, nil, out, session.ReadOnly, "needs an incoming"},
-		{"send-only without a way out", creds, in, nil, session.SendOnly, "needs an outgoing"},
-		{"an unknown mode", creds, in, out, 7, "does not exist"},
+		{"nothing", creds(), nil, nil, session.ReadWrite, "neither"},
+		{"read-only without a way in", creds(), nil, out, session.ReadOnly, "needs an incoming"},
+		{"send-only without a way out", creds(), in, nil, session.SendOnly, "needs an outgoing"},
+		{"an unknown mode", creds(), in, out, 7, "does not exist"},
 		{"a password without a name", session.Credentials{Password: secret.New("x")}, in, out, session.ReadWrite, "name no user"},
 	} {
 		_, err := session.New(tt.creds, tt.in, tt.out, &session.Options{Mode: tt.mode})
@@ -188,7 +190,7 @@ func TestNewRefuses(t *testing.T) {
 func TestNewClosesWhatItMade(t *testing.T) {
 	var in side
 	broken := errors.New("no such port")
-	_, err := session.New(creds, in.incoming(), func(session.Setup) (session.Outgoing, error) { return nil, broken }, nil)
+	_, err := session.New(creds(), in.incoming(), func(session.Setup) (session.Outgoing, error) { return nil, broken }, nil)
 	if !errors.Is(err, broken) || !slices.Equal(in.calls, []string{"close"}) {
 		t.Errorf("New error %v, calls %q", err, in.calls)
 	}
@@ -205,7 +207,7 @@ func TestApplyChecksTheChange(t *testing.T) {
 		{session.Change{Set: session.Flags{session.Seen}, Clear: session.Flags{`\seen`}}, `\Seen`},
 	} {
 		var in side
-		s, err := session.New(creds, in.incoming(), nil, nil)
+		s, err := session.New(creds(), in.incoming(), nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +228,7 @@ func TestApplyChecksTheChange(t *testing.T) {
 
 func TestReadParses(t *testing.T) {
 	var in side
-	s, err := session.New(creds, in.incoming(), nil, nil)
+	s, err := session.New(creds(), in.incoming(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,11 +318,11 @@ func TestFolderRefs(t *testing.T) {
 
 func TestNothingPrintsThePassword(t *testing.T) {
 	var in side
-	s, err := session.New(creds, in.incoming(), nil, nil)
+	s, err := session.New(creds(), in.incoming(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range []any{s, creds, in.setup, &in} {
+	for _, v := range []any{s, creds(), in.setup, &in} {
 		if out := fmt.Sprintf("%v %+v %#v", v, v, v); strings.Contains(out, "correct horse") {
 			t.Errorf("%T prints the password: %s", v, out)
 		}

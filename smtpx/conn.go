@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
@@ -75,9 +74,7 @@ type conn struct {
 	server string
 	ext    extensions
 
-	reused  bool        // a transaction went over it before the present one
-	closing bool        // the server said that it ends the connection
-	expiry  *time.Timer // ends it while it is idle
+	closing bool // the server said that it ends the connection
 }
 
 // connect makes a connection to the client's server and signs in.
@@ -92,7 +89,7 @@ func (c *Client) connect(ctx context.Context, creds sasl.Credentials) (*conn, er
 	defer release()
 	cn := &conn{w: w, server: c.address}
 	if err := cn.open(ctx, c, creds); err != nil {
-		cn.abandon()
+		cn.Abandon()
 		return nil, err
 	}
 	return cn, nil
@@ -219,14 +216,23 @@ func (c *conn) lost(op string, err error) error {
 	return &backend.LostError{Server: c.server, Op: op, Err: err}
 }
 
-// usable reports whether another transaction may go over the connection.
-func (c *conn) usable() bool { return !c.closing && c.w.Err() == nil }
+// Bind implements [pool.Conn]. From here on answers are waited for.
+func (c *conn) Bind(ctx context.Context) (release func()) {
+	c.w.SetStage(wire.StageCommand)
+	return c.w.Bind(ctx)
+}
+
+// Rest implements [pool.Conn].
+func (c *conn) Rest() { c.w.SetStage(wire.StageIdle) }
+
+// Usable implements [pool.Conn].
+func (c *conn) Usable() bool { return !c.closing && c.w.Err() == nil }
 
 // reset ends a transaction that failed, so that the next one can begin. The
 // connection is not used further where the server does not agree; that is no
 // concern of the transaction.
 func (c *conn) reset() {
-	if !c.usable() {
+	if !c.Usable() {
 		return
 	}
 	if err := c.commandOK(opReset, "RSET"); err != nil {
@@ -234,9 +240,10 @@ func (c *conn) reset() {
 	}
 }
 
-// quit says goodbye and waits for the answer, within the time for closing.
-func (c *conn) quit() {
-	if c.usable() {
+// Goodbye implements [pool.Conn]. It waits for the answer to QUIT, within the
+// time for closing.
+func (c *conn) Goodbye() {
+	if c.Usable() {
 		c.w.SetStage(wire.StageClose)
 		// The answer to QUIT matters to nobody.
 		_, _ = c.command("QUIT", "QUIT")
@@ -244,9 +251,10 @@ func (c *conn) quit() {
 	_ = c.w.Close()
 }
 
-// abandon says goodbye without waiting.
-func (c *conn) abandon() {
-	if c.usable() {
+// Abandon implements [pool.Conn]. Where the connection still works it says
+// goodbye, without waiting.
+func (c *conn) Abandon() {
+	if c.Usable() {
 		c.w.SetStage(wire.StageClose)
 		if c.send("QUIT", "QUIT") == nil {
 			_ = c.flush("QUIT")

@@ -47,6 +47,7 @@ import (
 
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/observe"
+	"github.com/mailsession/mailsession/internal/pool"
 	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 )
@@ -98,7 +99,7 @@ type Client struct {
 	creds        session.Credentials
 	localName    string
 	finalTimeout time.Duration
-	pool         *pool
+	pool         *pool.Pool[*conn]
 	log          *slog.Logger
 	observer     session.Observer
 }
@@ -147,12 +148,15 @@ func New(server session.Server, creds session.Credentials, opts *Options) (*Clie
 	if final == 0 {
 		final = finalTimeout
 	}
-	return &Client{
+	c := &Client{
 		server: server, address: server.Address(ports().Of(server.Security)), creds: creds,
 		localName: o.LocalName, finalTimeout: final,
-		pool: newPool(o.MaxConnections, o.IdleTimeout),
-		log:  observe.Logger(o.Logger), observer: o.Observer,
-	}, nil
+		log: observe.Logger(o.Logger), observer: o.Observer,
+	}
+	c.pool = pool.New(pool.Options[*conn]{
+		Size: o.MaxConnections, IdleTimeout: o.IdleTimeout, Dial: c.dial, Closed: session.ErrClosed,
+	})
+	return c, nil
 }
 
 func checkOptions(o Options) error {
@@ -201,46 +205,42 @@ func (c *Client) report(ctx context.Context, e session.Envelope, rec session.Rec
 }
 
 func (c *Client) send(ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
-	none := session.Receipt{Outcome: session.NotSent}
+	rec := session.Receipt{Outcome: session.NotSent}
 	if err := checkEnvelope(e); err != nil {
-		return none, err
+		return rec, err
 	}
-	ctx, leave, err := c.pool.enter(ctx)
+	l, err := openLetter(m)
 	if err != nil {
-		return none, fmt.Errorf("%s: %w", c.address, err)
+		return rec, err
 	}
-	defer leave()
-	rec, again, err := c.try(ctx, e, m, c.pool.take())
-	if again && ctx.Err() == nil {
-		rec, _, err = c.try(ctx, e, m, nil)
+	rec.MessageID = l.messageID
+	lease, err := c.pool.Get(ctx)
+	if err != nil {
+		l.Close()
+		return rec, fmt.Errorf("smtp: %s: %w", c.address, err)
 	}
+	rec, again, err := c.try(e, l, lease)
+	if again && lease.Context.Err() == nil {
+		if l, err = openLetter(m); err == nil {
+			if err = lease.Renew(); err != nil {
+				l.Close()
+				return rec, err
+			}
+			rec, _, err = c.try(e, l, lease)
+		}
+	}
+	lease.Release()
 	return rec, err
 }
 
-// try sends the message over cn, or over a new connection where cn is nil.
-// Again says that cn was kept from earlier and was dead before the message
-// began.
-func (c *Client) try(ctx context.Context, e session.Envelope, m message.Source, cn *conn) (rec session.Receipt, again bool, err error) {
-	rec.Outcome = session.NotSent
-	l, err := openLetter(m)
-	if err != nil {
-		if cn != nil {
-			c.pool.put(cn)
-		}
-		return rec, false, err
-	}
+// try sends the message over the lease's connection. Again says that the
+// connection was kept from earlier and was dead before the message began.
+func (c *Client) try(e session.Envelope, l *letter, lease *pool.Lease[*conn]) (rec session.Receipt, again bool, err error) {
 	defer l.Close()
-	rec.MessageID = l.messageID
-	if cn == nil {
-		if cn, err = c.dial(ctx); err != nil {
-			return rec, false, err
-		}
-	}
-	defer c.pool.put(cn)
-	defer cn.w.Bind(ctx)()
+	cn := lease.Conn
 	t := &transaction{c: cn, env: e, l: l, final: c.finalTimeout}
 	rec, err = t.run()
-	again = cn.reused && !t.began && (backend.IsLost(err) || err != nil && cn.closing)
+	again = lease.Reused && !t.began && (backend.IsLost(err) || err != nil && cn.closing)
 	return rec, again, err
 }
 
@@ -257,6 +257,6 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 // error that matches [session.ErrClosed], as does every later Send. Close
 // waits for the goodbyes, for a few seconds at most.
 func (c *Client) Close() error {
-	c.pool.close()
+	c.pool.Close()
 	return nil
 }

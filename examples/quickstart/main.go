@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // fake tells the story on a provider of its own.
 func fake(ctx context.Context, r *report) error {
-	provider := presettest.NewProvider(nil)
+	provider := presettest.NewProvider(nil) //nolint:contextcheck // its servers outlive no call, and Close ends them
 	defer provider.Close()
 	const ann = "ann@contoso.example"
 	inbox := provider.Add(ann, secret.Text{})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,13 +107,11 @@ func (t *teller) unread(ctx context.Context) error {
 
 // from names the first sender.
 func from(h message.Header) string {
-	for _, a := range h.From() {
-		if a.Name != "" {
-			return a.Name
-		}
-		return a.Address
+	senders := h.From()
+	if len(senders) == 0 {
+		return "(nobody)"
 	}
-	return "(nobody)"
+	return cmp.Or(senders[0].Name, senders[0].Address)
 }
 
 func (t *teller) answer(ctx context.Context) error {

@@ -118,9 +118,10 @@ func (l Login[C]) Connect(ctx context.Context, c session.Credentials, s session.
 	return conn, err
 }
 
+// What to do about a refusal that the protocol has no better word for.
 const (
 	passwordRemedy   = "check user name and password; where the provider has switched passwords off, sign in with OAuth"
-	fixedTokenRemedy = "give a fresh access token, issued for this user and this protocol"
+	fixedTokenRemedy = "give a fresh access token, issued for this user and this protocol" //nolint:gosec // G101: words for people
 	tokenRemedy      = "a fresh token was refused too: check that the sign-in grants access to this protocol, that the user owns the mailbox or has rights to it, and that the protocol is switched on for the mailbox"
 )
 

@@ -4,11 +4,12 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/mailsession/mailsession/internal/retry"
 )
 
 // Conn is a connection as the pool sees it.
@@ -93,6 +94,9 @@ type Lease[C Conn] struct {
 // Get waits until a connection may be used and returns it, bound to ctx. The
 // caller releases the lease.
 func (p *Pool[C]) Get(ctx context.Context) (*Lease[C], error) {
+	if ctx.Err() != nil {
+		return nil, retry.Ended(ctx) // no connection dies for a call that is over
+	}
 	l := &Lease[C]{pool: p}
 	l.Context, l.end = context.WithCancelCause(ctx)
 	if !p.register(l) {
@@ -102,25 +106,14 @@ func (p *Pool[C]) Get(ctx context.Context) (*Lease[C], error) {
 	select {
 	case p.slots <- struct{}{}:
 	case <-l.Context.Done():
-		err := fmt.Errorf("wait for a free connection: %w", endOf(l.Context))
-		p.unregister(l)
-		return nil, err
+		defer p.unregister(l)
+		return nil, fmt.Errorf("wait for a free connection: %w", retry.Ended(l.Context)) //nolint:contextcheck // the lease's context is made of ctx
 	}
 	if err := l.acquire(); err != nil {
 		l.leave()
 		return nil, err
 	}
 	return l, nil
-}
-
-// endOf returns the error of an ended context together with its cause, where
-// that is another one.
-func endOf(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == nil || errors.Is(cause, err) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, cause)
 }
 
 func (p *Pool[C]) register(l *Lease[C]) bool {
@@ -155,7 +148,7 @@ func (l *Lease[C]) acquire() error {
 		l.unbind()
 		l.Conn.Abandon()
 		if l.Context.Err() != nil {
-			return endOf(l.Context)
+			return retry.Ended(l.Context)
 		}
 	}
 }

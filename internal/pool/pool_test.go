@@ -49,6 +49,9 @@ func (s *server) dial(context.Context) (*conn, error) {
 	return c, nil
 }
 
+// pass lets virtual time pass.
+func pass(d time.Duration) { <-time.After(d) }
+
 func newPool(s *server, size int) *pool.Pool[*conn] {
 	return pool.New(pool.Options[*conn]{
 		Size: size, IdleTimeout: time.Minute, Dial: s.dial,
@@ -117,19 +120,19 @@ func TestQuietConnectionsAreProbed(t *testing.T) {
 		p := newPool(&s, 1)
 		defer p.Close()
 		get(t, p).Release()
-		time.Sleep(29 * time.Second)
+		pass(29 * time.Second)
 		l := get(t, p)
 		if l.Conn.number != 0 {
 			t.Error("a connection that was quiet for 29s is probed, want 30s")
 		}
 		l.Release()
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		if l = get(t, p); l.Conn.number != 1 || !s.conns[0].dead.Load() {
 			t.Errorf("lease of %d, want a new connection where the probe fails", l.Conn.number)
 		}
 		l.Conn.answersProbe = true
 		l.Release()
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		if l = get(t, p); l.Conn.number != 1 {
 			t.Errorf("lease of %d, want the one that answered", l.Conn.number)
 		}
@@ -144,13 +147,13 @@ func TestIdleConnectionsSayGoodbye(t *testing.T) {
 		defer p.Close()
 		a, b := get(t, p), get(t, p)
 		a.Release()
-		time.Sleep(40 * time.Second)
+		pass(40 * time.Second)
 		b.Release()
-		time.Sleep(20*time.Second + time.Nanosecond)
+		pass(20*time.Second + time.Nanosecond)
 		if !s.conns[0].bye.Load() || s.conns[1].bye.Load() {
 			t.Errorf("goodbyes %t, %t after a minute for the first, want only its", s.conns[0].bye.Load(), s.conns[1].bye.Load())
 		}
-		time.Sleep(40 * time.Second)
+		pass(40 * time.Second)
 		if !s.conns[1].bye.Load() {
 			t.Error("no goodbye on the second after its minute")
 		}

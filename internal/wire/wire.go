@@ -30,6 +30,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/mailsession/mailsession/internal/retry"
 )
 
 // Recorder writes down the plain text of both directions. Its methods are
@@ -126,7 +128,7 @@ func dial(ctx context.Context, cfg Config) (net.Conn, error) {
 	case err == nil:
 		return nc, nil
 	case ctx.Err() != nil:
-		err = contextError(ctx)
+		err = retry.Ended(ctx)
 	case dialCtx.Err() != nil:
 		return nil, limit
 	}
@@ -162,7 +164,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 	tc := tls.Client(c.raw, c.tlsConfig())
 	if err := tc.HandshakeContext(ctx); err != nil {
 		if ctx.Err() != nil {
-			err = contextError(ctx)
+			err = retry.Ended(ctx)
 		}
 		err = c.fail(err)
 		return fmt.Errorf("TLS with %s: %w", c.cfg.Address, explainTLS(err))
@@ -226,7 +228,7 @@ func (c *Conn) SetStageFor(s Stage, d time.Duration) { c.raw.setStage(s, d) }
 // time of release, the connection is dead when release returns, and not a
 // moment later in the hands of its next user.
 func (c *Conn) Bind(ctx context.Context) (release func()) {
-	kill := func() { c.Kill(contextError(ctx)) }
+	kill := func() { c.Kill(retry.Ended(ctx)) }
 	stop := context.AfterFunc(ctx, kill)
 	return func() {
 		if !stop() {
@@ -268,16 +270,6 @@ func (c *Conn) Close() error {
 func (c *Conn) fail(err error) error {
 	c.Kill(err)
 	return c.Err()
-}
-
-// contextError is the error of an ended context, with the cause that its
-// owner gave where that is another one.
-func contextError(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == nil || errors.Is(cause, err) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // tap shows the plain text to a recorder.

@@ -39,6 +39,9 @@ func dialPipe(t *testing.T, cfg wire.Config) (*wire.Conn, net.Conn) {
 	return c, server
 }
 
+// pass lets virtual time pass.
+func pass(d time.Duration) { <-time.After(d) }
+
 func write(t *testing.T, w io.Writer, s string) {
 	t.Helper()
 	if _, err := io.WriteString(w, s); err != nil {
@@ -121,7 +124,7 @@ func TestSlowButAliveSurvives(t *testing.T) {
 		const size = 100
 		go func() {
 			for range size {
-				time.Sleep(9 * time.Second)
+				pass(9 * time.Second)
 				write(t, server, "x")
 			}
 		}()
@@ -150,7 +153,7 @@ func TestUploadCountsAsProgress(t *testing.T) {
 		go func() { // a slow reader, 32 KiB every 4 seconds
 			buf := make([]byte, 32<<10)
 			for range 32 {
-				time.Sleep(4 * time.Second)
+				pass(4 * time.Second)
 				if _, err := io.ReadFull(server, buf); err != nil {
 					t.Errorf("server reads: %v", err)
 				}
@@ -387,7 +390,7 @@ func TestHandshakeFailures(t *testing.T) {
 }
 
 func serveTLS(cfg *tls.Config) func(net.Conn) {
-	return func(nc net.Conn) { _ = tls.Server(nc, cfg).Handshake() }
+	return func(nc net.Conn) { _, _ = tls.Server(nc, cfg).Write(nil) }
 }
 
 func TestDialErrors(t *testing.T) {
@@ -430,7 +433,7 @@ func TestHandOver(t *testing.T) {
 			if line != "NOOP\r\n" || err != nil {
 				t.Errorf("server got %q, %v", line, err)
 			}
-			time.Sleep(30 * time.Second)
+			pass(30 * time.Second)
 			write(t, server, "OK\r\n")
 		}()
 		r := bufio.NewReader(nc)
