@@ -94,7 +94,7 @@ func pair(t *testing.T, servers *interop.Servers, security session.Security) (in
 // TestStoryOnRealServers goes through the main job of a mail program on
 // Dovecot and Postfix: in all three kinds of encryption, with a password and
 // with tokens by both mechanisms.
-func TestStoryOnRealServers(t *testing.T) {
+func TestStoryOnRealServers(t *testing.T) { //nolint:tparallel // the subtests share one mailbox and one sign-in
 	t.Parallel()
 	authorization := signInServer(t)
 	servers := startServers(t, asking(authorization))
@@ -240,7 +240,7 @@ func awaitMail(t *testing.T, s *session.Session, messageID string) *session.Mess
 // TestRefusedTokensOnRealServers: the server's explanation is in the error, a
 // token that can be replaced is replaced once, and the connection ends in
 // order.
-func TestRefusedTokensOnRealServers(t *testing.T) {
+func TestRefusedTokensOnRealServers(t *testing.T) { //nolint:tparallel // the subtests share one mailbox and one sign-in
 	t.Parallel()
 	authorization := signInServer(t)
 	servers := startServers(t, asking(authorization))
