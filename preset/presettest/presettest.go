@@ -14,6 +14,9 @@
 // The servers are those of oauthtest, imaptest and smtptest: their faults, and
 // their logs of what the program said, are reached through the fields OAuth,
 // IMAP and SMTP.
+//
+// As Microsoft's, the mail servers take access tokens by XOAUTH2 and by nothing
+// else, the tokens are for one resource, and the address is in the id_token.
 package presettest
 
 import (
@@ -96,8 +99,13 @@ func NewProvider(o *Options) *Provider {
 			Rotation:       o.Rotation,
 			AccessLifetime: o.AccessLifetime,
 		}),
-		IMAP: imaptest.New(box, &imaptest.Options{Security: security, Hosts: []string{imapHost}}),
-		SMTP: smtptest.New(box, &smtptest.Options{Security: security, Hosts: []string{smtpHost}}),
+		IMAP: imaptest.New(box, &imaptest.Options{
+			Security: security, Hosts: []string{imapHost}, Capabilities: imaptest.Without("AUTH=OAUTHBEARER"),
+		}),
+		SMTP: smtptest.New(box, &smtptest.Options{
+			Security: security, Hosts: []string{smtpHost},
+			Extensions: append(smtptest.Without("AUTH"), "AUTH PLAIN LOGIN XOAUTH2"),
+		}),
 		opts: *o,
 	}
 }
