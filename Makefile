@@ -53,6 +53,12 @@ fuzz: ## Run each fuzz target for FUZZTIME.
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
 		done) || exit 1; done
 
+.PHONY: size
+size: ## Print how large a program with session and imapx alone is, and what it links.
+	@dir=$$(mktemp -d) && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$$dir/unread" ./examples/unread && \
+		printf 'bytes %s\n' "$$(wc -c <"$$dir/unread")" && go version -m "$$dir/unread" | awk '$$1 == "dep" { print $$2, $$3 }'; \
+		status=$$?; rm -r "$$dir"; exit $$status
+
 .PHONY: fmt
 fmt: $(GOFUMPT) ## Format all Go code.
 	$(GOFUMPT) -w .

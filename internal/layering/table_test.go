@@ -89,6 +89,7 @@ func table() map[string]layering.Rule {
 			Modules:  join(message, sasl, goIMAP, goSMTP),
 			Log:      true,
 		},
+		"examples/unread": {Packages: join(backend, []string{"imapx"}), Modules: join(message, sasl, goIMAP)},
 	}
 }
 
