@@ -255,6 +255,11 @@ func TestRefusedTokensOnRealServers(t *testing.T) { //nolint:tparallel // the su
 			})
 		}
 	}
+	// Dovecot tells a client that says goodbye from one that hangs up.
+	logs := servers.Logs()
+	if !strings.Contains(logs, "Aborted login by logging out") || strings.Contains(logs, "Connection closed (auth failed") {
+		t.Error("refused clients did not end their connections in order")
+	}
 }
 
 func wantRefusal(t *testing.T, creds session.Credentials, in, out session.Server, mechanism string) {
