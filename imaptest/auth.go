@@ -90,6 +90,7 @@ func authenticate(ctx context.Context, s *session, p *parser) (reply, error) {
 	exchange := fakenet.SignIn{
 		Box: s.server.box, Mechanism: mechanism, Initial: initial, Ask: s.ask,
 		Refuse: s.refuse, NoChallenge: s.server.options.NoTokenChallenge,
+		Check: s.server.options.CheckToken,
 	}
 	return s.signedIn(exchange.Run(ctx))
 }

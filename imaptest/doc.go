@@ -11,6 +11,14 @@
 //	server.Inject(mailtest.Reply("SELECT", "NO [THROTTLED] slow down"))
 //	conn, err := server.Dial(ctx, "tcp", "imap.example.com:143")
 //
+// A session of package session gets there with
+//
+//	session.Server{Host: "imap.example.com", Dial: server.Dial, Security: session.None, AllowPlainAuth: true}
+//
+// or, where the options have Security: mailtest.TLS and the host among Hosts,
+//
+//	session.Server{Host: "imap.example.com", Dial: server.Dial, TLS: server.ClientTLS()}
+//
 // # Advice
 //
 // Prefer [Server.Dial] to a TCP connection: it opens no socket, so a test can

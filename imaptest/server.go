@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailsession/mailsession/internal/fakenet"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/secret"
 )
 
 // Options change what a [Server] is like. The zero value is a modern server
@@ -35,6 +36,10 @@ type Options struct {
 	// NoTokenChallenge answers a refused token with NO at once, as Microsoft's
 	// servers do, instead of sending the error challenge first.
 	NoTokenChallenge bool
+	// CheckToken, if not nil, decides about access tokens here, in the place of
+	// what the accounts have; see [mailtest.TokenCheck] for its errors. The user
+	// is an account's address.
+	CheckToken func(ctx context.Context, user string, token secret.Text) error
 	// MaxMessage is the size in bytes that APPEND takes, 50 MiB if 0.
 	MaxMessage int
 }

@@ -28,6 +28,7 @@ type Error struct {
 	Text string
 }
 
+// Error returns where, at what and with which words the server refused.
 func (e *Error) Error() string {
 	code := ""
 	if e.Code != "" {

@@ -230,7 +230,7 @@ func TestCancelEndsAtTheSameInstant(t *testing.T) {
 // can leave.
 func TestPoolWaitEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 0, nil, func(_ *session.Server, _ *session.Credentials, o *imapx.Options) { o.Connections = 1 })
+		w := newWorld(t, 0, nil, func(_ *session.Server, _ *session.Credentials, o *imapx.Options) { o.MaxConnections = 1 })
 		id := largeMessage(t, w)
 		body, err := w.client.Open(t.Context(), id)
 		if err != nil {

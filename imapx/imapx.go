@@ -8,9 +8,9 @@
 // # Connection
 //
 // Greeting, capabilities, STARTTLS and signing in are this package's own, and
-// so are the commands that carry many or large answers: FETCH, SEARCH and
-// STORE, read by a parser that forgives what servers get wrong. The others are
-// those of github.com/emersion/go-imap, on the same connection.
+// so are FETCH, SEARCH, STORE, COPY, MOVE and EXPUNGE, whose answers are read by
+// a parser that forgives what servers get wrong. github.com/emersion/go-imap
+// does SELECT, EXAMINE, LIST and LOGOUT, on the same connection.
 //
 // # What is safe
 //
@@ -28,7 +28,9 @@
 package imapx
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -41,39 +43,68 @@ import (
 	"github.com/mailsession/mailsession/session"
 )
 
-// Options are the settings of a Client. The zero value works.
-type Options struct {
-	// Connections is the most that are open at a time. Zero means 4; servers
-	// allow 10 and more for a user.
-	Connections int
+// What Options has for zero values.
+const (
+	DefaultMaxConnections = 4
+	DefaultIdleTimeout    = 5 * time.Minute
+	DefaultPageSize       = 500
+)
 
-	// IdleTimeout is how long an unused connection is kept. Zero means five
-	// minutes.
+// Options are the settings of a [Client]. The zero value works.
+type Options struct {
+	// MaxConnections bounds how many connections there are at a time; zero
+	// means [DefaultMaxConnections]. Servers allow 10 and more for a user.
+	MaxConnections int
+
+	// IdleTimeout is how long a connection is kept after use; zero means
+	// [DefaultIdleTimeout], a negative value that none is kept.
 	IdleTimeout time.Duration
 
-	// PageSize is how many summaries are asked for at once. Zero means 500.
+	// PageSize is how many summaries are asked for at once, and how many
+	// messages are changed by one command; zero means [DefaultPageSize].
 	PageSize int
+
+	// Logger gets one record an operation at level debug, and at warn where the
+	// server refused the credentials. Nil means the Session's logger, or
+	// silence.
+	Logger *slog.Logger
+
+	// Observer is told of each operation: "imap.connect", "imap.list",
+	// "imap.search", "imap.fetch", "imap.open", "imap.apply". Nil means the
+	// Session's.
+	Observer session.Observer
 }
 
 // probeAfter is how long a connection may have been unused before it has to
 // prove itself.
 const probeAfter = 30 * time.Second
 
-func (o *Options) withDefaults() Options {
+// withDefaults fills in what is zero, from the Session where it has it.
+func (o *Options) withDefaults(setup session.Setup) Options {
 	var d Options
 	if o != nil {
 		d = *o
 	}
-	if d.Connections <= 0 {
-		d.Connections = 4
+	d.MaxConnections = cmp.Or(d.MaxConnections, DefaultMaxConnections)
+	d.IdleTimeout = cmp.Or(d.IdleTimeout, DefaultIdleTimeout)
+	d.PageSize = cmp.Or(d.PageSize, DefaultPageSize)
+	if d.Logger == nil {
+		d.Logger = setup.Logger
 	}
-	if d.IdleTimeout <= 0 {
-		d.IdleTimeout = 5 * time.Minute
-	}
-	if d.PageSize <= 0 {
-		d.PageSize = 500
+	if d.Observer == nil {
+		d.Observer = setup.Observer
 	}
 	return d
+}
+
+func (o Options) check() error {
+	switch {
+	case o.MaxConnections < 0:
+		return fmt.Errorf("%d connections are too few", o.MaxConnections)
+	case o.PageSize < 0:
+		return fmt.Errorf("%d messages are too few for a page", o.PageSize)
+	}
+	return nil
 }
 
 // Client is the IMAP way in to one mailbox. It implements [session.Incoming].
@@ -106,7 +137,8 @@ func New(server session.Server, creds session.Credentials, opts *Options) (*Clie
 }
 
 func newClient(server session.Server, setup session.Setup, opts *Options) (*Client, error) {
-	if err := backend.Check(server); err != nil {
+	o := opts.withDefaults(setup)
+	if err := errors.Join(backend.Check(server), o.check()); err != nil {
 		return nil, fmt.Errorf("imapx: %w", err)
 	}
 	ports := backend.Ports{TLS: 993, STARTTLS: 143, None: 143}
@@ -115,13 +147,13 @@ func newClient(server session.Server, setup session.Setup, opts *Options) (*Clie
 	c := &Client{
 		server:  server,
 		setup:   setup,
-		opts:    opts.withDefaults(),
+		opts:    o,
 		address: server.Address(server.Port),
-		log:     observe.Logger(setup.Logger),
+		log:     observe.Logger(o.Logger),
 	}
 	c.mailbox = session.Fingerprint(c.address, setup.Credentials.User)
 	c.pool = pool.New(pool.Options[*conn]{
-		Size: c.opts.Connections, IdleTimeout: c.opts.IdleTimeout, Dial: c.connect,
+		Name: c.address, Size: o.MaxConnections, IdleTimeout: o.IdleTimeout, Dial: c.connect,
 		Probe: (*conn).answers, ProbeAfter: probeAfter, Closed: session.ErrClosed,
 	})
 	return c, nil
@@ -136,7 +168,7 @@ func portOf(s session.Server, ports backend.Ports) int {
 
 // connect makes a connection that is signed in.
 func (c *Client) connect(ctx context.Context) (_ *conn, err error) {
-	ctx, end := observe.Start(ctx, c.setup.Observer, "imap.connect", slog.String("server", c.address))
+	ctx, end := observe.Start(ctx, c.opts.Observer, "imap.connect", slog.String("server", c.address))
 	defer func() { end(err) }()
 	login := backend.Login[*conn]{
 		Attempt: func(ctx context.Context, creds sasl.Credentials) (*conn, error) {
@@ -156,9 +188,12 @@ func (c *Client) connect(ctx context.Context) (_ *conn, err error) {
 
 // do runs f on a connection of its own.
 func (c *Client) do(ctx context.Context, op string, f func(*conn) error, attrs ...slog.Attr) (err error) {
-	ctx, end := observe.Start(ctx, c.setup.Observer, "imap."+op, append(attrs, slog.String("server", c.address))...)
-	defer func() { end(err) }()
-	l, err := c.lease(ctx)
+	ctx, end := observe.Start(ctx, c.opts.Observer, "imap."+op, append(attrs, slog.String("server", c.address))...)
+	defer func() {
+		end(err)
+		c.report(ctx, op, attrs, err)
+	}()
+	l, err := c.pool.Get(ctx)
 	if err != nil {
 		return err
 	}
@@ -166,13 +201,17 @@ func (c *Client) do(ctx context.Context, op string, f func(*conn) error, attrs .
 	return l.Conn.explain(op, f(l.Conn))
 }
 
-// lease returns a connection for one operation.
-func (c *Client) lease(ctx context.Context) (*pool.Lease[*conn], error) {
-	l, err := c.pool.Get(ctx)
+// report tells the logger how an operation ended.
+func (c *Client) report(ctx context.Context, op string, attrs []slog.Attr, err error) {
+	level := slog.LevelDebug
+	attrs = append(attrs, slog.String("server", c.address))
 	if err != nil {
-		return nil, fmt.Errorf("imap: %s: %w", c.address, err)
+		attrs = append(attrs, slog.Any("error", err))
+		if session.NeedsSignIn(err) {
+			level = slog.LevelWarn
+		}
 	}
-	return l, nil
+	c.log.LogAttrs(ctx, level, "imap: "+op, attrs...)
 }
 
 // read is do for what changes nothing: it is done once more, on a new

@@ -167,7 +167,7 @@ func TestOpenGivesTheExactBytesAndMarksNothing(t *testing.T) {
 // TestAnyCallInsideTheLoop: the connection is free while messages are yielded,
 // even where there is but one.
 func TestAnyCallInsideTheLoop(t *testing.T) {
-	w := newWorld(t, 12, nil, func(_ *session.Server, _ *session.Credentials, o *imapx.Options) { o.Connections = 1 })
+	w := newWorld(t, 12, nil, func(_ *session.Server, _ *session.Credentials, o *imapx.Options) { o.MaxConnections = 1 })
 	seen := 0
 	for m, err := range w.client.Messages(t.Context(), session.Query{}) {
 		if err != nil {
@@ -669,7 +669,7 @@ func TestAuthenticatedButNotConnected(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	w := newWorld(t, 30, nil, func(_ *session.Server, _ *session.Credentials, o *imapx.Options) { o.Connections = 3 })
+	w := newWorld(t, 30, nil, func(_ *session.Server, _ *session.Credentials, o *imapx.Options) { o.MaxConnections = 3 })
 	all := ids(t, w)
 	var group sync.WaitGroup
 	for i := range 8 {

@@ -180,7 +180,7 @@ func (c *Client) Open(ctx context.Context, id session.ID) (io.ReadCloser, error)
 	}
 	var body *body
 	err = c.readTwice(ctx, func() error {
-		l, err := c.lease(ctx)
+		l, err := c.pool.Get(ctx)
 		if err != nil {
 			return err
 		}

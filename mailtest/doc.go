@@ -22,7 +22,7 @@
 // What a server does wrong is described by a [Fault], for every protocol in
 // the same words. Faults are handed to the fake server, not to the Box.
 //
-// All types are safe for concurrent use. No goroutine is started and nothing
-// blocks, so a Box works inside a bubble of testing/synctest; times come from
-// [time.Now] and therefore follow its virtual clock.
+// All types are safe for concurrent use. No goroutine is started and nothing but
+// [Box.Wait] blocks, so a Box works inside a bubble of testing/synctest; times
+// come from [time.Now] and therefore follow its virtual clock.
 package mailtest

@@ -364,7 +364,7 @@ func TestFits(t *testing.T) {
 }
 
 func TestSecurityNames(t *testing.T) {
-	for s, want := range map[mailtest.Security]string{mailtest.Plaintext: "Plaintext", mailtest.TLS: "TLS", mailtest.STARTTLS: "STARTTLS"} {
+	for s, want := range map[mailtest.Security]string{mailtest.None: "None", mailtest.TLS: "TLS", mailtest.STARTTLS: "STARTTLS"} {
 		if got := s.String(); got != want {
 			t.Errorf("%d.String() = %q, want %q", s, got, want)
 		}

@@ -1,12 +1,12 @@
 package mailtest
 
-// Security is how a fake server protects its connections. It is also what a
-// client has to be set up for.
+// Security is how a fake server protects its connections. The values are not
+// those of session.Security, whose zero value is TLS.
 type Security int
 
 const (
-	// Plaintext is a connection without TLS, which the server does not offer.
-	Plaintext Security = iota
+	// None is a connection without TLS, which the server does not offer.
+	None Security = iota
 	// TLS is a connection that starts with the TLS handshake.
 	TLS
 	// STARTTLS is a connection that starts in plain text and changes to TLS when
@@ -22,7 +22,7 @@ func (s Security) String() string {
 	case STARTTLS:
 		return "STARTTLS"
 	default:
-		return "Plaintext"
+		return "None"
 	}
 }
 

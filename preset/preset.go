@@ -60,7 +60,8 @@ type Provider struct {
 }
 
 // Config returns the settings for a sign-in that opens the given protocols,
-// all that the provider has where none is given. Microsoft's and Google's
+// all that the provider has where none is given; a protocol that it does not
+// have adds no scope. Microsoft's and Google's
 // public clients have no secret; set ClientSecret where the provider gave one.
 func (p Provider) Config(clientID string, protocols ...Protocol) *oauth.Config {
 	if len(protocols) == 0 {
@@ -93,9 +94,9 @@ func unique(list []string) []string {
 // Names returns the names that ByName knows.
 func Names() []string { return []string{"google", "microsoft", "outlook.com"} }
 
-// ByName returns a provider by its short name: "microsoft" for Microsoft 365
-// with any organization, "outlook.com" for Microsoft's personal accounts,
-// "google" for Gmail and Google Workspace.
+// ByName returns a provider by its short name: "microsoft" for Microsoft365 with
+// "common", which takes work, school and personal accounts, "outlook.com" for
+// Microsoft's personal accounts alone, "google" for Gmail and Google Workspace.
 func ByName(name string) (Provider, error) {
 	switch strings.ToLower(name) {
 	case "microsoft":

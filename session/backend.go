@@ -38,7 +38,7 @@ type Incoming interface {
 	// determined, even if some are NotDone.
 	Apply(ctx context.Context, c Change, ids ...ID) ([]Result, error)
 
-	// Facts tells what the backend can do here and its limits.
+	// Facts tells what the backend can do here.
 	Facts(ctx context.Context) (Facts, error)
 
 	// Close ends all connections. Calls that are under way return an error
@@ -60,7 +60,7 @@ type Outgoing interface {
 
 // Facts is what a backend says of itself.
 type Facts struct {
-	// Backend is the protocol: "imap", "pop3", "ews", "graph".
+	// Backend is the protocol, such as "imap".
 	Backend string
 	// Server is how the server names itself, where it does.
 	Server string
@@ -68,7 +68,8 @@ type Facts struct {
 	OneFolder bool
 	// NoFlags says that no flag can be kept on the server.
 	NoFlags bool
-	// Keywords says that flags other than the named ones can be kept.
+	// Keywords says that flags other than the named ones can mostly be kept; a
+	// folder may still refuse them.
 	Keywords bool
 	// SafeMove says that a move is one step on the server, or can be verified
 	// and undone; without it, moving is refused.

@@ -26,20 +26,26 @@ var (
 
 // ModeError says that the Session's mode forbids an operation.
 type ModeError struct {
+	// Mode is the Session's.
 	Mode Mode
-	Op   string
+	// Op is what was forbidden, in words that follow "to".
+	Op string
 }
 
+// Error returns what the mode forbids.
 func (e *ModeError) Error() string {
 	return fmt.Sprintf("session: the mode %v does not allow to %s", e.Mode, e.Op)
 }
 
 // ItemError says that one message could not be read; others can.
 type ItemError struct {
-	ID  ID
+	// ID is the message.
+	ID ID
+	// Err is why it could not be read.
 	Err error
 }
 
+// Error returns which message could not be read, and why.
 func (e *ItemError) Error() string { return fmt.Sprintf("message %v: %v", e.ID, e.Err) }
 
 // Unwrap returns the cause.
@@ -65,11 +71,12 @@ type AuthError struct {
 	Err error
 }
 
+// Error returns who was refused where, the server's words and the remedy.
 func (e *AuthError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s refused %s for %s", e.Server, e.Mechanism, e.User)
 	if e.Err != nil {
-		fmt.Fprintf(&b, ": %v", e.Err)
+		b.WriteString(": " + strings.TrimPrefix(e.Err.Error(), e.Server+": "))
 	}
 	if e.Challenge != "" {
 		fmt.Fprintf(&b, " (%s)", e.Challenge)

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,10 +32,13 @@ func printUnread(ctx context.Context, out io.Writer, p preset.Provider, clientID
 	}
 	defer s.Close()
 	for m, err := range s.Messages(ctx, session.Query{Unread: session.Yes, Limit: 10}) {
-		if err != nil {
+		if bad, ok := errors.AsType[*session.ItemError](err); ok {
+			fmt.Fprintln(out, bad) // one message that cannot be read; others can
+		} else if err != nil {
 			return err
+		} else {
+			fmt.Fprintln(out, m.Header.Subject())
 		}
-		fmt.Fprintln(out, m.Header.Subject())
 	}
 	return nil
 }

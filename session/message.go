@@ -78,9 +78,9 @@ type Query struct {
 	// Folder is the inbox where it is not set.
 	Folder FolderRef
 
-	Unread   Condition
-	Answered Condition
-	Flagged  Condition
+	// Unread, Answered and Flagged ask for messages without \Seen, with
+	// \Answered and with \Flagged.
+	Unread, Answered, Flagged Condition
 
 	// OldestFirst turns the order round.
 	OldestFirst bool

@@ -2,7 +2,6 @@ package session
 
 import (
 	"fmt"
-	"strings"
 )
 
 // Envelope is what the servers on the way see: who sends and who is to get
@@ -51,8 +50,8 @@ func (o SendOutcome) String() string {
 // Receipt is what the server said of a message.
 type Receipt struct {
 	Outcome SendOutcome
-	// Recipients has one entry for each of Envelope.To, in its order, as far
-	// as the server answered.
+	// Recipients has one entry for each of Envelope.To, in its order. It is
+	// empty where the message never got as far as a connection.
 	Recipients []Recipient
 	// QueueID is the server's own name of the message, where it told one.
 	QueueID string
@@ -61,39 +60,56 @@ type Receipt struct {
 	MessageID string
 }
 
-// Recipient is the server's answer for one recipient.
+// Recipient is the server's answer for one recipient. Where Accepted is false
+// and Err is nil, the server gave no final answer; Receipt.Outcome tells whether
+// the message may have arrived all the same.
 type Recipient struct {
-	Address  string
+	// Address is that of the envelope.
+	Address string
+	// Accepted is true only where the server took the message for the
+	// recipient.
 	Accepted bool
-	// Err says why the recipient was refused: a protocol's error with its
-	// codes.
+	// Err says why the server refused the recipient: a protocol's error with
+	// its codes.
 	Err error
 }
 
 // SendError says that a message was not accepted for everybody. It wraps the
 // protocol's error.
 type SendError struct {
+	// Receipt is what the server said.
 	Receipt Receipt
-	Err     error
+	// Err is the protocol's error.
+	Err error
 }
 
+// Error returns what became of the message, and why.
 func (e *SendError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "message %v", e.Receipt.Outcome)
+	name := "message"
 	if e.Receipt.MessageID != "" {
-		fmt.Fprintf(&b, " (Message-ID %s)", e.Receipt.MessageID)
+		name += " " + e.Receipt.MessageID
 	}
-	refused := 0
-	for _, r := range e.Receipt.Recipients {
-		if r.Err != nil {
-			refused++
+	return fmt.Sprintf("%s %s: %v", name, e.Receipt.fate(), e.Err)
+}
+
+// fate says what became of the message, in words that follow "message".
+func (r Receipt) fate() string {
+	switch r.Outcome {
+	case NotSent:
+		return "not sent"
+	case Accepted:
+		return "accepted"
+	case Partial:
+		accepted := 0
+		for _, rcpt := range r.Recipients {
+			if rcpt.Accepted {
+				accepted++
+			}
 		}
+		return fmt.Sprintf("accepted for %d of %d recipients", accepted, len(r.Recipients))
+	case SentUnknown:
 	}
-	if refused > 0 {
-		fmt.Fprintf(&b, ", %d of %d recipients refused", refused, len(e.Receipt.Recipients))
-	}
-	fmt.Fprintf(&b, ": %v", e.Err)
-	return b.String()
+	return "sent, and the server's answer lost, so that it may be accepted or not"
 }
 
 // Unwrap returns the protocol's error.

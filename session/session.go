@@ -99,7 +99,9 @@ type Setup struct {
 	// ReadOnly asks the backend to open everything without the right to
 	// change it.
 	ReadOnly bool
-	Logger   *slog.Logger
+	// Logger is never nil.
+	Logger *slog.Logger
+	// Observer may be nil.
 	Observer Observer
 }
 
@@ -123,8 +125,9 @@ type Observer interface {
 type Options struct {
 	// Mode is ReadWrite where it is not set.
 	Mode Mode
-	// Logger gets one record an operation at level debug and what needs
-	// attention at warn. Nil means silence.
+	// Logger gets one record an operation at level debug, and at warn what needs
+	// attention: refused credentials, a message that was not accepted for
+	// everybody. Nil means silence.
 	Logger *slog.Logger
 	// Observer is told of every operation.
 	Observer Observer
@@ -239,7 +242,8 @@ func (s *Session) Open(ctx context.Context, id ID) (io.ReadCloser, error) {
 }
 
 // Read opens a message and parses it within the default limits of
-// [message.Parse].
+// [message.Parse]. One beyond them is a [*message.LimitError]; Open gives its
+// bytes all the same.
 func (s *Session) Read(ctx context.Context, id ID) (*message.Message, error) {
 	body, err := s.Open(ctx, id)
 	if err != nil {
@@ -277,7 +281,7 @@ func notDone(ids []ID, err error) ([]Result, error) {
 	return results, err
 }
 
-// Facts tells what the way in can do and where its limits are.
+// Facts tells what the way in can do.
 func (s *Session) Facts(ctx context.Context) (Facts, error) {
 	in, err := s.reader("ask for facts")
 	if err != nil {

@@ -375,7 +375,7 @@ func TestSendErrorSaysHowFarItCame(t *testing.T) {
 		}},
 		Err: errors.New("550 no such user"),
 	}
-	want := "message partial (Message-ID 1@x), 1 of 2 recipients refused: 550 no such user"
+	want := "message 1@x accepted for 1 of 2 recipients: 550 no such user"
 	if err.Error() != want {
 		t.Errorf("the error reads %q, want %q", err, want)
 	}

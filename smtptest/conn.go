@@ -298,7 +298,7 @@ func (c *conn) auth(ctx context.Context, args string) error {
 		}
 		in := &fakenet.SignIn{
 			Box: c.server.box, Mechanism: mechanism, Refuse: v.Refuse, NoChallenge: c.server.options.NoTokenChallenge,
-			Ask: c.ask,
+			Ask: c.ask, Check: c.server.options.CheckToken,
 		}
 		var err error
 		if hasInitial {

@@ -8,7 +8,15 @@
 //	defer server.Close()
 //
 // Clients reach it over TCP at [Server.Addr], or without a network through
-// [Server.Dial], which also works inside a bubble of testing/synctest.
+// [Server.Dial], which also works inside a bubble of testing/synctest. A
+// session of package session gets there with
+//
+//	session.Server{Host: "smtp.example.com", Dial: server.Dial, Security: session.None, AllowPlainAuth: true}
+//
+// or, where the options have Security: mailtest.TLS and the host among Hosts,
+//
+//	session.Server{Host: "smtp.example.com", Dial: server.Dial, TLS: server.ClientTLS()}
+//
 // [Server.Messages] has what was accepted, [Server.Commands] what clients said.
 //
 // # Protocol
@@ -45,6 +53,7 @@ import (
 
 	"github.com/mailsession/mailsession/internal/fakenet"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/secret"
 )
 
 // EndOfData is the name, for faults and in [Server.Commands], of the line that
@@ -86,6 +95,11 @@ type Options struct {
 	// NoTokenChallenge answers a refused token with 535 at once, as Microsoft's
 	// servers do, instead of sending the error challenge first.
 	NoTokenChallenge bool
+
+	// CheckToken, if not nil, decides about access tokens here, in the place of
+	// what the accounts have; see [mailtest.TokenCheck] for its errors. The user
+	// is an account's address.
+	CheckToken func(ctx context.Context, user string, token secret.Text) error
 
 	// MaxMessage is the largest message in bytes, 50 MiB if 0.
 	MaxMessage int

@@ -64,7 +64,7 @@ func TestTooManyErrors(t *testing.T) {
 
 // The client of the standard library knows nothing of this server.
 func TestStandardLibraryClient(t *testing.T) {
-	for _, security := range []mailtest.Security{mailtest.Plaintext, mailtest.TLS, mailtest.STARTTLS} {
+	for _, security := range []mailtest.Security{mailtest.None, mailtest.TLS, mailtest.STARTTLS} {
 		t.Run(security.String(), func(t *testing.T) {
 			box := newBox()
 			s := serverOver(t, box, &smtptest.Options{Security: security})
@@ -77,7 +77,7 @@ func TestStandardLibraryClient(t *testing.T) {
 			if err := c.Quit(); err != nil {
 				t.Error(err)
 			}
-			checkArrival(t, s, box, raw, security != mailtest.Plaintext)
+			checkArrival(t, s, box, raw, security != mailtest.None)
 		})
 	}
 }
@@ -148,7 +148,7 @@ func checkArrival(t *testing.T, s *smtptest.Server, box *mailtest.Box, raw strin
 func TestCommandsHideSecrets(t *testing.T) {
 	s := newServer(t, nil)
 	talk(t, s, greeting+"C: HELO me\nS: 250 mail.example.com\nC: AUTH "+b64("hunter2hunter2")+"\nS: 503 5.5.1 AUTH comes once, after EHLO and before MAIL\n")
-	c := dialStandard(t, s, mailtest.Plaintext)
+	c := dialStandard(t, s, mailtest.None)
 	if err := c.Auth(smtp.PlainAuth("", "ann@example.com", password, "127.0.0.1")); err != nil {
 		t.Fatal(err)
 	}

@@ -151,10 +151,10 @@ func TestTLSRefused(t *testing.T) {
 	}{
 		{"unknown authority", session.TLS, mailtest.TLS, mailtest.Fault{Command: "none"}, false, "certificate"},
 		{"unknown authority behind STARTTLS", session.STARTTLS, mailtest.STARTTLS, mailtest.Fault{Command: "none"}, false, "certificate"},
-		{"not offered", session.STARTTLS, mailtest.Plaintext, mailtest.Fault{Command: "none"}, true, "does not offer STARTTLS"},
+		{"not offered", session.STARTTLS, mailtest.None, mailtest.Fault{Command: "none"}, true, "does not offer STARTTLS"},
 		{"not at the moment", session.STARTTLS, mailtest.STARTTLS, mailtest.Refuse("STARTTLS"), true, "454 TLS not available"},
 		{"injected", session.STARTTLS, mailtest.STARTTLS, mailtest.After("STARTTLS", "250 AUTH PLAIN\r\n"), true, "injected"},
-		{"TLS on a port without", session.TLS, mailtest.Plaintext, mailtest.Fault{Command: "none"}, true, "does not speak TLS"},
+		{"TLS on a port without", session.TLS, mailtest.None, mailtest.Fault{Command: "none"}, true, "does not speak TLS"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func Example() {
 	}
 	// Output:
 	// partial
-	// message partial (Message-ID 1@example.com), 1 of 2 recipients refused: mail.example.com:465: RCPT nobody@example.com: 550 5.1.1 User unknown
+	// message 1@example.com accepted for 1 of 2 recipients: mail.example.com:465: RCPT nobody@example.com: 550 5.1.1 User unknown
 	// bob@example.com true
 	// nobody@example.com false
 }

@@ -216,20 +216,20 @@ func TestRecipientsRefused(t *testing.T) {
 			"one of three",
 			[]string{bob, "nobody@example.com", carol},
 			nil, session.Partial, "yny",
-			"message partial (Message-ID 1@example.com), 1 of 3 recipients refused: mail.example.com:25: RCPT nobody@example.com: 550 5.1.1 User unknown",
+			"message 1@example.com accepted for 2 of 3 recipients: mail.example.com:25: RCPT nobody@example.com: 550 5.1.1 User unknown",
 		},
 		{
 			"the only one",
 			[]string{"nobody@example.com"},
 			nil, session.NotSent, "n",
-			"message not sent (Message-ID 1@example.com), 1 of 1 recipients refused: mail.example.com:25: RCPT nobody@example.com: 550 5.1.1 User unknown",
+			"message 1@example.com not sent: mail.example.com:25: RCPT nobody@example.com: 550 5.1.1 User unknown",
 		},
 		{
 			"all for now",
 			[]string{bob, carol},
 			[]mailtest.Fault{mailtest.Reply("RCPT", "450-4.2.1 mailbox\r\n450 4.2.1 busy").Repeating(2)},
 			session.NotSent, "nn",
-			"message not sent (Message-ID 1@example.com), 2 of 2 recipients refused: mail.example.com:25: RCPT bob@example.com: 450 4.2.1 mailbox busy",
+			"message 1@example.com not sent: mail.example.com:25: RCPT bob@example.com: 450 4.2.1 mailbox busy",
 		},
 		{
 			"the sender",

@@ -154,7 +154,7 @@ func New(server session.Server, creds session.Credentials, opts *Options) (*Clie
 		log: observe.Logger(o.Logger), observer: o.Observer,
 	}
 	c.pool = pool.New(pool.Options[*conn]{
-		Size: o.MaxConnections, IdleTimeout: o.IdleTimeout, Dial: c.dial, Closed: session.ErrClosed,
+		Name: c.address, Size: o.MaxConnections, IdleTimeout: o.IdleTimeout, Dial: c.dial, Closed: session.ErrClosed,
 	})
 	return c, nil
 }
@@ -217,7 +217,7 @@ func (c *Client) send(ctx context.Context, e session.Envelope, m message.Source)
 	lease, err := c.pool.Get(ctx)
 	if err != nil {
 		l.Close()
-		return rec, fmt.Errorf("smtp: %s: %w", c.address, err)
+		return rec, err
 	}
 	rec, again, err := c.try(e, l, lease)
 	if again && lease.Context.Err() == nil {

@@ -36,6 +36,8 @@ type Conn interface {
 
 // Options are the settings of a pool.
 type Options[C Conn] struct {
+	// Name is what errors call the server.
+	Name string
 	// Size is how many connections may be in use at a time.
 	Size int
 	// IdleTimeout is how long an unused connection is kept. Where it is
@@ -95,19 +97,19 @@ type Lease[C Conn] struct {
 // caller releases the lease.
 func (p *Pool[C]) Get(ctx context.Context) (*Lease[C], error) {
 	if ctx.Err() != nil {
-		return nil, retry.Ended(ctx) // no connection dies for a call that is over
+		return nil, p.fail(retry.Ended(ctx)) // no connection dies for a call that is over
 	}
 	l := &Lease[C]{pool: p}
 	l.Context, l.end = context.WithCancelCause(ctx)
 	if !p.register(l) {
 		l.end(nil)
-		return nil, p.opts.Closed
+		return nil, p.fail(p.opts.Closed)
 	}
 	select {
 	case p.slots <- struct{}{}:
 	case <-l.Context.Done():
 		defer p.unregister(l)
-		return nil, fmt.Errorf("wait for a free connection: %w", retry.Ended(l.Context)) //nolint:contextcheck // the lease's context is made of ctx
+		return nil, p.fail(fmt.Errorf("wait for a free connection: %w", retry.Ended(l.Context))) //nolint:contextcheck // the lease's context is made of ctx
 	}
 	if err := l.acquire(); err != nil {
 		l.leave()
@@ -115,6 +117,10 @@ func (p *Pool[C]) Get(ctx context.Context) (*Lease[C], error) {
 	}
 	return l, nil
 }
+
+// fail says which server err is about; the errors of connections say so
+// themselves.
+func (p *Pool[C]) fail(err error) error { return fmt.Errorf("%s: %w", p.opts.Name, err) }
 
 func (p *Pool[C]) register(l *Lease[C]) bool {
 	p.mu.Lock()
@@ -148,7 +154,7 @@ func (l *Lease[C]) acquire() error {
 		l.unbind()
 		l.Conn.Abandon()
 		if l.Context.Err() != nil {
-			return retry.Ended(l.Context)
+			return l.pool.fail(retry.Ended(l.Context))
 		}
 	}
 }

@@ -35,7 +35,7 @@ type Policy struct {
 }
 
 // ErrInsecure is the refusal to show credentials to everybody on the line.
-var ErrInsecure = errors.New("the connection is not encrypted, and signing in would show the credentials to everybody on the line; use TLS or STARTTLS, or allow plain text for this server")
+var ErrInsecure = errors.New("the connection is not encrypted, and signing in would show the credentials to everybody on the line; use TLS or STARTTLS, or set Server.AllowPlainAuth where nobody else is on the line")
 
 // ErrNoMechanism says that client and server have no mechanism in common.
 var ErrNoMechanism = errors.New("no way of signing in that both sides know")

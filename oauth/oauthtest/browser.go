@@ -31,11 +31,14 @@ func newClient(dial func(ctx context.Context, network, address string) (net.Conn
 // Browser plays the user's browser: it asks for address, an authorization URL
 // of this server, chooses the first account where it is asked who signs in,
 // submits the form of response_mode form_post, and follows redirects until a
-// page is there to be read. It fails where a page has an error status, and
-// where anything cannot be reached. Its signature is that of the function with
+// page is there to be read. It fails where a login_hint names nobody, where a
+// page has an error status, and where anything cannot be reached. Its signature is that of the function with
 // which a program opens a browser.
 func (s *Server) Browser(ctx context.Context, address string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err == nil {
+		err = s.checkHint(req.URL.Query().Get("login_hint"))
+	}
 	for range maxSteps {
 		if err != nil {
 			return fmt.Errorf("oauthtest: browser: %w", err)
@@ -54,6 +57,17 @@ func (s *Server) Browser(ctx context.Context, address string) error {
 		}
 	}
 	return fmt.Errorf("oauthtest: browser: more than %d pages", maxSteps)
+}
+
+// checkHint fails where the program expects somebody to sign in whom the server
+// does not know: the person at the browser would not sign in as somebody else.
+func (s *Server) checkHint(hint string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.account(hint); known || hint == "" {
+		return nil
+	}
+	return fmt.Errorf("no account has the address %q of the login_hint", hint)
 }
 
 // visit sends a request and returns where it ended and the page.

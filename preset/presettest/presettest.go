@@ -15,8 +15,11 @@
 // their logs of what the program said, are reached through the fields OAuth,
 // IMAP and SMTP.
 //
-// As Microsoft's, the mail servers take access tokens by XOAUTH2 and by nothing
-// else, the tokens are for one resource, and the address is in the id_token.
+// As Microsoft's, the mail servers take access tokens by XOAUTH2 and not by
+// OAUTHBEARER, a token opens only the protocols whose scopes it has, refresh
+// tokens are given for the scope offline_access, and the address is in the
+// id_token. Unlike Microsoft's, they take passwords too, and explain a refused
+// token in an error challenge.
 package presettest
 
 import (
@@ -69,7 +72,8 @@ type Options struct {
 
 // Provider is a running fake provider. It is safe for concurrent use.
 type Provider struct {
-	// Box holds the mailboxes.
+	// Box holds the mailboxes. Accounts are made by Add, so that the
+	// authorization server knows them too.
 	Box *mailtest.Box
 	// OAuth, IMAP and SMTP are the servers.
 	OAuth *oauthtest.Server
@@ -86,25 +90,29 @@ func NewProvider(o *Options) *Provider {
 		o = &Options{}
 	}
 	security := map[session.Security]mailtest.Security{
-		session.TLS: mailtest.TLS, session.STARTTLS: mailtest.STARTTLS, session.None: mailtest.Plaintext,
+		session.TLS: mailtest.TLS, session.STARTTLS: mailtest.STARTTLS, session.None: mailtest.None,
 	}[o.Security]
 	box := mailtest.New()
+	authorization := oauthtest.New(&oauthtest.Options{
+		InMemory:       o.InMemory,
+		Accounts:       []oauthtest.Account{},
+		Scopes:         []string{imapScope, smtpScope, "openid", "email", "profile", "offline_access"},
+		OneResource:    true,
+		RequireOffline: true,
+		Rotation:       o.Rotation,
+		AccessLifetime: o.AccessLifetime,
+	})
 	return &Provider{
-		Box: box,
-		OAuth: oauthtest.New(&oauthtest.Options{
-			InMemory:       o.InMemory,
-			Accounts:       []oauthtest.Account{},
-			Scopes:         []string{imapScope, smtpScope, "openid", "email", "profile", "offline_access"},
-			MailScopes:     []string{imapScope, smtpScope},
-			Rotation:       o.Rotation,
-			AccessLifetime: o.AccessLifetime,
-		}),
+		Box:   box,
+		OAuth: authorization,
 		IMAP: imaptest.New(box, &imaptest.Options{
 			Security: security, Hosts: []string{imapHost}, Capabilities: imaptest.Without("AUTH=OAUTHBEARER"),
+			CheckToken: checker(authorization, imapScope),
 		}),
 		SMTP: smtptest.New(box, &smtptest.Options{
 			Security: security, Hosts: []string{smtpHost},
 			Extensions: append(smtptest.Without("AUTH"), "AUTH PLAIN LOGIN XOAUTH2"),
+			CheckToken: checker(authorization, smtpScope),
 		}),
 		opts: *o,
 	}
@@ -114,21 +122,26 @@ func NewProvider(o *Options) *Provider {
 // authorization server too. An account without a password opens by token only.
 func (p *Provider) Add(address string, password secret.Text) *mailtest.Account {
 	p.OAuth.AddAccount(oauthtest.Account{Email: address})
-	account := p.Box.Add(address, password)
-	account.AcceptTokens(func(_ context.Context, token secret.Text) error {
-		err := p.OAuth.CheckToken(address, token.Reveal())
+	return p.Box.Add(address, password)
+}
+
+// checker decides about the access tokens of one protocol.
+func checker(server *oauthtest.Server, scope string) func(ctx context.Context, user string, token secret.Text) error {
+	check := server.Checker(scope)
+	return func(_ context.Context, user string, token secret.Text) error {
+		err := check(user, token.Reveal())
 		switch {
 		case err == nil:
 			return nil
 		case errors.Is(err, oauthtest.ErrWrongScope):
-			return &mailtest.TokenError{Status: "400", Code: "insufficient_scope", Scope: imapScope + " " + smtpScope}
+			return &mailtest.TokenError{Status: "400", Code: "insufficient_scope", Scope: scope}
 		}
-		return &mailtest.TokenError{Scope: imapScope + " " + smtpScope}
-	})
-	return account
+		return &mailtest.TokenError{Scope: scope}
+	}
 }
 
-// Preset returns what a program has to know of the provider.
+// Preset returns what a program has to know of the provider. It panics where
+// the servers cannot listen or are closed.
 func (p *Provider) Preset() preset.Provider {
 	return preset.Provider{
 		Name:    "Contoso",
@@ -187,7 +200,8 @@ func (p *Provider) Config(protocols ...preset.Protocol) *oauth.Config {
 }
 
 // Browser returns options for a sign-in in which a plain HTTP client plays the
-// browser and the person at it, who signs in as address.
+// browser and the person at it, who signs in as address. The sign-in fails where
+// Add has not made that account.
 func (p *Provider) Browser(address string) *oauth.SignInOptions {
 	return &oauth.SignInOptions{LoginHint: address, OpenURL: p.OAuth.Browser, Listen: p.OAuth.Listen}
 }
