@@ -21,6 +21,7 @@ func (c *Client) Apply(ctx context.Context, change session.Change, ids ...sessio
 	for _, b := range batches {
 		if err == nil {
 			err = c.applyTo(ctx, change, to, b)
+			c.forgetMissing(b)
 		}
 		b.settle(session.NotDone, err)
 	}
@@ -56,6 +57,18 @@ func checkChange(change session.Change) error {
 		}
 	}
 	return nil
+}
+
+// forgetMissing drops what is known of the folders where one of them is not
+// there any more, so that the next change looks for it anew.
+func (c *Client) forgetMissing(b *batch) {
+	for _, t := range b.items {
+		if e, ok := errors.AsType[*Error](t.result.Err); errors.Is(t.result.Err, session.ErrNoFolder) ||
+			ok && (e.Code == "TRYCREATE" || e.Code == "NONEXISTENT") {
+			c.forget()
+			return
+		}
+	}
 }
 
 // batch is messages of one folder, with the places for their results.
@@ -123,16 +136,10 @@ func (c *Client) sortOut(ids []session.ID, results []session.Result) []*batch {
 // that follow from being tried: a lost connection, refused credentials.
 func (c *Client) applyTo(ctx context.Context, change session.Change, to string, b *batch) error {
 	var w *work
-	try := func() error {
-		return c.do(ctx, "apply", func(cn *conn) error {
-			w = &work{client: c, conn: cn, batch: b, to: to}
-			return w.run(change)
-		}, slog.String("folder", b.folder), slog.Int("messages", len(b.items)))
-	}
-	err := try()
-	if backend.IsLost(err) && (w == nil || !w.uncertain) {
-		err = try() // nothing was changed yet
-	}
+	err := c.do(ctx, "apply", func(cn *conn) error {
+		w = &work{client: c, conn: cn, batch: b, to: to}
+		return w.run(change)
+	}, func() bool { return !w.uncertain }, slog.String("folder", b.folder), slog.Int("messages", len(b.items)))
 	_, lost := errors.AsType[*backend.LostError](err)
 	switch {
 	case err == nil:

@@ -3,7 +3,6 @@ package imapx
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -92,7 +91,9 @@ func (m *command) end(rest []byte) error {
 	s, ok := parseStatus(rest)
 	switch {
 	case !ok:
-		return fmt.Errorf("%s: %s: the answer %q is not one", m.c.address, m.op, printable(string(rest)))
+		// Nobody knows what would come behind it.
+		m.c.wire.Kill(&syntaxError{want: "OK, NO or BAD", near: printable(string(rest))})
+		return m.c.explain(m.op, m.c.wire.Err())
 	case s.typ == "OK":
 		m.learn(s)
 		return errDone
@@ -139,40 +140,15 @@ func ours(line []byte) (name string, args []byte) {
 	return "", nil
 }
 
-// aside leaves a response to go-imap, for when the turn is over.
+// aside passes over a response that is not for us. It is not for go-imap
+// either, which has no command under way during our turn; a goodbye is kept.
 func (m *command) aside(line []byte) error {
-	if !bytes.HasPrefix(line, []byte("*")) {
-		return nil // a "+" too many, or the end of a command that nobody sent
+	m.c.pump.note(line)
+	if isStatus(line) {
+		return nil // it ends in words
 	}
-	p := m.c.pump
-	p.forward(line)
-	for p.literal != nil {
-		if err := p.absorb(); err != nil {
-			return err
-		}
-	}
-	if p.pending.Len() > maxAside {
-		return fmt.Errorf("the server sent more than %d bytes that nobody asked for", maxAside)
-	}
-	return nil
-}
-
-// maxAside bounds what is kept for go-imap while it does not read.
-const maxAside = 1 << 20
-
-// absorb reads the literal of a response that is set aside, and what follows.
-func (p *pump) absorb() error {
-	l := p.literal
-	p.literal = nil
-	if p.drop || l.Left() > maxAside {
-		p.drop = true
-		if err := l.Discard(); err != nil {
-			return err
-		}
-	} else if _, err := io.Copy(&p.pending, l); err != nil {
-		return err
-	}
-	return p.rest()
+	m.scan.start(line)
+	return m.scan.end()
 }
 
 // finish gives the reading back. Where answers are left, they are read and

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/emersion/go-imap/v2/imapclient"
 
@@ -71,15 +69,19 @@ func (d *dialogue) handOver() *conn {
 		wire: d.wire, address: d.address, user: d.user, mechanism: d.mechanism,
 		greeting: d.greeting, caps: d.caps,
 	}
-	var words []string
-	for name := range d.caps {
-		words = append(words, name)
+	// go-imap is told no more than it has to know: with IMAP4rev2 it would
+	// write the names of folders in another way than we do.
+	words := "IMAP4rev1"
+	if c.statesRoles() {
+		words += " LIST-EXTENDED SPECIAL-USE"
 	}
-	slices.Sort(words)
-	c.pump = newPump(d.wire, "* PREAUTH [CAPABILITY "+strings.Join(words, " ")+"] ready\r\n")
+	c.pump = newPump(d.wire, "* PREAUTH [CAPABILITY "+words+"] ready\r\n")
 	c.imap = imapclient.New(d.wire.HandOver(c.pump), nil)
 	return c
 }
+
+// statesRoles reports whether the server tells what folders are for.
+func (c *conn) statesRoles() bool { return c.caps.has("SPECIAL-USE") && c.caps.has("LIST-EXTENDED") }
 
 // Bind implements [pool.Conn]. From here on answers are waited for.
 func (c *conn) Bind(ctx context.Context) (release func()) {
@@ -100,9 +102,11 @@ func (c *conn) Usable() bool {
 // Rest implements [pool.Conn].
 func (c *conn) Rest() { c.wire.SetStage(wire.StageIdle) }
 
-// answers asks the server for a sign of life.
+// answers asks the server for a sign of life, which has to come soon.
 func (c *conn) answers() bool {
+	c.wire.SetStageFor(wire.StageCommand, probeTimeout)
 	_, err := c.exec("noop", "NOOP")
+	c.wire.SetStage(wire.StageCommand)
 	return err == nil
 }
 
@@ -144,12 +148,9 @@ func (c *conn) in(name string, readOnly bool) bool {
 	return s != nil && s.name == name && s.readOnly == readOnly
 }
 
-// refresh has the server tell what came into a folder since the connection
-// opened it: only then are new messages found.
-func (c *conn) refresh(name string, readOnly bool) error {
-	if !c.in(name, readOnly) {
-		return nil // opening it tells
-	}
+// refresh has the server tell what came into the open folder: only then does a
+// connection see what others have seen already.
+func (c *conn) refresh() error {
 	_, err := c.exec("noop", "NOOP")
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
 	"github.com/mailsession/mailsession/internal/wire"
+	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -27,6 +28,7 @@ type dialogue struct {
 	tags      int
 	tag       string // of the command under way
 	bye       string
+	secrets   []string // what a server that repeats it must not bring into errors
 }
 
 // open goes from the greeting to the signed-in state.
@@ -48,6 +50,9 @@ func (d *dialogue) open(ctx context.Context, server session.Server, creds sasl.C
 		if err := d.capability(); err != nil {
 			return err
 		}
+	}
+	if d.caps["IMAP4REV2"] && !d.caps["IMAP4REV1"] {
+		return fmt.Errorf("the server speaks IMAP4rev2 alone: %w", errors.ErrUnsupported)
 	}
 	if preauth {
 		return nil
@@ -126,6 +131,22 @@ func (d *dialogue) send(words string) error {
 	return d.line(d.tag + " " + words)
 }
 
+// secret sends what must not be shown.
+func (d *dialogue) secret(s string) error {
+	d.secrets = append(d.secrets, s)
+	return d.line(s)
+}
+
+// mask takes the secrets out of a server's words.
+func (d *dialogue) mask(text string) string {
+	for _, s := range d.secrets {
+		if len(s) >= 4 {
+			text = strings.ReplaceAll(text, s, secret.Redacted)
+		}
+	}
+	return text
+}
+
 func (d *dialogue) line(s string) error {
 	if _, err := d.wire.WriteString(s + "\r\n"); err != nil {
 		return err
@@ -182,12 +203,12 @@ func (d *dialogue) untagged(line []byte) {
 		return
 	}
 	if s, ok := parseStatus(rest); ok && s.typ == "BYE" {
-		d.bye = s.text
+		d.bye = d.mask(s.text)
 	}
 }
 
 func (d *dialogue) refusal(op string, s status) error {
-	return &Error{Server: d.address, Op: op, Type: s.typ, Code: s.code, Text: s.text}
+	return &Error{Server: d.address, Op: op, Type: s.typ, Code: s.code, Text: d.mask(s.text)}
 }
 
 // explain tells the server's goodbye, where there was one, instead of the
@@ -219,6 +240,7 @@ func (d *dialogue) leave() {
 
 // authenticate signs in with the best mechanism that both sides have.
 func (d *dialogue) authenticate(server session.Server, creds sasl.Credentials) error {
+	d.secrets = []string{creds.Password.Reveal(), quote(creds.Password.Reveal()), creds.Token.Reveal()}
 	offered := d.caps.mechanisms()
 	if !d.caps.has("LOGINDISABLED") && !slices.Contains(offered, sasl.PLAIN) && !slices.Contains(offered, sasl.LOGIN) &&
 		creds.Token.IsZero() && len(server.Mechanisms) == 0 {
@@ -248,7 +270,9 @@ type exchange struct {
 func (x *exchange) Begin(mechanism string, initial []byte) (sent bool, err error) {
 	words := "AUTHENTICATE " + mechanism
 	if sent = x.initial && initial != nil; sent {
-		words += " " + string(sasl.EncodeInitial(initial))
+		response := string(sasl.EncodeInitial(initial))
+		x.d.secrets = append(x.d.secrets, response)
+		words += " " + response
 	}
 	return sent, x.d.send(words)
 }
@@ -263,7 +287,7 @@ func (x *exchange) Challenge() (challenge []byte, done bool, err error) {
 }
 
 // Answer implements [sasl.Dialogue].
-func (x *exchange) Answer(response []byte) error { return x.d.line(string(sasl.Encode(response))) }
+func (x *exchange) Answer(response []byte) error { return x.d.secret(string(sasl.Encode(response))) }
 
 // Cancel implements [sasl.Dialogue].
 func (x *exchange) Cancel() error { return x.d.line("*") }

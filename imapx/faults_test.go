@@ -129,7 +129,7 @@ func TestFaults(t *testing.T) {
 		{name: "cut one byte short", operation: "open", fault: mailtest.Drop("UID FETCH", bodySize), want: is(io.ErrUnexpectedEOF)},
 		{name: "a literal announced too long", operation: "open", fault: mailtest.WrongSize("UID FETCH", 1000), want: timeout(wire.StageCommand), after: 17 * time.Second},
 		{name: "refused", operation: "open", fault: mailtest.Reply("UID FETCH", "NO [SERVERBUG] try the other one"), want: says("open", "SERVERBUG", "try the other one")},
-		{name: "no answer but OK", operation: "open", fault: mailtest.Reply("UID FETCH", "OK done"), want: is(session.ErrNoMessage)},
+		{name: "no answer but OK", operation: "open", fault: always(mailtest.Reply("UID FETCH", "OK done")), want: is(session.ErrNoMessage)},
 		{name: "slow but alive", operation: "open", fault: mailtest.Drip("UID FETCH", 4096, 16*time.Second), want: is(nil), after: slow},
 
 		{name: "silent to LIST", operation: "folders", fault: always(mailtest.Silence("LIST")), want: timeout(wire.StageCommand), after: 17 * time.Second},

@@ -48,6 +48,58 @@ type fetched struct {
 	err      error // what could not be read of it
 }
 
+// fetchAll asks for summaries, a second time for those that do not come: the
+// messages may be newer than what this connection was told of. What is missing
+// then is gone. Where the server cannot answer for all, it is asked for fewer,
+// so that one message does not hide the others.
+func (c *conn) fetchAll(uids []uint32, fields session.Fields) (got []fetched, lost error, err error) {
+	got, lost, err = c.fetch(uids, fields)
+	if e, ok := errors.AsType[*Error](err); ok && e.Type == "NO" && !e.Temporary() {
+		return c.fetchApart(uids, fields, got, e)
+	}
+	missing := without(uids, got)
+	if err != nil || len(missing) == 0 || lost != nil {
+		return got, lost, err
+	}
+	if err := c.refresh(); err != nil {
+		return nil, nil, err
+	}
+	more, lost, err := c.fetch(missing, fields)
+	return merge(append(got, more...)), lost, err
+}
+
+// fetchApart goes on where the server refused: what it answered before is kept,
+// the rest is asked for in halves.
+func (c *conn) fetchApart(uids []uint32, fields session.Fields, got []fetched, refusal *Error) (all []fetched, lost error, err error) {
+	missing := without(uids, got)
+	if len(missing) == 0 {
+		return got, nil, nil
+	}
+	if len(missing) == 1 && len(uids) == 1 {
+		return []fetched{{uid: uids[0], err: refusal}}, nil, nil
+	}
+	half := (len(missing) + 1) / 2
+	for _, part := range [][]uint32{missing[:half], missing[half:]} {
+		if len(part) == 0 {
+			continue
+		}
+		more, partLost, err := c.fetchAll(part, fields)
+		if err != nil {
+			return nil, nil, err
+		}
+		got, lost = append(got, more...), cmp.Or(lost, partLost)
+	}
+	return merge(got), lost, nil
+}
+
+// without returns the numbers for which there is no answer.
+func without(uids []uint32, got []fetched) []uint32 {
+	return slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool {
+		_, found := slices.BinarySearchFunc(got, uid, func(f fetched, uid uint32) int { return cmp.Compare(f.uid, uid) })
+		return found
+	})
+}
+
 // fetch asks for summaries. A message whose answer is malformed comes with its
 // error; where even its number cannot be read, it counts in lost.
 func (c *conn) fetch(uids []uint32, fields session.Fields) (got []fetched, lost error, err error) {

@@ -45,7 +45,7 @@ func (c *Client) list(ctx context.Context) ([]folder, error) {
 	var folders []folder
 	err := c.read(ctx, "list", func(cn *conn) error {
 		var opts *imap.ListOptions
-		if cn.caps.has("SPECIAL-USE") && cn.caps.has("LIST-EXTENDED") {
+		if cn.statesRoles() {
 			opts = &imap.ListOptions{ReturnSpecialUse: true}
 		}
 		listed, err := cn.imap.List("", "*", opts).Collect()
@@ -143,7 +143,7 @@ func named(folders []folder, names []string) int {
 			if len(levels) == 2 && strings.EqualFold(levels[0], "INBOX") {
 				levels = levels[1:]
 			}
-			return len(levels) == 1 && f.Role == session.RoleNone && strings.EqualFold(levels[0], name)
+			return len(levels) == 1 && f.Role == session.RoleNone && !f.NoMessages && strings.EqualFold(levels[0], name)
 		})
 		if i >= 0 {
 			return i
@@ -183,6 +183,16 @@ func lookUp(folders []folder, ref session.FolderRef) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// forget drops what is known of the folders, and reports whether that was
+// anything.
+func (c *Client) forget() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.folders != nil
+	c.folders = nil
+	return known
 }
 
 // enter opens a folder on the connection.

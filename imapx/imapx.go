@@ -1,5 +1,5 @@
-// Package imapx is the IMAP way in: a [session.Incoming] for IMAP4rev1 and
-// IMAP4rev2 servers (RFC 3501, RFC 9051).
+// Package imapx is the IMAP way in: a [session.Incoming] for servers that
+// speak IMAP4rev1 (RFC 3501), whatever else they speak.
 //
 // A [Client] is made without I/O. It dials when it is first used, keeps a small
 // pool of connections, dials again when one died, and is safe for concurrent
@@ -78,6 +78,10 @@ type Options struct {
 // probeAfter is how long a connection may have been unused before it has to
 // prove itself.
 const probeAfter = 30 * time.Second
+
+// probeTimeout is how long the answer may take. A connection that a middlebox
+// has forgotten never answers.
+const probeTimeout = 10 * time.Second
 
 // withDefaults fills in what is zero, from the Session where it has it.
 func (o *Options) withDefaults(setup session.Setup) Options {
@@ -186,8 +190,9 @@ func (c *Client) connect(ctx context.Context) (_ *conn, err error) {
 	return cn, nil
 }
 
-// do runs f on a connection of its own.
-func (c *Client) do(ctx context.Context, op string, f func(*conn) error, attrs ...slog.Attr) (err error) {
+// do runs f on a connection of its own. Where the line breaks and again says
+// that nothing was changed yet, it runs f once more, on a new connection.
+func (c *Client) do(ctx context.Context, op string, f func(*conn) error, again func() bool, attrs ...slog.Attr) (err error) {
 	ctx, end := observe.Start(ctx, c.opts.Observer, "imap."+op, append(attrs, slog.String("server", c.address))...)
 	defer func() {
 		end(err)
@@ -197,8 +202,20 @@ func (c *Client) do(ctx context.Context, op string, f func(*conn) error, attrs .
 	if err != nil {
 		return err
 	}
-	defer l.Release()
-	return l.Conn.explain(op, f(l.Conn))
+	err = l.Conn.explain(op, f(l.Conn))
+	if backend.IsLost(err) && again() {
+		if err := l.Renew(); err != nil {
+			return err
+		}
+		err = l.Conn.explain(op, f(l.Conn))
+	}
+	l.Release()
+	return err
+}
+
+// read is do for what changes nothing.
+func (c *Client) read(ctx context.Context, op string, f func(*conn) error, attrs ...slog.Attr) error {
+	return c.do(ctx, op, f, func() bool { return true }, attrs...)
 }
 
 // report tells the logger how an operation ended.
@@ -211,22 +228,7 @@ func (c *Client) report(ctx context.Context, op string, attrs []slog.Attr, err e
 			level = slog.LevelWarn
 		}
 	}
-	c.log.LogAttrs(ctx, level, "imap: "+op, attrs...)
-}
-
-// read is do for what changes nothing: it is done once more, on a new
-// connection, where the line was lost.
-func (c *Client) read(ctx context.Context, op string, f func(*conn) error, attrs ...slog.Attr) error {
-	return c.readTwice(ctx, func() error { return c.do(ctx, op, f, attrs...) })
-}
-
-func (c *Client) readTwice(ctx context.Context, f func() error) error {
-	err := f()
-	if !backend.IsLost(err) || ctx.Err() != nil {
-		return err
-	}
-	c.log.DebugContext(ctx, "imap reads again after a lost connection", "server", c.address, "error", err)
-	return f()
+	c.log.LogAttrs(ctx, level, "imap", append(attrs, slog.String("operation", op))...)
 }
 
 // Facts implements [session.Incoming].

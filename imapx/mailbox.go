@@ -41,3 +41,32 @@ func encodeUTF7(name string) string {
 	flush()
 	return b.String()
 }
+
+// decodeUTF7 is the reverse of encodeUTF7. What is not in that encoding comes
+// out as something that encodeUTF7 writes in another way.
+func decodeUTF7(name string) string {
+	var b strings.Builder
+	for name != "" {
+		plain, rest, shifted := strings.Cut(name, "&")
+		b.WriteString(plain)
+		if !shifted {
+			break
+		}
+		wide, after, _ := strings.Cut(rest, "-")
+		name = after
+		if wide == "" {
+			b.WriteByte('&')
+			continue
+		}
+		raw, err := base64.RawStdEncoding.DecodeString(strings.ReplaceAll(wide, ",", "/"))
+		if err != nil {
+			return ""
+		}
+		units := make([]uint16, 0, len(raw)/2)
+		for i := 0; i+1 < len(raw); i += 2 {
+			units = append(units, binary.BigEndian.Uint16(raw[i:]))
+		}
+		b.WriteString(string(utf16.Decode(units)))
+	}
+	return b.String()
+}

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/internal/observe"
 	"github.com/mailsession/mailsession/internal/pool"
 	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/message"
@@ -54,18 +56,29 @@ type listing struct {
 func (c *Client) search(ctx context.Context, q session.Query) (*listing, error) {
 	q.Folder = cmp.Or(q.Folder, session.Inbox)
 	q.Fields = cmp.Or(q.Fields, session.FieldsAll)
+	l, err := c.find(ctx, q)
+	if errors.Is(err, session.ErrNoFolder) && c.forget() {
+		l, err = c.find(ctx, q) // the folder may have got another name
+	}
+	return l, err
+}
+
+func (c *Client) find(ctx context.Context, q session.Query) (*listing, error) {
 	name, err := c.resolve(ctx, q.Folder)
 	if err != nil {
 		return nil, err
 	}
 	l := &listing{client: c, query: q, folder: name}
 	err = c.read(ctx, "search", func(cn *conn) error {
-		if err := cn.refresh(name, c.setup.ReadOnly); err != nil {
-			return err
-		}
+		wasOpen := cn.in(name, c.setup.ReadOnly)
 		s, err := c.enter(cn, name, c.setup.ReadOnly)
 		if err != nil {
 			return err
+		}
+		if wasOpen {
+			if err := cn.refresh(); err != nil {
+				return err
+			}
 		}
 		l.scope = c.scope(s)
 		l.uids, err = cn.searchUIDs(criteria(q))
@@ -141,7 +154,7 @@ func (l *listing) page(ctx context.Context, uids []uint32) ([]item, error) {
 		if l.client.scope(s) != l.scope {
 			return fmt.Errorf("%s: folder %s: %w", cn.address, l.folder, session.ErrStaleID)
 		}
-		got, lost, err = cn.fetch(ascending, l.query.Fields)
+		got, lost, err = cn.fetchAll(ascending, l.query.Fields)
 		return err
 	}, slog.String("folder", l.folder), slog.Int("messages", len(uids)))
 	if err != nil {
@@ -173,52 +186,84 @@ func (l *listing) items(uids []uint32, got []fetched, lost error) []item {
 
 // Open implements [session.Incoming]. The reader holds a connection until it
 // is closed or read to its end.
-func (c *Client) Open(ctx context.Context, id session.ID) (io.ReadCloser, error) {
+func (c *Client) Open(ctx context.Context, id session.ID) (_ io.ReadCloser, err error) {
+	ctx, end := observe.Start(ctx, c.opts.Observer, "imap.open", slog.String("server", c.address))
+	defer func() {
+		end(err)
+		c.report(ctx, "open", nil, err)
+	}()
 	parts, uid, err := c.own(id)
 	if err != nil {
 		return nil, err
 	}
-	var body *body
-	err = c.readTwice(ctx, func() error {
-		l, err := c.pool.Get(ctx)
-		if err != nil {
-			return err
-		}
-		if body, err = c.open(l, parts, uid); err != nil {
-			err = l.Conn.explain("open", err)
-			l.Release()
-		}
-		return err
-	})
+	l, err := c.pool.Get(ctx)
 	if err != nil {
-		return nil, &session.ItemError{ID: id, Err: err}
-	}
-	return body, nil
-}
-
-func (c *Client) open(l *pool.Lease[*conn], parts session.IDParts, uid uint32) (*body, error) {
-	if err := c.enterFor(l.Conn, parts); err != nil {
 		return nil, err
 	}
+	b, err := c.open(l, parts, uid)
+	if backend.IsLost(err) {
+		if err := l.Renew(); err != nil {
+			return nil, err
+		}
+		b, err = c.open(l, parts, uid)
+	}
+	if err == nil {
+		return b, nil
+	}
+	l.Release()
+	if concernsItem(err) {
+		err = &session.ItemError{ID: id, Err: err}
+	}
+	return nil, err
+}
+
+// concernsItem tells what is wrong with one message from what would be wrong
+// with every other.
+func concernsItem(err error) bool {
+	_, answered := errors.AsType[*Error](err)
+	_, refused := errors.AsType[*session.AuthError](err)
+	return itemError(err) || errors.Is(err, session.ErrNoMessage) || answered && !refused && !session.Temporary(err)
+}
+
+// open looks for the message, a second time after the server told what is new:
+// another connection may have seen the message before this one.
+func (c *Client) open(l *pool.Lease[*conn], parts session.IDParts, uid uint32) (*body, error) {
+	if err := c.enterFor(l.Conn, parts); err != nil {
+		return nil, l.Conn.explain("open", err)
+	}
+	b, err := c.fetchBody(l, uid)
+	if errors.Is(err, session.ErrNoMessage) {
+		if err := l.Conn.refresh(); err != nil {
+			return nil, err
+		}
+		b, err = c.fetchBody(l, uid)
+	}
+	return b, l.Conn.explain("open", err)
+}
+
+func (c *Client) fetchBody(l *pool.Lease[*conn], uid uint32) (*body, error) {
 	m, err := l.Conn.begin("open", fmt.Sprintf("UID FETCH %d (UID BODY.PEEK[])", uid))
 	if err != nil {
 		return nil, err
 	}
+	var broken error
 	for {
 		name, sc, err := m.next()
 		switch {
 		case errors.Is(err, errDone):
-			return nil, errors.Join(session.ErrNoMessage, m.finish(errDone))
+			return nil, cmp.Or(broken, m.finish(errDone), session.ErrNoMessage)
 		case err != nil:
 			return nil, m.finish(err)
 		}
 		if name == "FETCH" {
 			b := &body{lease: l, command: m}
 			found, err := b.find(sc, uid)
-			if found {
+			switch {
+			case err == nil && found:
 				return b, nil
-			}
-			if err != nil && !itemError(err) {
+			case itemError(err):
+				broken = err
+			case err != nil:
 				return nil, m.finish(err)
 			}
 		}
@@ -254,7 +299,7 @@ func (b *body) find(sc *scanner, uid uint32) (bool, error) {
 				return false, err
 			}
 		case "BODY[]":
-			return true, b.take(sc)
+			return b.take(sc)
 		default:
 			if err := sc.skip(); err != nil {
 				return false, err
@@ -264,14 +309,16 @@ func (b *body) find(sc *scanner, uid uint32) (bool, error) {
 	return false, nil
 }
 
-func (b *body) take(sc *scanner) error {
+// take takes the body, of which NIL says that the message is gone (RFC 2180
+// section 4.1).
+func (b *body) take(sc *scanner) (found bool, err error) {
 	if sc.peek() == atLiteral {
 		b.literal = sc.stream()
-		return nil
+		return true, nil
 	}
 	text, err := sc.text(maxHeader)
 	b.short = strings.NewReader(string(text))
-	return err
+	return text != nil, err
 }
 
 // Read implements [io.Reader].

@@ -2,6 +2,7 @@ package imapx
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -116,15 +117,21 @@ func (p *pump) next() error {
 	return nil
 }
 
-// forward gives go-imap the response that begins with line, if it can read it.
+// forward gives go-imap the response that begins with line, as far as it can
+// read it.
 func (p *pump) forward(line []byte) {
-	p.drop = !digestible(line)
+	p.note(line)
+	line, p.drop = digest(line)
+	p.queue(line)
+}
+
+// note keeps a goodbye.
+func (p *pump) note(line []byte) {
 	if text, ok := parseBye(line); ok {
 		p.mu.Lock()
 		p.bye = text
 		p.mu.Unlock()
 	}
-	p.queue(line)
 }
 
 // queue puts one line of the response before go-imap and sees to the literal
@@ -146,28 +153,83 @@ func (p *pump) goodbye() string {
 	return p.bye
 }
 
-// digestible reports whether go-imap reads the response that begins with line
-// and has a use for it. Answers to FETCH, SEARCH and STORE are never for it,
-// and what it does not know would end its connection.
-func digestible(line []byte) bool {
-	rest, untagged := bytes.CutPrefix(line, []byte("* "))
-	if !untagged {
-		return len(line) > 0
+// digest returns the response that begins with line as go-imap can read it;
+// drop says that go-imap gets nothing of it. Of all that servers say go-imap
+// needs the ends of its commands, the list of folders and a folder's
+// UIDVALIDITY: everything else could only end its connection.
+func digest(line []byte) (digested []byte, drop bool) {
+	tag, rest, _ := bytes.Cut(line, []byte{' '})
+	if s, ok := parseStatus(rest); ok && string(tag) != "+" {
+		return digestStatus(tag, s), false
 	}
-	word, args, _ := bytes.Cut(rest, []byte{' '})
-	if _, err := strconv.ParseUint(string(word), 10, 32); err == nil {
-		word, _, _ = bytes.Cut(args, []byte{' '})
-		switch strings.ToUpper(string(word)) {
-		case "EXISTS", "EXPUNGE", "RECENT":
-			return true
-		}
+	if string(tag) != "*" {
+		return line, true
+	}
+	word, _, _ := bytes.Cut(rest, []byte{' '})
+	if bytes.EqualFold(word, []byte("LIST")) {
+		return digestList(line), false
+	}
+	return line, true
+}
+
+// digestList makes a folder's name readable that is not in modified UTF-7: the
+// name is taken as it stands then, and the other folders of the list survive.
+func digestList(line []byte) []byte {
+	before, name := cutName(line)
+	if !bytes.ContainsRune(name, '&') || encodeUTF7(decodeUTF7(string(name))) == string(name) {
+		return line
+	}
+	return slices.Concat(before, bytes.ReplaceAll(name, []byte{'&'}, []byte("&-")), line[len(before)+len(name):])
+}
+
+// cutName finds the last word or quoted string of a line.
+func cutName(line []byte) (before, name []byte) {
+	end := len(bytes.TrimRight(line, `" `))
+	start := bytes.LastIndexAny(line[:end], `" `) + 1
+	return line[:start], line[start:end]
+}
+
+// digestStatus writes a status response anew: untagged with no other code than
+// UIDVALIDITY, at the end of a command with one that has no arguments.
+func digestStatus(tag []byte, s status) []byte {
+	code := ""
+	switch {
+	case s.code == "UIDVALIDITY" && isNumber(s.args):
+		code = "[UIDVALIDITY " + s.args + "] "
+	case string(tag) != "*" && s.args == "" && isWord(s.code):
+		code = "[" + s.code + "] "
+	}
+	return []byte(string(tag) + " " + s.typ + " " + code + ascii(s.text))
+}
+
+func isNumber(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 32)
+	return err == nil && n > 0
+}
+
+// isWord reports whether s is a code of letters, digits and hyphens, of which
+// go-imap does not expect arguments.
+func isWord(s string) bool {
+	switch s {
+	case "", "CAPABILITY", "APPENDUID", "COPYUID":
 		return false
 	}
-	switch strings.ToUpper(string(word)) {
-	case "OK", "NO", "BAD", "BYE", "CAPABILITY", "ENABLED", "FLAGS", "LIST", "STATUS":
-		return true
+	return strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == ""
+}
+
+// ascii replaces what go-imap does not take in a text, and keeps it from taking
+// the text for a code.
+func ascii(s string) string {
+	if s == "" || s[0] == '[' {
+		s = "- " + s
 	}
-	return false
+	s = strings.Map(func(r rune) rune {
+		if r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+	return s
 }
 
 // isStatus reports whether line is a status response, which ends in words and

@@ -138,7 +138,7 @@ func (s *scanner) text(limit int64) ([]byte, error) {
 	switch s.peek() {
 	case '"':
 		v, err := s.quoted()
-		return bytes.Clone(v), err
+		return append([]byte{}, v...), err
 	case atLiteral:
 		if s.size > limit {
 			return nil, fmt.Errorf("%w: %d bytes, at most %d", errTooLarge, s.size, limit)

@@ -30,6 +30,9 @@ func (w *work) run(change session.Change) error {
 	if w.client.scope(s).Validity != w.batch.validity {
 		return fmt.Errorf("%s: folder %s: %w", w.conn.address, w.batch.folder, session.ErrStaleID)
 	}
+	if err := w.able(change); err != nil {
+		return err
+	}
 	if err := w.missing(); err != nil {
 		return err
 	}
@@ -44,9 +47,15 @@ func (w *work) run(change session.Change) error {
 }
 
 // missing finds the messages that are gone. Servers pass over their numbers in
-// silence.
+// silence. What a connection was not told of yet looks gone too, so the server
+// is asked for news first.
 func (w *work) missing() error {
 	there, err := w.conn.searchUIDs("UID " + formatSet(w.batch.uids()))
+	if err == nil && len(there) < len(w.batch.uids()) {
+		if err = w.conn.refresh(); err == nil {
+			there, err = w.conn.searchUIDs("UID " + formatSet(w.batch.uids()))
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -58,6 +67,19 @@ func (w *work) missing() error {
 		if t.open() && !exists[t.uid] {
 			t.result.Outcome, t.result.Err = session.NotDone, session.ErrNoMessage
 		}
+	}
+	return nil
+}
+
+// able reports what the server lacks for the change, before anything is
+// changed.
+func (w *work) able(change session.Change) error {
+	uidplus, move := w.conn.caps.has("UIDPLUS"), w.conn.caps.has("MOVE")
+	switch {
+	case change.MoveTo != "" && !move && !uidplus:
+		return w.lacks("move", "neither MOVE nor UIDPLUS, without which the originals cannot be removed safely")
+	case change.Delete && !uidplus:
+		return w.lacks("delete", "no UIDPLUS, without which messages that others marked would be removed too; set the flag \\Deleted, or move to the trash")
 	}
 	return nil
 }
@@ -97,20 +119,20 @@ func (w *work) move(change session.Change, uids []uint32) error {
 	}
 	if w.conn.caps.has("MOVE") {
 		copied, err := w.exec("move", "UID MOVE "+formatSet(uids)+" "+mailboxName(w.to))
-		w.tellNewIDs(copied)
+		w.settleNamed(w.tellNewIDs(copied), err)
 		return err
-	}
-	if !w.conn.caps.has("UIDPLUS") {
-		return w.lacks("move", "neither MOVE nor UIDPLUS, without which the originals cannot be removed safely")
 	}
 	copied, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+mailboxName(w.to))
 	if err != nil {
 		return err
 	}
-	if w.tellNewIDs(copied) < len(uids) {
+	if len(w.tellNewIDs(copied)) < len(uids) {
 		return fmt.Errorf("%s: move to %s: the server does not confirm every copy; the originals stay, copies may be there too", w.conn.address, w.to)
 	}
-	return w.expunge(uids)
+	if err := w.expunge(uids); err != nil {
+		return fmt.Errorf("%s: move to %s: the copies are there, the originals could not be removed: %w", w.conn.address, w.to, err)
+	}
+	return nil
 }
 
 func (w *work) copy(change session.Change, uids []uint32) error {
@@ -118,16 +140,31 @@ func (w *work) copy(change session.Change, uids []uint32) error {
 		return nil
 	}
 	copied, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+mailboxName(w.to))
-	w.tellNewIDs(copied)
+	w.settleNamed(w.tellNewIDs(copied), err)
 	return err
+}
+
+// settleNamed takes the server at its word where it named the messages that it
+// moved or copied: those are done, also where it refused the rest, and after an
+// OK the others were gone.
+func (w *work) settleNamed(named map[uint32]bool, err error) {
+	if len(named) == 0 {
+		return
+	}
+	for _, t := range w.batch.items {
+		switch {
+		case !t.open():
+		case named[t.uid]:
+			t.result.Outcome = session.Done
+		case err == nil:
+			t.result.Outcome, t.result.Err = session.NotDone, session.ErrNoMessage
+		}
+	}
 }
 
 func (w *work) delete(change session.Change, uids []uint32) error {
 	if !change.Delete {
 		return nil
-	}
-	if !w.conn.caps.has("UIDPLUS") {
-		return w.lacks("delete", "no UIDPLUS, without which messages that others marked would be removed too; set the flag \\Deleted, or move to the trash")
 	}
 	return w.expunge(uids)
 }
@@ -147,18 +184,18 @@ func (w *work) lacks(op, what string) error {
 
 // tellNewIDs reads the arguments of COPYUID (RFC 4315 section 3): the target's
 // UIDVALIDITY, the old numbers and, in the same order, the new ones. It
-// returns for how many messages of the batch there is a new id.
-func (w *work) tellNewIDs(copied string) int {
+// returns the messages of the batch that have a new id.
+func (w *work) tellNewIDs(copied string) map[uint32]bool {
 	fields := strings.Fields(copied)
 	if len(fields) != 3 {
-		return 0
+		return nil
 	}
 	limit := len(w.batch.items)
 	from, ok1 := parseSet(fields[1], limit)
 	to, ok2 := parseSet(fields[2], limit)
 	validity, err := strconv.ParseUint(fields[0], 10, 32)
 	if !ok1 || !ok2 || len(from) != len(to) || err != nil {
-		return 0
+		return nil
 	}
 	scope := w.client.scope(&selected{name: w.to, validity: uint32(validity)})
 	fresh := map[uint32]session.ID{}
@@ -172,7 +209,7 @@ func (w *work) tellNewIDs(copied string) int {
 			told[t.uid] = true
 		}
 	}
-	return len(told)
+	return told
 }
 
 // parseSet reads a set of at most limit numbers in the order it is written.

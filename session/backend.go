@@ -71,8 +71,8 @@ type Facts struct {
 	// Keywords says that flags other than the named ones can mostly be kept; a
 	// folder may still refuse them.
 	Keywords bool
-	// SafeMove says that a move is one step on the server, or can be verified
-	// and undone; without it, moving is refused.
+	// SafeMove says that a move is one step on the server, or a copy that is
+	// verified before the original goes; without it, moving is refused.
 	SafeMove bool
 	// NewIDs says that the id of a moved or copied message is told.
 	NewIDs bool

@@ -148,11 +148,15 @@ func (l *Lease[C]) acquire() error {
 		}
 		l.Conn, l.Reused = r.conn, true
 		l.unbind = l.Conn.Bind(l.Context)
-		if l.pool.works(r) {
+		usable := l.Conn.Usable()
+		if usable && l.pool.answers(r) {
 			return nil
 		}
 		l.unbind()
 		l.Conn.Abandon()
+		if usable {
+			l.pool.purge() // the others were quiet for as long or longer
+		}
 		if l.Context.Err() != nil {
 			return l.pool.fail(retry.Ended(l.Context))
 		}
@@ -208,10 +212,20 @@ func (p *Pool[C]) take() (r resting[C], ok bool) {
 	return r, true
 }
 
-func (p *Pool[C]) works(r resting[C]) bool {
-	if !r.conn.Usable() {
-		return false
+// purge ends all idle connections at once.
+func (p *Pool[C]) purge() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, r := range idle {
+		r.conn.Abandon()
 	}
+}
+
+// answers reports whether the connection still works, asking the server where
+// it was quiet for long.
+func (p *Pool[C]) answers(r resting[C]) bool {
 	if p.opts.Probe == nil || time.Since(r.since) < p.opts.ProbeAfter {
 		return true
 	}
@@ -277,9 +291,13 @@ func (p *Pool[C]) Close() {
 		p.sweep.Stop()
 		p.sweep = nil
 	}
+	p.goodbyes.Add(len(idle))
 	p.mu.Unlock()
 	for _, r := range idle {
-		p.goodbyes.Go(r.conn.Goodbye)
+		go func() {
+			defer p.goodbyes.Done()
+			r.conn.Goodbye()
+		}()
 	}
 	p.goodbyes.Wait()
 }
