@@ -38,7 +38,7 @@ func startFakes(t *testing.T, security, auth string) *fakes {
 	for _, address := range []string{ann, bob} {
 		f.box.Add(address, secrets[address]).AcceptTokens(mailtest.Tokens(secrets[address]))
 	}
-	protection := map[string]mailtest.Security{"none": mailtest.Plaintext, "tls": mailtest.TLS, "starttls": mailtest.STARTTLS}[security]
+	protection := map[string]mailtest.Security{"none": mailtest.None, "tls": mailtest.TLS, "starttls": mailtest.STARTTLS}[security]
 	f.imap = imaptest.New(f.box, &imaptest.Options{Security: protection, TLS: authority.Server()})
 	f.smtp = smtptest.New(f.box, &smtptest.Options{Security: protection, TLS: authority.Server()})
 	t.Cleanup(func() {
