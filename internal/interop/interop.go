@@ -1,6 +1,6 @@
-// Package interop starts real mail servers for tests: Dovecot 2.3 for IMAP,
-// POP3 and delivery, and Postfix 3.7 for submission. What the library and its
-// fakes claim about a protocol is proven against them.
+// Package interop starts real servers for tests: Dovecot 2.3 for IMAP, POP3 and
+// delivery, Postfix 3.7 for submission, and oidc-provider 9 for OAuth. What the
+// library and its fakes claim about a protocol is proven against them.
 //
 // Everything runs on free ports of 127.0.0.1 and writes to a temporary folder
 // of its own; the system's services and configuration are not touched, and no

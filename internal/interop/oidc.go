@@ -1,0 +1,228 @@
+package interop
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mailsession/mailsession/secret"
+)
+
+// oidcProgram is the authorization server, from the folder of this package;
+// tests run there.
+const oidcProgram = "oidc/server.mjs"
+
+// OIDCOptions says what an authorization server is to do. The zero value is
+// usable.
+type OIDCOptions struct {
+	// AccessLifetime is how long access tokens are good, in whole seconds. 0
+	// means an hour.
+	AccessLifetime time.Duration
+}
+
+// An OIDCClient is a client that is registered with an authorization server.
+type OIDCClient struct {
+	// ID is its identifier.
+	ID string
+	// Secret is its secret, zero for a public client.
+	Secret secret.Text
+}
+
+// OIDC is a running authorization server: the npm package oidc-provider, which
+// is certified for OpenID Connect and enforces its rules. It demands PKCE with
+// S256, takes loopback redirects with any port, rotates refresh tokens, and
+// ends a sign-in whose refresh token comes a second time. It knows the accounts
+// ann@example.test and bob@example.test, and the scopes openid, email,
+// offline_access, mail and calendar.
+type OIDC struct {
+	// Issuer is the issuer identifier, the base of all URLs.
+	Issuer string
+	// AuthURL, TokenURL, IntrospectURL and RevokeURL are the endpoints.
+	AuthURL, TokenURL, IntrospectURL, RevokeURL string
+	// Public is a program without a secret.
+	Public OIDCClient
+	// Confidential is a program with a secret of all kinds of characters,
+	// which it sends in the Authorization header (client_secret_basic).
+	Confidential OIDCClient
+	// MailServer may ask about tokens and do nothing else. It sends its secret
+	// in the form (client_secret_post), as Dovecot does.
+	MailServer OIDCClient
+
+	control string // the URL of the control endpoints
+	client  *http.Client
+	dir     string
+	running *process
+	stop    sync.Once
+	stopped error
+}
+
+// oidcSettings is what the program reads.
+type oidcSettings struct {
+	Accounts       []string             `json:"accounts"`
+	AccessLifetime int                  `json:"accessLifetime"`
+	Clients        []oidcClientSettings `json:"clients"`
+}
+
+// oidcClientSettings is one client's registration.
+type oidcClientSettings struct {
+	ID      string `json:"id"`
+	Secret  string `json:"secret,omitempty"`
+	Method  string `json:"method"`
+	SignsIn bool   `json:"signsIn"`
+}
+
+// StartOIDC starts an authorization server and returns when it listens. Nil
+// options are the zero ones. A program that is not installed, or ends, is an
+// error that holds what it printed. The caller calls [OIDC.Stop]; the context
+// is for starting only.
+func StartOIDC(ctx context.Context, opts *OIDCOptions) (*OIDC, error) {
+	if opts == nil {
+		opts = &OIDCOptions{}
+	}
+	node, err := findNode()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "mailsession-oidc-")
+	if err != nil {
+		return nil, fmt.Errorf("interop: make a folder for the authorization server: %w", err)
+	}
+	o := &OIDC{
+		Public:       OIDCClient{ID: "mail-program"},
+		Confidential: OIDCClient{ID: "mail-service", Secret: secret.New(rand.Text() + ` +%:&="\`)},
+		MailServer:   OIDCClient{ID: "mail-server", Secret: secret.New(rand.Text())},
+		client:       &http.Client{Transport: &http.Transport{}},
+		dir:          dir,
+	}
+	if err = o.writeSettings(opts); err == nil {
+		o.running, err = startProcess("oidc-provider", []string{node, oidcProgram, o.settings()})
+	}
+	if err == nil {
+		err = o.awaitAddresses(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w\n%s", err, o.Logs()), o.Stop())
+	}
+	return o, nil
+}
+
+// settings names the file with the program's settings.
+func (o *OIDC) settings() string { return filepath.Join(o.dir, "settings.json") }
+
+// writeSettings writes the program's settings for its owner alone.
+func (o *OIDC) writeSettings(opts *OIDCOptions) error {
+	lifetime := opts.AccessLifetime
+	if lifetime == 0 {
+		lifetime = time.Hour
+	}
+	if lifetime < time.Second || lifetime%time.Second != 0 {
+		return fmt.Errorf("interop: access tokens cannot be good for %v; whole seconds are wanted", lifetime)
+	}
+	text, err := json.Marshal(oidcSettings{
+		Accounts:       []string{"ann@example.test", "bob@example.test"},
+		AccessLifetime: int(lifetime / time.Second),
+		Clients: []oidcClientSettings{
+			{ID: o.Public.ID, Method: "none", SignsIn: true},
+			{ID: o.Confidential.ID, Secret: o.Confidential.Secret.Reveal(), Method: "client_secret_basic", SignsIn: true},
+			{ID: o.MailServer.ID, Secret: o.MailServer.Secret.Reveal(), Method: "client_secret_post"},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("interop: settings of the authorization server: %w", err)
+	}
+	return os.WriteFile(o.settings(), text, 0o600)
+}
+
+// awaitAddresses waits until the program has printed where it listens.
+func (o *OIDC) awaitAddresses(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stageTimeout)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		if addresses := printedURLs(o.running.output.String()); len(addresses) == 2 {
+			o.Issuer, o.control = addresses[0], addresses[1]
+			o.AuthURL, o.TokenURL = o.Issuer+"/auth", o.Issuer+"/token"
+			o.IntrospectURL, o.RevokeURL = o.TokenURL+"/introspection", o.TokenURL+"/revocation"
+			return nil
+		}
+		select {
+		case <-o.running.ended:
+			return fmt.Errorf("interop: the authorization server has ended: %w", o.running.err)
+		case <-ctx.Done():
+			return fmt.Errorf("interop: the authorization server does not say where it listens: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// printedURLs returns the complete lines that are URLs; warnings may stand
+// between them.
+func printedURLs(output string) []string {
+	var found []string
+	for line := range strings.Lines(output) {
+		if strings.HasPrefix(line, "http://") && strings.HasSuffix(line, "\n") {
+			found = append(found, strings.TrimSpace(line))
+		}
+	}
+	return found
+}
+
+// Introspection returns how Dovecot asks this server about tokens, which must
+// have the scope mail.
+func (o *OIDC) Introspection() *Introspection {
+	return &Introspection{
+		URL: o.IntrospectURL, ClientID: o.MailServer.ID, ClientSecret: o.MailServer.Secret,
+		UsernameAttribute: "email", Scope: "mail",
+	}
+}
+
+// Stop ends the server, waits until it has ended, and removes its folder.
+// Further calls return what the first did.
+func (o *OIDC) Stop() error {
+	o.stop.Do(func() {
+		var err error
+		if o.running != nil {
+			err = o.running.end()
+		}
+		o.client.CloseIdleConnections()
+		o.stopped = errors.Join(err, os.RemoveAll(o.dir))
+	})
+	return o.stopped
+}
+
+// Logs returns what the server printed, for a test that failed.
+func (o *OIDC) Logs() string {
+	if o.running == nil {
+		return ""
+	}
+	return o.running.name + " printed:\n" + lastLines(o.running.output.String(), 60)
+}
+
+// findNode finds Node and what the program needs beside it. A Node that was
+// installed with the program comes first: there was no other that is new enough.
+func findNode() (string, error) {
+	for _, name := range []string{oidcProgram, "oidc/node_modules/oidc-provider/package.json"} {
+		if _, err := os.Stat(name); err != nil {
+			return "", fmt.Errorf("interop: the authorization server is incomplete (%w); run internal/interop/install, and the tests in internal/interop", err)
+		}
+	}
+	own, err := filepath.Glob("oidc/node_modules/node-linux-*/bin/node")
+	if err == nil && len(own) > 0 {
+		return own[0], nil
+	}
+	node, err := exec.LookPath("node")
+	if err != nil {
+		return "", fmt.Errorf("interop: Node.js is not installed (%w); run internal/interop/install", err)
+	}
+	return node, nil
+}
