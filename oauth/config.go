@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailsession/mailsession/proxy"
 	"github.com/mailsession/mailsession/secret"
 )
 
@@ -78,6 +79,12 @@ type Config struct {
 	// replaced. Nil means one with http.DefaultTransport, which takes its
 	// proxy from the environment.
 	HTTPClient *http.Client
+	// Proxy is the proxy on the way to the token endpoint, in place of that of
+	// the HTTPClient, whose Transport has to be an *http.Transport then, or
+	// nil; the way to the proxy, the certificate authorities and the like are
+	// taken from it. Nil leaves it to the HTTPClient, and a zero Config means
+	// no proxy, whatever the environment says.
+	Proxy *proxy.Config
 	// Logger is told what happens, without secrets. Nil discards it.
 	Logger *slog.Logger
 	// Observer is told of the operations oauth.SignIn, oauth.Redeem and
@@ -120,6 +127,9 @@ func (c *Config) check() error {
 		return configError(err)
 	}
 	if err := secureURL("TokenURL", c.Endpoint.TokenURL); err != nil {
+		return configError(err)
+	}
+	if err := c.checkProxy(); err != nil {
 		return configError(err)
 	}
 	for name := range c.AuthParams {

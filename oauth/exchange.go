@@ -82,6 +82,14 @@ func (c *Config) authStyle() oauth2.AuthStyle {
 
 // transport returns what carries requests to the token endpoint.
 func (c *Config) transport() http.RoundTripper {
+	if c.Proxy != nil {
+		return c.throughProxy()
+	}
+	return c.ownTransport()
+}
+
+// ownTransport is that of the HTTPClient.
+func (c *Config) ownTransport() http.RoundTripper {
 	if c.HTTPClient != nil && c.HTTPClient.Transport != nil {
 		return c.HTTPClient.Transport
 	}
@@ -184,7 +192,7 @@ func (x *exchange) failure(err error, secrets []secret.Text) *Error {
 		return &Error{Kind: x.unreadable(), Description: "the answer has no access token in it"}
 	}
 	e := &Error{Kind: KindTemporary, Err: err}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || refusedByProxy(err) {
 		e.Kind = KindClientConfig
 	} else if x.sent(err) {
 		e.Kind = KindReplyLost

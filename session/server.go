@@ -8,6 +8,8 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"github.com/mailsession/mailsession/proxy"
 )
 
 // Security is how a connection is encrypted.
@@ -72,6 +74,12 @@ type Server struct {
 	// have methods that fit.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
+	// Proxy is the proxy on the way to the server; Dial then makes the
+	// connection to the proxy. Nil means none: the environment is looked at
+	// only where [proxy.FromEnvironment] says so. Timeouts.Dial bounds all that
+	// it takes to get through.
+	Proxy *proxy.Config
+
 	Timeouts Timeouts
 
 	// Transcript gets the protocol line by line, with credentials masked and
@@ -92,12 +100,13 @@ func (s Server) Address(def int) string {
 // Timeouts bounds how long a connection may stand still in each of its stages;
 // every byte in either direction starts the time anew, so that slow transfers
 // live. The bound for the whole of an operation is its context. Zero means the
-// default, a negative value no bound.
+// default, a negative value no bound. An error that a bound ended matches
+// [os.ErrDeadlineExceeded] and says what was waited for.
 type Timeouts struct {
 	Dial      time.Duration // making the connection: 30 s in all
 	Handshake time.Duration // TLS: 30 s
 	Greeting  time.Duration // the server's first line: 60 s
 	Auth      time.Duration // each answer while signing in: 60 s, since servers delay refusals
-	Command   time.Duration // each answer and the bytes in it: 2 min
+	Command   time.Duration // each answer and the bytes in it: 2 min; SMTP's answer to a whole message: 10 min
 	Close     time.Duration // the goodbye: 5 s
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/mailsession/mailsession/internal/sasl"
@@ -44,7 +45,7 @@ func Check(s session.Server) error {
 	case s.Security < session.TLS || s.Security > session.None:
 		return fmt.Errorf("%v does not exist; use TLS, STARTTLS or None", s.Security)
 	}
-	return nil
+	return s.Proxy.Check()
 }
 
 // Wire returns how to connect to s. The masker keeps credentials out of the
@@ -54,7 +55,7 @@ func Wire(s session.Server, ports Ports, m transcript.Masker) wire.Config {
 		Address:     s.Address(ports.Of(s.Security)),
 		ImplicitTLS: s.Security == session.TLS,
 		TLS:         s.TLS,
-		Dial:        s.Dial,
+		Dial:        s.Proxy.Dialer("mail", s.Dial),
 		Timeouts:    wire.Timeouts(s.Timeouts),
 	}
 	if s.Transcript != nil {
@@ -168,8 +169,10 @@ type LostError struct {
 	Err    error
 }
 
+// Error returns what was lost where, and why.
 func (e *LostError) Error() string {
-	return fmt.Sprintf("%s: %s: connection lost: %v", e.Server, e.Op, e.Err)
+	cause := strings.TrimPrefix(e.Err.Error(), e.Server+": ")
+	return fmt.Sprintf("%s: %s: connection lost: %s", e.Server, e.Op, cause)
 }
 
 // Unwrap returns the cause.

@@ -16,7 +16,7 @@ func table() map[string]layering.Rule {
 		// The connection under every protocol.
 		connection = []string{"internal/pool", "internal/sasl", "internal/transcript", "internal/wire"}
 		// What programs hold, with what stands below it.
-		session = join(patience, []string{"message", "oauth", "session"})
+		session = join(patience, []string{"message", "oauth", "proxy", "session"})
 		// What a protocol's client stands on; never another protocol's.
 		backend = join(session, connection, []string{"internal/backend"})
 		// What a protocol's fake server stands on; never a client.
@@ -47,6 +47,8 @@ func table() map[string]layering.Rule {
 			"golang.org/x/sys",
 			"golang.org/x/text",
 		}
+		// The rules of NO_PROXY, which know international names.
+		proxy   = []string{"golang.org/x/net", "golang.org/x/text"}
 		oauth2  = []string{"golang.org/x/oauth2"}
 		sasl    = []string{"github.com/emersion/go-sasl"}
 		goIMAP  = []string{"github.com/emersion/go-imap/v2", "github.com/emersion/go-message"}
@@ -71,7 +73,8 @@ func table() map[string]layering.Rule {
 		"internal/wire":       {Packages: []string{"internal/retry"}},
 
 		"message": {Packages: []string{"secret"}, Modules: enmime},
-		"oauth":   {Packages: patience, Modules: oauth2},
+		"oauth":   {Packages: join(patience, []string{"proxy"}), Modules: join(oauth2, proxy)},
+		"proxy":   {Packages: []string{"internal/retry", "secret"}, Modules: proxy},
 		"session": {Packages: session, Modules: message},
 		"preset":  {Packages: session, Modules: message},
 

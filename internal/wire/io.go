@@ -40,11 +40,17 @@ func (c *Conn) ReadLine() ([]byte, error) {
 	return trimEnd(line), nil
 }
 
+// maxKept is the largest buffer that a connection keeps for its next long line.
+const maxKept = 64 << 10
+
 // readLongLine goes on where the buffer was full.
 func (c *Conn) readLongLine(start []byte) ([]byte, error) {
 	limit := c.cfg.MaxLine
 	if limit == 0 {
 		limit = DefaultMaxLine
+	}
+	if cap(c.long) > maxKept {
+		c.long = nil
 	}
 	c.long = append(c.long[:0], start...)
 	for {

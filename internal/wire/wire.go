@@ -57,7 +57,8 @@ type Config struct {
 	// certificate authorities and TLS 1.2 or later.
 	TLS *tls.Config
 
-	// Dial makes the transport connection. Nil means a [net.Dialer].
+	// Dial makes the transport connection. Nil means a [net.Dialer]. Where
+	// its context ends it may wrap the cause, to tell what it waited for.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	Timeouts Timeouts
@@ -121,15 +122,19 @@ func dial(ctx context.Context, cfg Config) (net.Conn, error) {
 		d = new(net.Dialer).DialContext
 	}
 	limit := &TimeoutError{Stage: StageDial, Address: cfg.Address, After: cfg.Timeouts.Dial}
-	dialCtx, cancel := context.WithTimeoutCause(ctx, cfg.Timeouts.Dial, limit)
-	defer cancel()
+	dialCtx := ctx
+	if limit.After > 0 {
+		var cancel context.CancelFunc
+		dialCtx, cancel = context.WithTimeoutCause(ctx, limit.After, limit)
+		defer cancel()
+	}
 	nc, err := d(dialCtx, "tcp", cfg.Address)
 	switch {
 	case err == nil:
 		return nc, nil
 	case ctx.Err() != nil:
 		err = retry.Ended(ctx)
-	case dialCtx.Err() != nil:
+	case dialCtx.Err() != nil && !errors.Is(err, limit):
 		return nil, limit
 	}
 	return nil, fmt.Errorf("connect to %s: %w", cfg.Address, err)

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -410,6 +411,22 @@ func TestDialErrors(t *testing.T) {
 		_, err = wire.Dial(t.Context(), wire.Config{Address: address, Dial: never, Timeouts: wire.Timeouts{Dial: 5 * time.Second}})
 		if e, ok := errors.AsType[*wire.TimeoutError](err); !ok || e.Stage != wire.StageDial || time.Since(start) != 5*time.Second {
 			t.Errorf("Dial error %v after %v, want a TimeoutError after 5s", err, time.Since(start))
+		}
+		telling := func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, fmt.Errorf("half the way: %w", context.Cause(ctx))
+		}
+		_, err = wire.Dial(t.Context(), wire.Config{Address: address, Dial: telling, Timeouts: wire.Timeouts{Dial: 5 * time.Second}})
+		if e, ok := errors.AsType[*wire.TimeoutError](err); !ok || e.Stage != wire.StageDial || !strings.Contains(err.Error(), "half the way") {
+			t.Errorf("Dial error %v, want a TimeoutError and what was waited for", err)
+		}
+		slow := func(ctx context.Context, _, _ string) (net.Conn, error) {
+			pass(time.Hour)
+			client, _ := pipe.New()
+			return client, ctx.Err()
+		}
+		if _, err = wire.Dial(t.Context(), wire.Config{Address: address, Dial: slow, Timeouts: wire.Timeouts{Dial: -1}}); err != nil {
+			t.Errorf("Dial error %v without a bound, want none", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
