@@ -49,6 +49,8 @@ func table() map[string]layering.Rule {
 		}
 		// The rules of NO_PROXY, which know international names.
 		proxy   = []string{"golang.org/x/net", "golang.org/x/text"}
+		flock   = []string{"github.com/gofrs/flock", "golang.org/x/sys"}
+		age     = []string{"filippo.io/age", "filippo.io/hpke", "golang.org/x/crypto", "golang.org/x/sys"}
 		oauth2  = []string{"golang.org/x/oauth2"}
 		sasl    = []string{"github.com/emersion/go-sasl"}
 		goIMAP  = []string{"github.com/emersion/go-imap/v2", "github.com/emersion/go-message"}
@@ -57,6 +59,10 @@ func table() map[string]layering.Rule {
 	)
 	return map[string]layering.Rule{
 		"secret": {},
+
+		"state":           {Packages: []string{"internal/retry"}, Modules: flock},
+		"state/seal":      {Packages: []string{"internal/retry", "secret", "state"}, Modules: join(flock, age)},
+		"state/statetest": {Packages: []string{"internal/retry", "state"}, Modules: flock, Testing: true},
 
 		"internal/backend":    {Packages: backend, Modules: join(message, sasl)},
 		"internal/fakenet":    {Packages: fake},
