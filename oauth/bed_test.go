@@ -48,6 +48,7 @@ func newBed(t *testing.T, o oauthtest.Options) *bed {
 		HTTPClient: srv.Client(),
 		Logger:     slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Observer:   &observer{log: log},
+		Rand:       func() float64 { return 0 },
 	}
 	b.opts = &oauth.SignInOptions{LoginHint: oauthtest.DefaultEmail, OpenURL: srv.Browser, Listen: srv.Listen}
 	return b

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -85,6 +86,10 @@ type Config struct {
 	// taken from it. Nil leaves it to the HTTPClient, and a zero Config means
 	// no proxy, whatever the environment says.
 	Proxy *proxy.Config
+	// Rand returns numbers in [0, 1), for how much earlier than at its margin a
+	// grant replaces its tokens and for the waits between tries. It must be
+	// safe for concurrent use. Nil means math/rand/v2.
+	Rand func() float64
 	// Logger is told what happens, without secrets. Nil discards it.
 	Logger *slog.Logger
 	// Observer is told of the operations oauth.SignIn, oauth.Redeem and
@@ -110,13 +115,10 @@ func (c *Config) clone() *Config {
 	return &d
 }
 
-// check returns what is wrong with the configuration.
+// check returns what is wrong with the configuration of a sign-in.
 func (c *Config) check() error {
-	if c == nil {
-		return configError(errors.New("there is none"))
-	}
-	if c.ClientID == "" {
-		return configError(errors.New("it has no ClientID: register the program with the provider"))
+	if err := c.checkClient(); err != nil {
+		return err
 	}
 	switch c.Endpoint.ResponseMode {
 	case "", "query", "form_post":
@@ -126,18 +128,37 @@ func (c *Config) check() error {
 	if err := secureURL("AuthURL", c.Endpoint.AuthURL); err != nil {
 		return configError(err)
 	}
-	if err := secureURL("TokenURL", c.Endpoint.TokenURL); err != nil {
-		return configError(err)
-	}
-	if err := c.checkProxy(); err != nil {
-		return configError(err)
-	}
 	for name := range c.AuthParams {
 		if reserved(name) {
 			return configError(fmt.Errorf("its AuthParams set %q, which the sign-in sets itself", name))
 		}
 	}
 	return nil
+}
+
+// checkClient returns what is wrong with what token requests need.
+func (c *Config) checkClient() error {
+	if c == nil {
+		return configError(errors.New("there is none"))
+	}
+	if c.ClientID == "" {
+		return configError(errors.New("it has no ClientID: register the program with the provider"))
+	}
+	if err := secureURL("TokenURL", c.Endpoint.TokenURL); err != nil {
+		return configError(err)
+	}
+	if err := c.checkProxy(); err != nil {
+		return configError(err)
+	}
+	return nil
+}
+
+// random returns a number in [0, 1).
+func (c *Config) random() float64 {
+	if c.Rand == nil {
+		return rand.Float64() //nolint:gosec // When a token is replaced need not be hard to guess.
+	}
+	return c.Rand()
 }
 
 // configError says that a Config cannot be used.

@@ -20,6 +20,22 @@
 // [Invalidator]: however many connections fail at once, the token is replaced
 // once.
 //
+// # Keeping a grant
+//
+// With SignInOptions.Keep the grant is a record in a
+// [github.com/mailsession/mailsession/state.Store], from which [Open] takes it
+// the next time the program runs. Processes that share a record refresh once
+// between them: the Store's lock spans reading the record, redeeming the refresh
+// token and keeping the new one. Before a request leaves, the record is marked,
+// so that a process that dies before it has kept the answer is told apart from a
+// grant that was revoked (see [KindReplyLost]). An access token is handed out
+// after what came with it is kept; where that fails, the caller gets the error,
+// and the next call keeps it before anything else.
+//
+// [Pinned] makes a grant of a refresh token that somebody else looks after. It
+// reads the [Pin] and never writes it; what the server puts in its place goes
+// into the record.
+//
 // # Errors
 //
 // Failures are an [*Error] whose Kind says what to do. [Temporary],

@@ -187,8 +187,12 @@ func Temporary(err error) bool { return retry.IsTemporary(err) }
 // RetryAfter returns the pause that a server asked for in err, or 0.
 func RetryAfter(err error) time.Duration { return retry.After(err) }
 
-// NeedsSignIn reports whether err means that the user must sign in again.
+// NeedsSignIn reports whether err means that the user must sign in, again or
+// for the first time.
 func NeedsSignIn(err error) bool {
+	if errors.Is(err, ErrNoGrant) {
+		return true
+	}
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.needsSignIn()
 }

@@ -32,7 +32,7 @@ func (f *flight) wait(ctx context.Context) (*Token, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	return f.tok.clone(), nil
+	return f.tok, nil
 }
 
 // join returns the slot's flight and starts one where there is none. The
@@ -49,95 +49,188 @@ func (g *Grant) join(ctx context.Context, s *slot) *flight {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
 		defer cancel()
-		f.tok, f.err = g.refresh(ctx, s.scopes, refused)
-		g.land(s, f)
+		tok, err := g.refresh(ctx, s.scopes, refused)
+		g.land(s, f, tok, err)
 	}()
 	return f
 }
 
 // land puts a flight's outcome into its slot and releases those who wait.
-func (g *Grant) land(s *slot, f *flight) {
+func (g *Grant) land(s *slot, f *flight, tok *Token, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s.flight, s.failure = nil, nil
-	if f.err == nil {
-		s.token = f.tok
-	} else if e, ok := errors.AsType[*Error](f.err); ok && e.Kind != KindTemporary && e.Kind != KindReplyLost {
-		s.failure, s.until = f.err, time.Now().Add(failureMemory)
+	if err == nil {
+		h := g.newHandout(tok)
+		s.present.Store(h)
+		f.tok = h.token
+	} else if e, ok := errors.AsType[*Error](err); ok && e.Kind != KindTemporary && e.Kind != KindReplyLost {
+		s.failure, s.until = err, time.Now().Add(failureMemory)
 	}
+	f.err = err
 	close(f.done)
 }
 
 // refresh returns a new access token for scopes, or one that is in the record
 // already, unless that is the refused one.
 func (g *Grant) refresh(ctx context.Context, scopes []string, refused secret.Text) (*Token, error) {
-	unlock, err := g.keeper.lock(ctx)
+	h, err := g.keeper.lock(ctx)
 	if err != nil {
 		return nil, g.keepError("wait for its turn", err)
 	}
-	defer unlock()
-	rec, err := g.keeper.load(ctx)
+	defer func() {
+		if err := h.release(); err != nil {
+			g.log.LogAttrs(ctx, slog.LevelWarn, "the lock of a grant was not given back", slog.String("error", err.Error()))
+		}
+	}()
+	rec, err := g.load(ctx, h)
 	if err != nil {
-		return nil, g.keepError("be read", err)
+		return nil, err
 	}
-	rec = rec.clone()
-	key := slotKey(scopes)
-	if tok := rec.tokens[key]; tok.Valid(time.Now()) && !tok.AccessToken.Equal(refused) {
+	if tok := rec.tokens[slotKey(scopes)]; g.fresh(tok) && !tok.AccessToken.Equal(refused) {
 		return tok, nil
 	}
-	if err := g.spent(rec); err != nil {
+	tok, err := g.renew(ctx, h, &rec, scopes)
+	if g.pin.changed(ctx, g, &rec, err) {
+		tok, err = g.renew(ctx, h, &rec, scopes)
+	}
+	return tok, err
+}
+
+// load returns the record that h holds, with what an earlier refresh failed to
+// keep.
+func (g *Grant) load(ctx context.Context, h hold) (record, error) {
+	rec, err := h.load(ctx)
+	if err != nil {
+		return rec, g.keepError("be read", err)
+	}
+	if err := rec.fits(g.cfg, "refresh"); err != nil {
+		return rec, err
+	}
+	if was := g.Subject(); was != "" && rec.user.subject != "" && rec.user.subject != was && !g.pin.allowsOthers() {
+		return rec, g.otherUser()
+	}
+	if err := g.settle(ctx, h, &rec); err != nil {
+		return rec, err
+	}
+	g.become(rec.user)
+	return rec, nil
+}
+
+// unsaved is what a request brought and the keeper did not keep.
+type unsaved struct {
+	sent secret.Text // the refresh token that was redeemed
+	key  string      // the scopes asked for
+	rec  record      // with the answer in it
+}
+
+// settle keeps what an earlier refresh failed to keep, unless somebody else has
+// redeemed the record's refresh token since.
+func (g *Grant) settle(ctx context.Context, h hold, rec *record) error {
+	g.mu.Lock()
+	u := g.unsaved
+	g.mu.Unlock()
+	if u == nil {
+		return nil
+	}
+	if rec.refresh.Equal(u.sent) && rec.pin == u.rec.pin {
+		rec.refresh, rec.refreshExpiry, rec.pending = u.rec.refresh, u.rec.refreshExpiry, u.rec.pending
+		rec.lastUse, rec.status, rec.user, rec.scopes = u.rec.lastUse, u.rec.status, u.rec.user, u.rec.scopes
+		if tok := u.rec.tokens[u.key]; tok != nil {
+			rec.tokens[u.key] = tok
+		}
+		if err := h.save(ctx, *rec); err != nil {
+			return g.keepError("be saved", err)
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unsaved = nil
+	return nil
+}
+
+// renew redeems the record's refresh token, unless it is known to be of no use.
+func (g *Grant) renew(ctx context.Context, h hold, rec *record, scopes []string) (*Token, error) {
+	if err := g.spent(rec, slotKey(scopes)); err != nil {
 		return nil, err
 	}
 	ctx, end := observe.Start(ctx, g.cfg.Observer, "oauth.Refresh", slog.String("server", hostOf(g.cfg.Endpoint.TokenURL)))
-	tok, err := g.redeem(ctx, rec, scopes)
+	tok, err := g.redeem(ctx, h, rec, scopes)
 	end(err)
 	g.logRefresh(ctx, scopes, tok, err)
 	return tok, err
 }
 
-// spent returns an error where the record has no refresh token to redeem.
-func (g *Grant) spent(rec record) error {
+// spent returns an error where the record has no refresh token to redeem, or
+// one that was refused just now.
+func (g *Grant) spent(rec *record, key string) error {
+	server := hostOf(g.cfg.Endpoint.TokenURL)
+	if rec.status.State == stateOtherUser && !g.pin.allowsOthers() {
+		return g.otherUser()
+	}
 	if !rec.refresh.IsZero() {
-		return nil
+		return rec.status.err(key, server, time.Now())
 	}
 	return &Error{
-		Kind: KindExpired, Op: "refresh", Server: hostOf(g.cfg.Endpoint.TokenURL),
+		Kind: KindExpired, Op: "refresh", Server: server,
 		Err: errors.New("the sign-in gave no refresh token (some servers want the scope offline_access for one)"),
 	}
 }
 
-// redeem sends the refresh token and keeps what comes back. The caller holds
-// the record's lock. The record is marked before the request and unmarked once
-// the server has answered with a token.
-func (g *Grant) redeem(ctx context.Context, rec record, scopes []string) (*Token, error) {
-	lostBefore := rec.pending
-	rec.pending = true
-	if err := g.keeper.save(ctx, rec); err != nil {
+// redeem sends the refresh token and keeps what comes back. The record is
+// marked before the request and unmarked once the server has answered with a
+// token. What is kept is in rec when redeem returns.
+func (g *Grant) redeem(ctx context.Context, h hold, rec *record, scopes []string) (*Token, error) {
+	key, sent := slotKey(scopes), rec.refresh
+	// Where a used refresh token stays good, a lost answer costs nothing.
+	lostBefore := !rec.pending.IsZero() && !g.cfg.Endpoint.RefreshTokensReusable
+	if !lostBefore {
+		rec.pending = time.Now().Round(0)
+	}
+	if err := h.save(ctx, *rec); err != nil {
 		return nil, g.keepError("be saved", err)
 	}
-	got, err := g.request(ctx, rec.refresh, scopes)
+	got, err := g.request(ctx, sent, scopes)
 	if err == nil {
-		rec.tokens[slotKey(scopes)] = got.token
-		rotated := !got.refresh.Equal(rec.refresh)
-		if !got.refresh.IsZero() && (rotated || !got.refreshExpiry.IsZero()) {
-			rec.refresh, rec.refreshExpiry = got.refresh, got.refreshExpiry
-		}
-	}
-	rec.pending = err != nil && lostBefore
-	if e, ok := errors.AsType[*Error](err); ok {
-		rec.pending = lostBefore || e.lost()
-		if told := e.after(lostBefore, rec.refreshExpiry); told != e {
-			err = told
-		}
+		err = g.take(ctx, rec, key, got)
+	} else {
+		err = rec.refuse(key, err, lostBefore)
 	}
 	// The token request is done: what it brought is kept even if its time is up.
-	if saveErr := g.keeper.save(context.WithoutCancel(ctx), rec); saveErr != nil {
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
+	defer cancel()
+	if saveErr := h.save(saving, *rec); saveErr != nil {
+		if got != nil {
+			g.mu.Lock()
+			g.unsaved = &unsaved{sent: sent, key: key, rec: rec.clone()}
+			g.mu.Unlock()
+		}
 		return nil, g.keepError("be saved", errors.Join(saveErr, err))
 	}
 	if err != nil {
 		return nil, err
 	}
+	g.become(rec.user)
 	return got.token, nil
+}
+
+// refuse puts a failed refresh into the record and returns the error as it
+// reads with what the record knows.
+func (r *record) refuse(key string, err error, lostBefore bool) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err // The request may have left: the mark stays.
+	}
+	if !lostBefore && !e.lost() {
+		r.pending = time.Time{}
+	}
+	if told := e.after(lostBefore, r.refreshExpiry); told != e {
+		err = told
+	}
+	if s, ok := statusOf(err, key, time.Now().Round(0)); ok {
+		r.status = s
+	}
+	return err
 }
 
 // lost reports whether the answer to a request that was sent did not arrive.
@@ -178,7 +271,7 @@ func (g *Grant) request(ctx context.Context, refresh secret.Text, scopes []strin
 // they bind later requests too.
 func (c *Config) requestWithRetry(ctx context.Context, r tokenRequest, pause *throttle.Governor) (*answer, error) {
 	var got *answer
-	policy := retry.Policy{Notify: func(try int, wait time.Duration, err error) {
+	policy := retry.Policy{Rand: c.random, Notify: func(try int, wait time.Duration, err error) {
 		observe.Logger(c.Logger).LogAttrs(ctx, slog.LevelWarn, "token request failed, trying again",
 			slog.String("operation", r.op), slog.Int("try", try), slog.Duration("wait", wait), slog.String("error", err.Error()))
 	}}

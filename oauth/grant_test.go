@@ -13,6 +13,7 @@ import (
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/oauth/oauthtest"
 	"github.com/mailsession/mailsession/secret"
+	"github.com/mailsession/mailsession/state"
 )
 
 func TestTokenIsReplacedBeforeItExpires(t *testing.T) {
@@ -41,6 +42,67 @@ func TestTokenIsReplacedBeforeItExpires(t *testing.T) {
 	}
 }
 
+// TestGrantsDoNotRefreshTogether: a grant replaces its token up to half a margin
+// earlier than it must, and keeps to its own moment.
+func TestGrantsDoNotRefreshTogether(t *testing.T) {
+	for _, tt := range []struct {
+		random float64
+		margin time.Duration
+	}{{0, 5 * time.Minute}, {0.5, 375 * time.Second}, {0.9999999, 450 * time.Second}} {
+		inBubble(t, oauthtest.Options{}, func(b *bed) {
+			b.cfg.Rand = func() float64 { return tt.random }
+			source := b.signIn().For("")
+			for n := range 3 {
+				let(time.Until(b.token(source).Expiry) - tt.margin - time.Second)
+				if b.token(source); b.refreshes() != n {
+					b.t.Errorf("chance %v: %d refreshes a second before a margin of %v, want %d", tt.random, b.refreshes(), tt.margin, n)
+				}
+				let(time.Second + time.Millisecond)
+				if b.token(source); b.refreshes() != n+1 {
+					b.t.Errorf("chance %v: %d refreshes at a margin of %v, want %d", tt.random, b.refreshes(), tt.margin, n+1)
+				}
+			}
+		})
+	}
+	drawn := make(map[time.Duration]bool)
+	inBubble(t, oauthtest.Options{}, func(b *bed) {
+		b.cfg.Rand = nil
+		for range 5 {
+			before, source := b.refreshes(), b.signIn().For("")
+			start := time.Now()
+			for b.token(source); b.refreshes() == before; b.token(source) {
+				let(time.Second)
+			}
+			drawn[time.Since(start)] = true
+		}
+	})
+	if len(drawn) < 2 {
+		t.Errorf("five grants all replaced their token after %v", drawn)
+	}
+}
+
+// BenchmarkTokenCached measures what a token costs that is still good.
+func BenchmarkTokenCached(b *testing.B) {
+	srv := oauthtest.New(nil)
+	defer srv.Close()
+	cfg := &oauth.Config{
+		ClientID: oauthtest.DefaultClientID, Scopes: []string{mailScope}, HTTPClient: srv.Client(),
+		Endpoint: oauth.Endpoint{AuthURL: srv.AuthURL(), TokenURL: srv.TokenURL()},
+	}
+	grant, err := oauth.SignIn(b.Context(), cfg, &oauth.SignInOptions{OpenURL: srv.Browser})
+	if err != nil {
+		b.Fatalf("SignIn: %v", err)
+	}
+	source := grant.For("")
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := source.Token(ctx); err != nil {
+			b.Fatalf("Token: %v", err)
+		}
+	}
+}
+
 func TestNoLifetimeMeansOneHour(t *testing.T) {
 	inBubble(t, oauthtest.Options{OmitExpiresIn: true}, func(b *bed) {
 		source := b.signIn().For("")
@@ -54,24 +116,39 @@ func TestNoLifetimeMeansOneHour(t *testing.T) {
 	})
 }
 
-func TestCallersCannotChangeTheToken(t *testing.T) {
+// TestACallerWhoChangesTheTokenHarmsNoMoreThanThat: callers share a token, and
+// what the grant needs to know of it is out of their reach.
+func TestACallerWhoChangesTheTokenHarmsNoMoreThanThat(t *testing.T) {
 	inBubble(t, oauthtest.Options{}, func(b *bed) {
+		store := state.NewMemory()
+		b.opts.Keep = &oauth.Keep{Store: store, Key: "grant"}
 		source := b.signIn().For("")
 		tok := b.token(source)
-		tok.AccessToken, tok.Scopes[0] = secret.New("x"), "x"
-		if again := b.token(source); again.AccessToken.Equal(tok.AccessToken) || again.Scopes[0] == "x" {
-			b.t.Error("a caller changed the grant's token")
+		kept := *tok
+		tok.AccessToken, tok.Scopes[0], tok.Expiry = secret.New("x"), "x", time.Time{}
+		other := b.token(b.open(*b.opts.Keep).For(""))
+		if !other.AccessToken.Equal(kept.AccessToken) || other.Scopes[0] == "x" || !other.Expiry.Equal(kept.Expiry) {
+			b.t.Error("a caller changed what is kept")
+		}
+		invalidator, _ := source.(oauth.Invalidator)
+		if err := invalidator.Invalidate(b.t.Context(), &kept); err != nil || b.refreshes() != 1 {
+			b.t.Errorf("Invalidate = %v after %d refreshes, want nil and 1: the grant no longer knows its token", err, b.refreshes())
+		}
+		b.token(source).Expiry = time.Time{}
+		let(time.Hour)
+		if b.token(source); b.refreshes() != 2 {
+			b.t.Errorf("%d refreshes, want 2: a caller changed when the token ends", b.refreshes())
 		}
 	})
 }
 
-func TestAThousandCallersRefreshOnce(t *testing.T) {
+func TestTenThousandCallersRefreshOnce(t *testing.T) {
 	inBubble(t, oauthtest.Options{Rotation: oauthtest.RotateRevokeFamily}, func(b *bed) {
 		grant := b.signIn()
 		let(time.Hour)
 		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Delay: time.Second})
 		var all sync.WaitGroup
-		for range 1000 {
+		for range 10_000 {
 			all.Go(func() {
 				tok, err := grant.For("").Token(b.t.Context())
 				if err != nil || b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken.Reveal()) != nil {

@@ -49,6 +49,10 @@ type SignInOptions struct {
 	// Listen opens the listeners of the redirect, on loopback addresses. Nil
 	// means net.ListenConfig.
 	Listen func(ctx context.Context, network, address string) (net.Listener, error)
+	// Keep is where the grant is kept before SignIn returns it, in place of
+	// what was there. A record that a newer version of the program has written
+	// is not replaced. Nil means in memory.
+	Keep *Keep
 }
 
 // SignIn has the user sign in with a browser and returns the grant.
@@ -64,8 +68,9 @@ type SignInOptions struct {
 // is for the resource of the first scope; Grant.For gets the others.
 //
 // It returns an *Error where the server or the user refuses, and an error
-// wrapping the context's where ctx or the time limit ends first. The options
-// may be nil.
+// wrapping the context's where ctx or the time limit ends first. A grant that
+// cannot be kept where the options say is an error too; a Store out of reach
+// is noticed before the browser opens. The options may be nil.
 func SignIn(ctx context.Context, cfg *Config, o *SignInOptions) (*Grant, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -76,13 +81,12 @@ func SignIn(ctx context.Context, cfg *Config, o *SignInOptions) (*Grant, error) 
 	}
 	options := o.withDefaults()
 	ctx, end := observe.Start(ctx, cfg.Observer, "oauth.SignIn", slog.String("server", hostOf(cfg.Endpoint.AuthURL)))
-	a := newAttempt(cfg.clone(), options, r)
-	grant, err := a.run(ctx)
+	grant, err := newAttempt(cfg.clone(), options, r).begin(ctx)
 	end(err)
 	if err != nil {
 		return nil, err
 	}
-	a.log.LogAttrs(ctx, slog.LevelInfo, "signed in", slog.String("grant", grant.String()))
+	grant.log.LogAttrs(ctx, slog.LevelInfo, "signed in", slog.String("grant", grant.String()))
 	return grant, nil
 }
 
@@ -117,7 +121,8 @@ type attempt struct {
 	uri      string // the redirect URI, once the port is known
 	state    secret.Text
 	verifier secret.Text
-	nonce    secret.Text // zero unless openid is asked for
+	nonce    secret.Text  // zero unless openid is asked for
+	keeper   *storeKeeper // nil: in memory
 }
 
 // newAttempt draws the random values: 256 bits each for the state, the nonce
@@ -133,6 +138,22 @@ func newAttempt(cfg *Config, options SignInOptions, r redirect) *attempt {
 		a.nonce = secret.New(rand.Text() + rand.Text())
 	}
 	return a
+}
+
+// begin looks whether the grant can be kept and runs the sign-in.
+func (a *attempt) begin(ctx context.Context) (*Grant, error) {
+	if a.options.Keep == nil {
+		return a.run(ctx)
+	}
+	k, err := newStoreKeeper(*a.options.Keep)
+	if err == nil {
+		err = k.check(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("oauth: sign in: the grant could not be kept: %w", err)
+	}
+	a.keeper = k
+	return a.run(ctx)
 }
 
 // run listens, opens the browser, waits and finishes.
@@ -266,7 +287,22 @@ func (a *attempt) redeem(ctx context.Context, code secret.Text) (*Grant, error) 
 		a.log.LogAttrs(ctx, slog.LevelWarn, "the sign-in gave no refresh token; it ends with its access token",
 			slog.Time("expiry", got.token.Expiry))
 	}
-	return newGrant(a.cfg, user, scopes, got), nil
+	rec := newRecord(a.cfg)
+	rec.user = user
+	rec.take(slotKey(scopes), got)
+	return a.keep(ctx, rec)
+}
+
+// keep keeps the record of a sign-in and returns its grant.
+func (a *attempt) keep(ctx context.Context, rec record) (*Grant, error) {
+	if a.keeper == nil {
+		return newGrant(a.cfg, rec, newMemoryKeeper(rec), nil), nil
+	}
+	rec.provider = a.options.Keep.Provider
+	if err := a.keeper.replace(ctx, rec); err != nil {
+		return nil, fmt.Errorf("oauth: sign in: the grant is good and cannot be kept: %w", err)
+	}
+	return newGrant(a.cfg, rec, a.keeper, nil), nil
 }
 
 // authURL returns the authorization request (RFC 6749 section 4.1.1).

@@ -18,7 +18,8 @@ const (
 	defaultLifetime = time.Hour
 )
 
-// Token is an access token.
+// Token is an access token. Those that a TokenSource returns are not changed by
+// anybody.
 type Token struct {
 	// AccessToken is what is shown to the resource server.
 	AccessToken secret.Text
@@ -51,11 +52,6 @@ func (t *Token) margin() time.Duration {
 	return max(0, min(maxMargin, t.Expiry.Sub(t.Issued)/10))
 }
 
-// usable reports whether the token has not expired, without any margin.
-func (t *Token) usable(now time.Time) bool {
-	return t != nil && !t.AccessToken.IsZero() && (t.Expiry.IsZero() || now.Before(t.Expiry))
-}
-
 // clone returns a copy that shares nothing that can change.
 func (t *Token) clone() *Token {
 	c := *t
@@ -67,7 +63,8 @@ func (t *Token) clone() *Token {
 // safe for concurrent use.
 type TokenSource interface {
 	// Token returns a token that is valid now, refreshing it first where
-	// needed. The caller may keep and change what it gets. It returns when ctx
+	// needed. The token may be shared with other callers: it may be kept, and
+	// must not be changed. It returns when ctx
 	// ends, with an error wrapping the context's. Temporary reports whether to
 	// try again, NeedsSignIn whether only a new sign-in helps.
 	Token(ctx context.Context) (*Token, error)

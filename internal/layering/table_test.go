@@ -16,7 +16,7 @@ func table() map[string]layering.Rule {
 		// The connection under every protocol.
 		connection = []string{"internal/pool", "internal/sasl", "internal/transcript", "internal/wire"}
 		// What programs hold, with what stands below it.
-		session = join(patience, []string{"message", "oauth", "proxy", "session"})
+		session = join(patience, []string{"message", "oauth", "proxy", "session", "state"})
 		// What a protocol's client stands on; never another protocol's.
 		backend = join(session, connection, []string{"internal/backend"})
 		// What a protocol's fake server stands on; never a client.
@@ -55,7 +55,7 @@ func table() map[string]layering.Rule {
 		sasl    = []string{"github.com/emersion/go-sasl"}
 		goIMAP  = []string{"github.com/emersion/go-imap/v2", "github.com/emersion/go-message"}
 		goSMTP  = []string{"github.com/emersion/go-smtp"}
-		message = join(enmime, oauth2)
+		message = join(enmime, oauth2, flock)
 	)
 	return map[string]layering.Rule{
 		"secret": {},
@@ -79,7 +79,7 @@ func table() map[string]layering.Rule {
 		"internal/wire":       {Packages: []string{"internal/retry"}},
 
 		"message": {Packages: []string{"secret"}, Modules: enmime},
-		"oauth":   {Packages: join(patience, []string{"proxy"}), Modules: join(oauth2, proxy)},
+		"oauth":   {Packages: join(patience, []string{"proxy", "state"}), Modules: join(oauth2, proxy, flock)},
 		"proxy":   {Packages: []string{"internal/retry", "secret"}, Modules: proxy},
 		"session": {Packages: session, Modules: message},
 		"preset":  {Packages: session, Modules: message},
