@@ -88,6 +88,22 @@ func StartOIDC(ctx context.Context, opts *OIDCOptions) (*OIDC, error) {
 	if opts == nil {
 		opts = &OIDCOptions{}
 	}
+	for try := 1; ; try++ {
+		o, err := startOIDC(ctx, opts)
+		// Node.js was seen to start and then to stand still, once in a while.
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || try == oidcTries {
+			return o, err
+		}
+	}
+}
+
+const (
+	oidcTries   = 4
+	oidcTimeout = 20 * time.Second // the program listens within 2 s as a rule
+)
+
+// startOIDC starts the server once.
+func startOIDC(ctx context.Context, opts *OIDCOptions) (*OIDC, error) {
 	node, err := findNode()
 	if err != nil {
 		return nil, err
@@ -144,7 +160,7 @@ func (o *OIDC) writeSettings(opts *OIDCOptions) error {
 
 // awaitAddresses waits until the program has printed where it listens.
 func (o *OIDC) awaitAddresses(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stageTimeout)
+	ctx, cancel := context.WithTimeout(ctx, oidcTimeout)
 	defer cancel()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
