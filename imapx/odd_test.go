@@ -277,25 +277,32 @@ func TestOneBadFolderName(t *testing.T) {
 	}
 }
 
+// fillPool has every message open at a time, each on a connection of its own,
+// and leaves the connections idle.
+func fillPool(t *testing.T, w *world) {
+	t.Helper()
+	all := ids(t, w)
+	var held []io.Closer
+	for _, id := range all {
+		body, err := w.client.Open(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, body)
+	}
+	for _, body := range held {
+		if err := body.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestAllConnectionsForgotten: the server forgot every connection of the pool,
 // and the caller does not notice.
 func TestAllConnectionsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 3, nil)
-		all := ids(t, w)
-		var held []io.Closer
-		for _, id := range all {
-			body, err := w.client.Open(t.Context(), id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			held = append(held, body)
-		}
-		for _, body := range held {
-			if err := body.Close(); err != nil {
-				t.Fatal(err)
-			}
-		}
+		fillPool(t, w)
 		// Each connection dies at its next command.
 		w.server.Inject(mailtest.Drop("NOOP", 0), mailtest.Drop("NOOP", 0))
 		if got := len(list(t, w.client.Messages(t.Context(), session.Query{}))); got != 3 {
@@ -309,20 +316,7 @@ func TestAllConnectionsForgotten(t *testing.T) {
 func TestMiddleboxThatForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 4, nil)
-		all := ids(t, w)
-		var held []io.Closer
-		for _, id := range all {
-			body, err := w.client.Open(t.Context(), id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			held = append(held, body)
-		}
-		for _, body := range held {
-			if err := body.Close(); err != nil {
-				t.Fatal(err)
-			}
-		}
+		fillPool(t, w)
 		<-time.After(time.Minute)
 		w.server.Inject(mailtest.Silence("NOOP"))
 		start := time.Now()
