@@ -35,7 +35,7 @@ func Example() {
 	}
 	defer client.Close()
 	ctx := context.Background()
-	for m, err := range client.Messages(ctx, session.Query{Unread: session.Yes}) {
+	for m, err := range client.Messages(ctx, session.Query{Where: session.Filter{Unread: session.Yes}}) {
 		if bad, ok := errors.AsType[*session.ItemError](err); ok {
 			fmt.Println(bad)
 			continue

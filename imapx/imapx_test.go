@@ -102,10 +102,10 @@ func TestMessagesInOrder(t *testing.T) {
 		{"all, newest first", session.Query{}, "25 24 23 22 21 20 19 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1"},
 		{"limit", session.Query{Limit: 3}, "25 24 23"},
 		{"oldest first", session.Query{OldestFirst: true, Limit: 12}, "1 2 3 4 5 6 7 8 9 10 11 12"},
-		{"unread", session.Query{Unread: session.Yes, Limit: 3}, "25 23 22"},
-		{"read", session.Query{Unread: session.No}, "24 2 1"},
-		{"answered", session.Query{Answered: session.Yes}, "3"},
-		{"flagged and read", session.Query{Flagged: session.Yes, Unread: session.No}, ""},
+		{"unread", session.Query{Where: session.Filter{Unread: session.Yes}, Limit: 3}, "25 23 22"},
+		{"read", session.Query{Where: session.Filter{Unread: session.No}}, "24 2 1"},
+		{"answered", session.Query{Where: session.Filter{Answered: session.Yes}}, "3"},
+		{"flagged and read", session.Query{Where: session.Filter{Flagged: session.Yes, Unread: session.No}}, ""},
 		{"another folder", session.Query{Folder: session.Sent}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestOpenGivesTheExactBytesAndMarksNothing(t *testing.T) {
 			t.Errorf("Close: %v", err)
 		}
 	}
-	for _, m := range list(t, w.client.Messages(t.Context(), session.Query{Unread: session.No})) {
+	for _, m := range list(t, w.client.Messages(t.Context(), session.Query{Where: session.Filter{Unread: session.No}})) {
 		t.Errorf("%v is marked as seen", m.ID)
 	}
 }
@@ -190,7 +190,7 @@ func TestAnyCallInsideTheLoop(t *testing.T) {
 			break
 		}
 	}
-	if left := len(list(t, w.client.Messages(t.Context(), session.Query{Unread: session.Yes}))); left != 1 {
+	if left := len(list(t, w.client.Messages(t.Context(), session.Query{Where: session.Filter{Unread: session.Yes}}))); left != 1 {
 		t.Errorf("%d messages unread after a break at the eleventh, want 1", left)
 	}
 	if made, _ := w.server.Connections(); made != 1 {

@@ -103,9 +103,9 @@ func criteria(q session.Query) string {
 		condition session.Condition
 		yes, no   string
 	}{
-		{q.Unread, "UNSEEN", "SEEN"},
-		{q.Answered, "ANSWERED", "UNANSWERED"},
-		{q.Flagged, "FLAGGED", "UNFLAGGED"},
+		{q.Where.Unread, "UNSEEN", "SEEN"},
+		{q.Where.Answered, "ANSWERED", "UNANSWERED"},
+		{q.Where.Flagged, "FLAGGED", "UNFLAGGED"},
 	} {
 		switch k.condition {
 		case session.Yes:

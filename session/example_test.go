@@ -31,7 +31,7 @@ func printUnread(ctx context.Context, out io.Writer, p preset.Provider, clientID
 		return err
 	}
 	defer s.Close()
-	for m, err := range s.Messages(ctx, session.Query{Unread: session.Yes, Limit: 10}) {
+	for m, err := range s.Messages(ctx, session.Query{Where: session.Filter{Unread: session.Yes}, Limit: 10}) {
 		if bad, ok := errors.AsType[*session.ItemError](err); ok {
 			fmt.Fprintln(out, bad) // one message that cannot be read; others can
 		} else if err != nil {

@@ -63,30 +63,15 @@ const (
 	FieldsAll = FieldFlags | FieldReceived | FieldSize | FieldHeader
 )
 
-// Condition asks for a property: that messages have it, lack it, or either.
-type Condition int8
+// fieldNames are the names of the parts, in the order of their bits.
+func fieldNames() []string { return []string{"flags", "received", "size", "header"} }
 
-// The conditions. Any is the zero value.
-const (
-	Any Condition = iota
-	Yes
-	No
-)
-
-// Query says which messages to list, and what of them.
-type Query struct {
-	// Folder is the inbox where it is not set.
-	Folder FolderRef
-
-	// Unread, Answered and Flagged ask for messages without \Seen, with
-	// \Answered and with \Flagged.
-	Unread, Answered, Flagged Condition
-
-	// OldestFirst turns the order round.
-	OldestFirst bool
-	// Limit is the number of messages after which the iteration ends; zero
-	// means all.
-	Limit int
-	// Fields is FieldsAll where it is zero.
-	Fields Fields
+func (f Fields) names() []string {
+	var names []string
+	for i, name := range fieldNames() {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -221,7 +221,29 @@ func (s *Session) Messages(ctx context.Context, q Query) iter.Seq2[*Message, err
 	if err != nil {
 		return failed[*Message](err)
 	}
+	if err := q.Check(); err != nil {
+		return failed[*Message](err)
+	}
 	return in.Messages(ctx, q)
+}
+
+// Explain tells how the way in would carry out q: what the server is asked for,
+// and what is compared here. It may ask the server what it can do. Where the
+// backend cannot tell, the error wraps [errors.ErrUnsupported]; where q may not
+// compare here and would have to, Messages ends in such an error too.
+func (s *Session) Explain(ctx context.Context, q Query) (Plan, error) {
+	in, err := s.reader("explain a query")
+	if err == nil {
+		err = q.Check()
+	}
+	if err != nil {
+		return Plan{}, err
+	}
+	e, ok := in.(Explainer)
+	if !ok {
+		return Plan{}, fmt.Errorf("session: explain a query: the incoming backend does not tell: %w", errors.ErrUnsupported)
+	}
+	return e.Explain(ctx, q)
 }
 
 func failed[T any](err error) iter.Seq2[T, error] {

@@ -87,7 +87,7 @@ func (t *teller) unread(ctx context.Context) error {
 	}
 	t.found = note.ID
 	var unread []*session.Message
-	for m, err := range t.session.Messages(ctx, session.Query{Unread: session.Yes, Limit: 10}) {
+	for m, err := range t.session.Messages(ctx, session.Query{Where: session.Filter{Unread: session.Yes}, Limit: 10}) {
 		if err != nil {
 			return err
 		}

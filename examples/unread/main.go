@@ -43,7 +43,7 @@ func list(ctx context.Context, out io.Writer, server session.Server, creds sessi
 		return err
 	}
 	defer s.Close()
-	for m, err := range s.Messages(ctx, session.Query{Unread: session.Yes}) {
+	for m, err := range s.Messages(ctx, session.Query{Where: session.Filter{Unread: session.Yes}}) {
 		if bad, ok := errors.AsType[*session.ItemError](err); ok {
 			fmt.Fprintln(out, bad)
 			continue
