@@ -192,7 +192,7 @@ func (f Filter) checkValues() error {
 		return errors.New("larger or smaller is negative")
 	}
 	for _, id := range f.IDs {
-		if id.IsZero() {
+		if id.IsZero() || !utf8.ValidString(id.text) {
 			return errors.New("ids has one that names no message")
 		}
 	}

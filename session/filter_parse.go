@@ -80,6 +80,7 @@ type termKind int
 const (
 	fieldTerm termKind = iota // sets one field
 	groupTerm                 // a filter between parentheses
+	orTerm                    // sets AnyOf, not between parentheses yet
 	anyTerm                   // sets AnyOf
 )
 
@@ -160,18 +161,18 @@ func (p *filterParser) alternatives(depth int) (term, error) {
 	if err != nil {
 		return term{}, err
 	}
-	any := []Filter{first.filter}
+	either := []Filter{first.filter}
 	for p.takeOR() {
 		next, err := p.term(depth)
 		if err != nil {
 			return term{}, err
 		}
-		any = append(any, next.filter)
+		either = append(either, next.filter)
 	}
-	if len(any) == 1 {
+	if len(either) == 1 {
 		return first, nil
 	}
-	return term{kind: anyTerm, filter: Filter{AnyOf: any}}, nil
+	return term{kind: orTerm, filter: Filter{AnyOf: either}}, nil
 }
 
 func (p *filterParser) takeOR() bool {
@@ -197,8 +198,8 @@ func (p *filterParser) term(depth int) (term, error) {
 		if err != nil {
 			return term{}, err
 		}
-		if len(terms) == 1 && terms[0].kind == anyTerm {
-			return terms[0], nil
+		if len(terms) == 1 && terms[0].kind == orTerm {
+			return term{kind: anyTerm, filter: terms[0].filter}, nil
 		}
 		return term{kind: groupTerm, filter: joined(terms)}, nil
 	case '{':

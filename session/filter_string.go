@@ -16,15 +16,28 @@ func (f Filter) String() string {
 }
 
 // filterWriter writes terms with spaces between them.
-type filterWriter struct{ b strings.Builder }
+type filterWriter struct {
+	b     strings.Builder
+	apart bool // the next term needs a space before it
+}
 
 func (w *filterWriter) term(s string) {
-	if n := w.b.Len(); n > 0 {
-		if last := w.b.String()[n-1]; last != '(' && last != '{' && last != '-' {
-			w.b.WriteByte(' ')
-		}
+	if w.apart {
+		w.b.WriteByte(' ')
 	}
 	w.b.WriteString(s)
+	w.apart = true
+}
+
+// open writes what the next term follows without a space.
+func (w *filterWriter) open(s string) {
+	w.term(s)
+	w.apart = false
+}
+
+func (w *filterWriter) close(s string) {
+	w.b.WriteString(s)
+	w.apart = true
 }
 
 func (w *filterWriter) filter(f Filter) {
@@ -81,24 +94,24 @@ func (w *filterWriter) values(f Filter) {
 
 func (w *filterWriter) combined(f Filter) {
 	if f.Not != nil {
-		w.term("-")
+		w.open("-")
 		w.group(*f.Not)
 	}
 	switch len(f.AnyOf) {
 	case 0:
 	case 1: // has no OR
-		w.term("{")
+		w.open("{")
 		w.group(f.AnyOf[0])
-		w.b.WriteByte('}')
+		w.close("}")
 	default:
-		w.term("(")
+		w.open("(")
 		for i, g := range f.AnyOf {
 			if i > 0 {
 				w.term("OR")
 			}
 			w.member(g)
 		}
-		w.b.WriteByte(')')
+		w.close(")")
 	}
 	for _, g := range f.All {
 		w.group(g)
@@ -107,9 +120,9 @@ func (w *filterWriter) combined(f Filter) {
 
 // group writes a filter between parentheses.
 func (w *filterWriter) group(f Filter) {
-	w.term("(")
+	w.open("(")
 	w.filter(f)
-	w.b.WriteByte(')')
+	w.close(")")
 }
 
 // member writes one of several filters, without parentheses where it is a single
