@@ -30,7 +30,7 @@ func search(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := p.space(); err != nil {
 		return reply{}, err
 	}
-	if refusal, err := k.charset(); err != nil || refusal.kind != "" {
+	if refusal, err := k.charset(s.server.options.NoCharset); err != nil || refusal.kind != "" {
 		return refusal, err
 	}
 	matches, err := k.all(maxNesting)
@@ -62,8 +62,8 @@ type keys struct {
 }
 
 // charset reads CHARSET and its argument, if they are there. Text of US-ASCII
-// and UTF-8 is understood.
-func (k *keys) charset() (reply, error) {
+// and UTF-8 is understood, unless naming a charset is refused.
+func (k *keys) charset(refused bool) (reply, error) {
 	const key = "CHARSET "
 	if rest := k.b[k.i:]; len(rest) < len(key) || !strings.EqualFold(string(rest[:len(key)]), key) {
 		return reply{}, nil
@@ -72,6 +72,9 @@ func (k *keys) charset() (reply, error) {
 	name, err := k.astring()
 	if err != nil {
 		return reply{}, err
+	}
+	if refused {
+		return no("BADCHARSET (US-ASCII)", "Charset not supported"), nil
 	}
 	if !strings.EqualFold(name, "US-ASCII") && !strings.EqualFold(name, "UTF-8") {
 		return no("BADCHARSET (US-ASCII UTF-8)", "Charset not supported"), nil

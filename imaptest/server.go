@@ -40,6 +40,9 @@ type Options struct {
 	// what the accounts have; see [mailtest.TokenCheck] for its errors. The user
 	// is an account's address.
 	CheckToken func(ctx context.Context, user string, token secret.Text) error
+	// NoCharset refuses a SEARCH that names a charset, with NO and the code
+	// BADCHARSET, as servers do that compare ASCII alone.
+	NoCharset bool
 	// MaxMessage is the size in bytes that APPEND takes, 50 MiB if 0.
 	MaxMessage int
 }
