@@ -21,8 +21,9 @@ type command struct {
 }
 
 // begin sends a command of our own and waits for the first response. The
-// command has to be ended by finish.
-func (c *conn) begin(op, words string) (*command, error) {
+// command has to be ended by finish. More are the pieces behind literals that the
+// server has to ask for.
+func (c *conn) begin(op, words string, more ...string) (*command, error) {
 	c.tags++
 	m := &command{c: c, op: op, tag: "M" + strconv.Itoa(c.tags), turn: c.pump.take()}
 	_, err := c.wire.WriteString(m.tag + " " + words + "\r\n")
@@ -47,7 +48,42 @@ func (c *conn) begin(op, words string) (*command, error) {
 	}
 	m.line = m.turn.line
 	m.scan.wire = c.wire
+	for _, piece := range more {
+		if err := m.goOn(piece); err != nil {
+			return nil, m.finish(err)
+		}
+	}
 	return m, nil
+}
+
+// goOn sends the next piece of a command when the server asks for it.
+func (m *command) goOn(piece string) error {
+	for {
+		line, err := m.read()
+		if err != nil {
+			return m.c.explain(m.op, err)
+		}
+		if bytes.HasPrefix(line, []byte{'+'}) {
+			break
+		}
+		if rest, ok := bytes.CutPrefix(line, []byte(m.tag+" ")); ok {
+			err := m.end(rest)
+			if errors.Is(err, errDone) {
+				// It agreed to half a command.
+				m.c.wire.Kill(&syntaxError{want: "+", near: printable(string(rest))})
+				err = m.c.wire.Err()
+			}
+			return err
+		}
+		if err := m.aside(line); err != nil {
+			return m.c.explain(m.op, err)
+		}
+	}
+	_, err := m.c.wire.WriteString(piece + "\r\n")
+	if err == nil {
+		err = m.c.wire.Flush()
+	}
+	return err
 }
 
 // errDone is the end of a command's answers.
@@ -181,7 +217,12 @@ func (c *conn) exec(op, words string) (copied string, err error) {
 // run sends a command of our own and calls each for every response to it. After
 // an error of each the rest of the answer is read and dropped.
 func (c *conn) run(op, words string, each func(name string, sc *scanner) error) error {
-	m, err := c.begin(op, words)
+	return c.runPieces(op, []string{words}, each)
+}
+
+// runPieces is run for a command in pieces.
+func (c *conn) runPieces(op string, pieces []string, each func(name string, sc *scanner) error) error {
+	m, err := c.begin(op, pieces[0], pieces[1:]...)
 	if err != nil {
 		return err
 	}

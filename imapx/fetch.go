@@ -20,8 +20,12 @@ const headerFields = "BODY.PEEK[HEADER.FIELDS (FROM SENDER REPLY-TO TO CC BCC SU
 	"IN-REPLY-TO REFERENCES CONTENT-TYPE AUTO-SUBMITTED PRECEDENCE LIST-ID)]"
 
 // fetchItems returns what to ask for.
-func fetchItems(f session.Fields) string {
+func fetchItems(r session.Reads) string {
 	items := []string{"UID"}
+	header := headerFields
+	if r.WholeHeader {
+		header = "BODY.PEEK[HEADER]"
+	}
 	for _, i := range []struct {
 		field session.Fields
 		item  string
@@ -29,9 +33,9 @@ func fetchItems(f session.Fields) string {
 		{session.FieldFlags, "FLAGS"},
 		{session.FieldReceived, "INTERNALDATE"},
 		{session.FieldSize, "RFC822.SIZE"},
-		{session.FieldHeader, headerFields},
+		{session.FieldHeader, header},
 	} {
-		if f&i.field != 0 {
+		if r.Fields&i.field != 0 {
 			items = append(items, i.item)
 		}
 	}
@@ -52,7 +56,7 @@ type fetched struct {
 // messages may be newer than what this connection was told of. What is missing
 // then is gone. Where the server cannot answer for all, it is asked for fewer,
 // so that one message does not hide the others.
-func (c *conn) fetchAll(uids []uint32, fields session.Fields) (got []fetched, lost error, err error) {
+func (c *conn) fetchAll(uids []uint32, fields session.Reads) (got []fetched, lost error, err error) {
 	got, lost, err = c.fetch(uids, fields)
 	if e, ok := errors.AsType[*Error](err); ok && e.Type == "NO" && !e.Temporary() {
 		return c.fetchApart(uids, fields, got, e)
@@ -70,7 +74,7 @@ func (c *conn) fetchAll(uids []uint32, fields session.Fields) (got []fetched, lo
 
 // fetchApart goes on where the server refused: what it answered before is kept,
 // the rest is asked for in halves.
-func (c *conn) fetchApart(uids []uint32, fields session.Fields, got []fetched, refusal *Error) (all []fetched, lost error, err error) {
+func (c *conn) fetchApart(uids []uint32, fields session.Reads, got []fetched, refusal *Error) (all []fetched, lost error, err error) {
 	missing := without(uids, got)
 	if len(missing) == 0 {
 		return got, nil, nil
@@ -102,7 +106,7 @@ func without(uids []uint32, got []fetched) []uint32 {
 
 // fetch asks for summaries. A message whose answer is malformed comes with its
 // error; where even its number cannot be read, it counts in lost.
-func (c *conn) fetch(uids []uint32, fields session.Fields) (got []fetched, lost error, err error) {
+func (c *conn) fetch(uids []uint32, fields session.Reads) (got []fetched, lost error, err error) {
 	words := "UID FETCH " + formatSet(uids) + " " + fetchItems(fields)
 	wanted := func(uid uint32) bool {
 		_, found := slices.BinarySearch(uids, uid)
@@ -251,10 +255,10 @@ func parseInternalDate(text []byte) time.Time {
 	return t
 }
 
-// searchUIDs asks for the numbers of the messages that match, ascending.
-func (c *conn) searchUIDs(criteria string) ([]uint32, error) {
+// searchUIDs carries out a search command and returns the numbers of the messages that match, ascending.
+func (c *conn) searchUIDs(words string) ([]uint32, error) {
 	var uids []uint32
-	err := c.run("search", "UID SEARCH "+criteria, func(name string, sc *scanner) error {
+	err := c.runPieces("search", c.pieces(words), func(name string, sc *scanner) error {
 		if name != "SEARCH" {
 			return nil
 		}

@@ -34,6 +34,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailsession/mailsession/internal/backend"
@@ -120,6 +121,8 @@ type Client struct {
 	mailbox string // the fingerprint in ids
 	log     *slog.Logger
 	pool    *pool.Pool[*conn]
+
+	narrow atomic.Bool // the server takes no search beyond ASCII
 
 	mu      sync.Mutex // never held during I/O
 	folders []folder   // as last listed

@@ -21,7 +21,9 @@ import (
 )
 
 // Messages implements [session.Incoming]. It asks for the numbers of all
-// messages that match and then, page by page, for their summaries.
+// messages that the server's part of the query matches and then, page by page,
+// for their summaries, and for what the rest of the query has to be compared
+// with.
 func (c *Client) Messages(ctx context.Context, q session.Query) iter.Seq2[*session.Message, error] {
 	return func(yield func(*session.Message, error) bool) {
 		l, err := c.search(ctx, q)
@@ -29,16 +31,16 @@ func (c *Client) Messages(ctx context.Context, q session.Query) iter.Seq2[*sessi
 			yield(nil, err)
 			return
 		}
-		for page := range slices.Chunk(l.uids, c.opts.PageSize) {
-			items, err := l.page(ctx, page)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
+		for len(l.uids) > 0 {
+			items, err := l.next(ctx)
 			for _, it := range items {
 				if !yield(it.message, it.err) {
 					return
 				}
+			}
+			if err != nil {
+				yield(nil, err)
+				return
 			}
 		}
 	}
@@ -50,10 +52,17 @@ type listing struct {
 	query  session.Query
 	folder string // the server's name
 	scope  session.IDParts
-	uids   []uint32
+	plan   *plan
+	uids   []uint32 // what is left of it
+
+	told int // items so far
+	vain int // messages that were looked at here and do not match
 }
 
 func (c *Client) search(ctx context.Context, q session.Query) (*listing, error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
 	q.Folder = cmp.Or(q.Folder, session.Inbox)
 	q.Fields = cmp.Or(q.Fields, session.FieldsAll)
 	l, err := c.find(ctx, q)
@@ -81,7 +90,7 @@ func (c *Client) find(ctx context.Context, q session.Query) (*listing, error) {
 			}
 		}
 		l.scope = c.scope(s)
-		l.uids, err = cn.searchUIDs(criteria(q))
+		l.plan, l.uids, err = c.planned(cn, q, l.scope)
 		return err
 	}, slog.String("folder", name))
 	if err != nil {
@@ -90,35 +99,10 @@ func (c *Client) find(ctx context.Context, q session.Query) (*listing, error) {
 	if !q.OldestFirst {
 		slices.Reverse(l.uids)
 	}
-	if q.Limit > 0 && len(l.uids) > q.Limit {
+	if l.plan.local == nil && q.Limit > 0 && len(l.uids) > q.Limit {
 		l.uids = l.uids[:q.Limit]
 	}
 	return l, nil
-}
-
-// criteria writes a query as search keys (RFC 9051 section 6.4.4).
-func criteria(q session.Query) string {
-	var keys []string
-	for _, k := range []struct {
-		condition session.Condition
-		yes, no   string
-	}{
-		{q.Where.Unread, "UNSEEN", "SEEN"},
-		{q.Where.Answered, "ANSWERED", "UNANSWERED"},
-		{q.Where.Flagged, "FLAGGED", "UNFLAGGED"},
-	} {
-		switch k.condition {
-		case session.Yes:
-			keys = append(keys, k.yes)
-		case session.No:
-			keys = append(keys, k.no)
-		case session.Any:
-		}
-	}
-	if len(keys) == 0 {
-		return "ALL"
-	}
-	return strings.Join(keys, " ")
 }
 
 // scope returns the parts that the ids of a folder's messages share.
@@ -136,6 +120,7 @@ func withKey(scope session.IDParts, uid uint32) session.ID {
 
 // item is a message or why there is none.
 type item struct {
+	uid     uint32
 	message *session.Message
 	err     error
 }
@@ -147,20 +132,34 @@ func (l *listing) page(ctx context.Context, uids []uint32) ([]item, error) {
 	var got []fetched
 	var lost error
 	err := l.client.read(ctx, "fetch", func(cn *conn) error {
-		s, err := l.client.enter(cn, l.folder, l.client.setup.ReadOnly)
-		if err != nil {
+		if err := l.enter(cn); err != nil {
 			return err
 		}
-		if l.client.scope(s) != l.scope {
-			return fmt.Errorf("%s: folder %s: %w", cn.address, l.folder, session.ErrStaleID)
-		}
-		got, lost, err = cn.fetchAll(ascending, l.query.Fields)
+		var err error
+		got, lost, err = cn.fetchAll(ascending, l.wanted())
 		return err
 	}, slog.String("folder", l.folder), slog.Int("messages", len(uids)))
 	if err != nil {
 		return nil, err
 	}
 	return l.items(uids, got, lost), nil
+}
+
+// enter opens the folder, in which the numbers have to mean what they meant.
+func (l *listing) enter(cn *conn) error {
+	s, err := l.client.enter(cn, l.folder, l.client.setup.ReadOnly)
+	if err != nil {
+		return err
+	}
+	if l.client.scope(s) != l.scope {
+		return fmt.Errorf("%s: folder %s: %w", cn.address, l.folder, session.ErrStaleID)
+	}
+	return nil
+}
+
+// wanted returns what to fetch of every message.
+func (l *listing) wanted() session.Reads {
+	return session.Reads{Fields: l.query.Fields | l.plan.reads.Fields, WholeHeader: l.plan.reads.WholeHeader}
 }
 
 func (l *listing) items(uids []uint32, got []fetched, lost error) []item {
@@ -170,15 +169,15 @@ func (l *listing) items(uids []uint32, got []fetched, lost error) []item {
 		i, found := slices.BinarySearchFunc(got, uid, func(f fetched, uid uint32) int { return cmp.Compare(f.uid, uid) })
 		switch {
 		case found && got[i].err != nil:
-			items = append(items, item{err: &session.ItemError{ID: id, Err: got[i].err}})
+			items = append(items, item{uid: uid, err: &session.ItemError{ID: id, Err: got[i].err}})
 		case found:
-			items = append(items, item{message: &session.Message{
+			items = append(items, item{uid: uid, message: &session.Message{
 				ID: id, Flags: got[i].flags, Received: got[i].received, Size: got[i].size,
 				Header: message.ParseHeader(got[i].header),
 			}})
 		case lost != nil:
 			// One of the answers could not be told apart; it may be this one.
-			items = append(items, item{err: &session.ItemError{ID: id, Err: lost}})
+			items = append(items, item{uid: uid, err: &session.ItemError{ID: id, Err: lost}})
 		}
 	}
 	return items

@@ -73,7 +73,7 @@ func (c capabilities) has(name string) bool {
 		return false
 	}
 	switch name {
-	case "MOVE", "UIDPLUS", "SPECIAL-USE", "UNSELECT", "IDLE", "NAMESPACE", "SASL-IR", "LIST-EXTENDED", "LIST-STATUS", "ESEARCH":
+	case "MOVE", "UIDPLUS", "SPECIAL-USE", "UNSELECT", "IDLE", "NAMESPACE", "SASL-IR", "LIST-EXTENDED", "LIST-STATUS", "ESEARCH", "LITERAL-":
 		return true
 	}
 	return false

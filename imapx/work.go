@@ -50,10 +50,10 @@ func (w *work) run(change session.Change) error {
 // silence. What a connection was not told of yet looks gone too, so the server
 // is asked for news first.
 func (w *work) missing() error {
-	there, err := w.conn.searchUIDs("UID " + formatSet(w.batch.uids()))
+	there, err := w.conn.searchUIDs("UID SEARCH UID " + formatSet(w.batch.uids()))
 	if err == nil && len(there) < len(w.batch.uids()) {
 		if err = w.conn.refresh(); err == nil {
-			there, err = w.conn.searchUIDs("UID " + formatSet(w.batch.uids()))
+			there, err = w.conn.searchUIDs("UID SEARCH UID " + formatSet(w.batch.uids()))
 		}
 	}
 	if err != nil {

@@ -18,7 +18,7 @@ func table() map[string]layering.Rule {
 		// What programs hold, with what stands below it.
 		session = join(patience, []string{"message", "oauth", "proxy", "session", "state"})
 		// What a protocol's client stands on; never another protocol's.
-		backend = join(session, connection, []string{"internal/backend"})
+		backend = join(session, connection, []string{"internal/backend", "internal/match"})
 		// What a protocol's fake server stands on; never a client.
 		fake = []string{"internal/fakenet", "internal/pipe", "internal/testtls", "mailtest", "secret"}
 		// A whole fake provider is all fakes, and data for the clients.
@@ -67,6 +67,7 @@ func table() map[string]layering.Rule {
 		"internal/backend":    {Packages: backend, Modules: join(message, sasl)},
 		"internal/fakenet":    {Packages: fake},
 		"internal/layering":   {},
+		"internal/match":      {Packages: session, Modules: message},
 		"internal/observe":    {},
 		"internal/pipe":       {},
 		"internal/pool":       {Packages: []string{"internal/retry"}},
