@@ -76,7 +76,7 @@ func (e *entity) hasField(name, text string) bool {
 }
 
 // hasText reports whether the text parts contain the text, or any header where
-// headers is set.
+// headers is set. So do enclosed messages, as on Dovecot.
 func (e *entity) hasText(text string, headers bool) bool {
 	if headers {
 		for _, f := range e.fields {
@@ -91,7 +91,7 @@ func (e *entity) hasText(text string, headers bool) bool {
 		}
 	}
 	if e.enclosed != nil {
-		return e.enclosed.hasText(text, true)
+		return e.enclosed.hasText(text, headers)
 	}
 	return len(e.parts) == 0 && strings.HasPrefix(e.kind.value, "TEXT/") && containsText(e.decoded(), text)
 }
