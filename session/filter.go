@@ -62,9 +62,10 @@ type Filter struct {
 	Bcc     string `json:"bcc,omitempty"`
 	Subject string `json:"subject,omitempty"`
 	// Body is contained in one of the text parts (text/plain, text/html and
-	// other text), attached ones and attached messages included.
+	// other text), attached ones and those of attached messages included.
 	Body string `json:"body,omitempty"`
-	// Text is contained in one of the text parts or in the header.
+	// Text is contained in one of the text parts or in the header, also of an
+	// attached message.
 	Text string `json:"text,omitempty"`
 	// Header asks for any header field.
 	Header HeaderMatch `json:"header,omitzero"`
@@ -90,8 +91,8 @@ type Filter struct {
 	// below the other.
 	Larger  int64 `json:"larger,omitempty"`
 	Smaller int64 `json:"smaller,omitempty"`
-	// HasAttachment asks for messages with at least one attachment as
-	// [message.Message] tells them.
+	// HasAttachment asks for messages that have an attachment which is not
+	// [message.Attachment.Inline].
 	HasAttachment Condition `json:"hasAttachment,omitempty"`
 	// IDs are those of which the message has one. An empty list asks for
 	// nothing.

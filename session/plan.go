@@ -76,7 +76,14 @@ func (p Plan) String() string {
 	return b.String()
 }
 
+// shownIDs is how many ids are printed one by one.
+const shownIDs = 10
+
 func orEverything(f Filter) string {
+	if n := len(f.IDs); n > shownIDs {
+		f.IDs = nil
+		return strings.TrimSpace(fmt.Sprintf("one of %d ids %v", n, f))
+	}
 	if f.IsZero() {
 		return "every message"
 	}

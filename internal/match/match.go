@@ -122,6 +122,7 @@ type candidate struct {
 	summary *session.Message
 	body    *message.Message
 	texts   []string
+	headers []string
 }
 
 func (c *candidate) judge(n node) Verdict {
@@ -206,38 +207,63 @@ func (c *candidate) content(f session.Filter) Verdict {
 	case f.HasAttachment != session.Any:
 		has := slices.ContainsFunc(c.body.Attachments, func(a message.Attachment) bool { return !a.Inline })
 		return verdict(has == (f.HasAttachment == session.Yes))
-	case f.Text != "" && headerHas(c.body.Header, Fold(f.Text)):
-		return Yes
 	}
 	if c.texts == nil {
-		c.texts = texts(c.body, maxEnclosed)
+		c.texts, c.headers = texts(c.body, maxEnclosed)
 	}
-	wanted := Fold(f.Body + f.Text)
-	return verdict(slices.ContainsFunc(c.texts, func(t string) bool { return strings.Contains(t, wanted) }))
+	if f.Text != "" && contained(c.headers, Fold(f.Text)) {
+		return Yes
+	}
+	return verdict(contained(c.texts, Fold(f.Body+f.Text))) // one of them is set
 }
 
 // maxEnclosed is how deep messages within messages are looked into.
 const maxEnclosed = 8
 
-// texts returns the text parts of a message, folded; of enclosed messages with
-// their headers.
-func texts(m *message.Message, depth int) []string {
-	all := []string{Fold(m.Text), Fold(m.HTML)}
+// texts returns the text parts and the lines of the header of a message and of
+// those within it, folded.
+func texts(m *message.Message, depth int) (bodies, headers []string) {
+	bodies = []string{Fold(m.Text), Fold(m.HTML)}
+	for name, value := range m.Header.Fields() {
+		headers = append(headers, Fold(name+": "+decoded(value)))
+	}
 	for _, a := range m.Attachments {
-		switch {
-		case a.ContentType == "message/rfc822" && depth > 0:
-			if inner, err := message.Parse(strings.NewReader(string(a.Content)), nil); err == nil {
-				all = append(append(all, texts(inner, depth-1)...), headerLines(inner.Header)...)
-			}
-		case strings.HasPrefix(a.ContentType, "text/"):
-			// Its charset is not told any more: it is guessed.
-			part := "Content-Type: text/plain\r\n\r\n" + string(a.Content)
-			if inner, err := message.Parse(strings.NewReader(part), nil); err == nil {
-				all = append(all, Fold(inner.Text))
-			}
+		inner := inside(a)
+		if inner == nil || depth == 0 {
+			continue
+		}
+		b, h := texts(inner, depth-1)
+		bodies = append(bodies, b...)
+		if a.ContentType == enclosed {
+			headers = append(headers, h...)
 		}
 	}
-	return all
+	return bodies, headers
+}
+
+// enclosed is the type of messages within messages.
+const enclosed = "message/rfc822"
+
+// inside returns what an attachment has to be looked into for: a message, or a
+// text whose charset is not told any more and is guessed.
+func inside(a message.Attachment) *message.Message {
+	content := string(a.Content)
+	switch {
+	case a.ContentType == enclosed:
+	case strings.HasPrefix(a.ContentType, "text/"):
+		content = "Content-Type: text/plain\r\n\r\n" + content
+	default:
+		return nil
+	}
+	m, err := message.Parse(strings.NewReader(content), nil)
+	if err != nil {
+		return nil
+	}
+	return m
+}
+
+func contained(texts []string, folded string) bool {
+	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(t, folded) })
 }
 
 func fieldText(f session.Filter) string {
@@ -251,18 +277,6 @@ func hasField(h message.Header, name, folded string) bool {
 		}
 	}
 	return false
-}
-
-func headerHas(h message.Header, folded string) bool {
-	return slices.ContainsFunc(headerLines(h), func(line string) bool { return strings.Contains(line, folded) })
-}
-
-func headerLines(h message.Header) []string {
-	var lines []string
-	for name, value := range h.Fields() {
-		lines = append(lines, Fold(name+": "+decoded(value)))
-	}
-	return lines
 }
 
 // decoded undoes the encoded words of a field's value.
