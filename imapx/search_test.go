@@ -434,3 +434,70 @@ func TestManyIDs(t *testing.T) {
 		t.Errorf("an id of another mailbox finds %q", got)
 	}
 }
+
+// TestOddAnswersToACharset: servers refuse in other words than they should, some
+// before they let a literal come. The connection goes on.
+func TestOddAnswersToACharset(t *testing.T) {
+	for name, tt := range map[string]struct {
+		caps  []string
+		fault mailtest.Fault
+	}{
+		"BAD":              {nil, mailtest.Fault{Command: "UID SEARCH", Contains: "CHARSET", Times: -1, Reply: "BAD invalid command"}},
+		"NO without words": {nil, mailtest.Fault{Command: "UID SEARCH", Contains: "CHARSET", Times: -1, Reply: "NO"}},
+		"instead of going on": {imaptest.Without("LITERAL+"), mailtest.Fault{
+			Command: mailtest.Continue, Times: -1, Before: "* OK still here\r\n", Reply: "NO [BADCHARSET] no literals",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newSearch(t, 1, &imaptest.Options{Capabilities: tt.caps})
+			w.server.Inject(tt.fault)
+			for range 2 {
+				if got := keysOf(t, w.client.Messages(t.Context(), session.Query{Where: session.Filter{Subject: "grüße"}})); got != "2" {
+					t.Errorf("found %q, want 2", got)
+				}
+			}
+			if made, _ := w.server.Connections(); made != 1 {
+				t.Errorf("%d connections, want 1", made)
+			}
+		})
+	}
+}
+
+// TestRefusedSearchIsAnError: a refusal that has nothing to do with a charset is
+// told.
+func TestRefusedSearchIsAnError(t *testing.T) {
+	w := newSearch(t, 1, nil)
+	w.server.Inject(mailtest.Fault{Command: "UID SEARCH", Times: -1, Reply: "NO [SERVERBUG] index is broken"})
+	for _, f := range []session.Filter{{}, {Subject: "grüße"}} {
+		var got error
+		for _, err := range w.client.Messages(t.Context(), session.Query{Where: f}) {
+			got = err
+		}
+		if e, ok := errors.AsType[*imapx.Error](got); !ok || e.Code != "SERVERBUG" {
+			t.Errorf("%v: error %v, want the server's", f, got)
+		}
+	}
+}
+
+// TestOneUnreadableMessage hides no other: it is an error of its own.
+func TestOneUnreadableMessage(t *testing.T) {
+	w := newSearch(t, 1, nil)
+	for _, set := range []string{"1:6", "1:3", "2:3", "3"} {
+		w.server.Inject(mailtest.Fault{Command: "UID FETCH", Contains: "FETCH " + set + " (UID BODY.PEEK[])", Times: -1, Reply: "NO one of them is broken"})
+	}
+	found, broken := "", ""
+	for m, err := range w.client.Messages(t.Context(), session.Query{Where: session.Filter{HasAttachment: session.Yes}}) {
+		id := session.ID{}
+		if bad, ok := errors.AsType[*session.ItemError](err); ok {
+			id, broken = bad.ID, broken+bad.ID.String()
+		} else if err != nil {
+			t.Fatal(err)
+		} else {
+			id = m.ID
+			found += id.String()
+		}
+	}
+	if !strings.HasSuffix(found, ":5") || strings.Count(found, "imap:") != 1 || !strings.HasSuffix(broken, ":3") || strings.Count(broken, "imap:") != 1 {
+		t.Errorf("found %s, unreadable %s, want 5 and 3", found, broken)
+	}
+}

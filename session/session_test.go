@@ -380,3 +380,40 @@ func TestSendErrorSaysHowFarItCame(t *testing.T) {
 		t.Errorf("the error reads %q, want %q", err, want)
 	}
 }
+
+// explaining is a side that tells its plans.
+type explaining struct{ side }
+
+func (e *explaining) Explain(context.Context, session.Query) (session.Plan, error) {
+	e.call("explain")
+	return session.Plan{Backend: "side"}, nil
+}
+
+// TestQueriesAreCheckedFirst: what no backend could carry out reaches none, and
+// one that cannot explain itself is named.
+func TestQueriesAreCheckedFirst(t *testing.T) {
+	var in explaining
+	s, err := session.New(creds(), func(session.Setup) (session.Incoming, error) { return &in, nil }, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := session.Query{Where: session.Filter{AnyOf: []session.Filter{{Subject: "a\r\nb"}}}}
+	for _, err := range s.Messages(t.Context(), bad) {
+		if err == nil || !strings.Contains(err.Error(), "subject is not one line") {
+			t.Errorf("Messages error %v", err)
+		}
+	}
+	if _, err := s.Explain(t.Context(), bad); err == nil || len(in.calls) != 0 {
+		t.Errorf("Explain error %v, calls %q", err, in.calls)
+	}
+	if plan, err := s.Explain(t.Context(), session.Query{}); err != nil || plan.Backend != "side" {
+		t.Errorf("Explain() = %v, %v", plan, err)
+	}
+	var mute side
+	if s, err = session.New(creds(), mute.incoming(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Explain(t.Context(), session.Query{}); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Explain error %v, want errors.ErrUnsupported", err)
+	}
+}
