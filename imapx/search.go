@@ -117,7 +117,24 @@ func systemKey(f session.Flag) string {
 // ASCII stands between NULs, of which [pieces] makes literals. Scope is what the
 // ids of the folder's messages share.
 func keys(f session.Filter, scope session.IDParts) []string {
-	all := textKeys(f)
+	all := slices.Concat(textKeys(f), flagKeys(f), measureKeys(f))
+	if len(f.IDs) > 0 {
+		all = append(all, uidKey(uidsOf(f.IDs, scope)))
+	}
+	for _, g := range f.All {
+		all = append(all, key(g, scope))
+	}
+	if len(f.AnyOf) > 0 {
+		all = append(all, either(f.AnyOf, scope))
+	}
+	if f.Not != nil {
+		all = append(all, "NOT "+key(*f.Not, scope))
+	}
+	return all
+}
+
+func flagKeys(f session.Filter) []string {
+	var all []string
 	for _, k := range []struct {
 		condition session.Condition
 		yes, no   string
@@ -140,19 +157,6 @@ func keys(f session.Filter, scope session.IDParts) []string {
 		all = append(all, key)
 	} else if f.Keyword != "" {
 		all = append(all, "KEYWORD "+string(f.Keyword))
-	}
-	all = append(all, measureKeys(f)...)
-	if len(f.IDs) > 0 {
-		all = append(all, uidKey(uidsOf(f.IDs, scope)))
-	}
-	for _, g := range f.All {
-		all = append(all, key(g, scope))
-	}
-	if len(f.AnyOf) > 0 {
-		all = append(all, either(f.AnyOf, scope))
-	}
-	if f.Not != nil {
-		all = append(all, "NOT "+key(*f.Not, scope))
 	}
 	return all
 }

@@ -217,9 +217,9 @@ func (r *reader) answer(sc *scanner) error {
 	switch {
 	case summary == nil:
 	case broken != nil:
-		r.verdicts[uint32(uid)] = judged{err: broken} //nolint:gosec // G115: it is one that was asked for
+		r.verdicts[uint32(uid)] = judged{err: broken}
 	case body != nil:
-		r.verdicts[uint32(uid)] = judged{verdict: r.local.Match(summary, body)} //nolint:gosec // G115: as above
+		r.verdicts[uint32(uid)] = judged{verdict: r.local.Match(summary, body)}
 	}
 	return nil
 }

@@ -79,3 +79,19 @@ func TestREADME(t *testing.T) {
 		t.Errorf("README.md does not have this program between ```go and ```:\n%s\n}", program)
 	}
 }
+
+func ExampleParseFilter() {
+	f, err := session.ParseFilter(`from:ann (has:attachment OR larger:5M) -is:flagged since:2026-01-02`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(f.From, f.Flagged == session.No, len(f.AnyOf))
+	fmt.Println(f)
+	_, err = session.ParseFilter("from:ann is:urgent")
+	fmt.Println(err)
+	// Output:
+	// ann true 2
+	// from:ann -is:flagged since:2026-01-02T00:00:00Z (has:attachment OR larger:5M)
+	// session: filter: at byte 12: unread, read, flagged, answered, draft or deleted expected, found "urgent"
+}

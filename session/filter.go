@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -137,7 +138,7 @@ func (f Filter) check(depth int) error {
 	if err := cmp.Or(f.checkTexts(), f.checkValues()); err != nil {
 		return err
 	}
-	inner := append(f.All[:len(f.All):len(f.All)], f.AnyOf...)
+	inner := slices.Concat(f.All, f.AnyOf)
 	if f.Not != nil {
 		inner = append(inner, *f.Not)
 	}
