@@ -59,6 +59,9 @@ func login(_ context.Context, s *session, p *parser) (reply, error) {
 	if s.refuse {
 		account, err = nil, mailtest.ErrSignIn
 	}
+	if err == nil {
+		s.c.SignedIn(secret.Text{})
+	}
 	return s.signedIn(account, err)
 }
 
@@ -88,7 +91,7 @@ func authenticate(ctx context.Context, s *session, p *parser) (reply, error) {
 		return s.signedIn(nil, err)
 	}
 	exchange := fakenet.SignIn{
-		Box: s.server.box, Mechanism: mechanism, Initial: initial, Ask: s.ask,
+		Conn: s.c, Box: s.server.box, Mechanism: mechanism, Initial: initial, Ask: s.ask,
 		Refuse: s.refuse, NoChallenge: s.server.options.NoTokenChallenge,
 		Check: s.server.options.CheckToken,
 	}

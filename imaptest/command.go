@@ -124,6 +124,8 @@ func (s *session) answer(name, line string, do func(refuse bool) (reply, error))
 	case verdict.Reply != "":
 		_, err = s.c.WriteString(tagged(s.tag, verdict.Reply))
 	case verdict.Ignore:
+	case verdict.Expire:
+		err = s.bye("", "Session invalidated - AccessTokenExpired")
 	default:
 		var r reply
 		if r, err = do(verdict.Refuse); err == nil && r.kind != "" {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailsession/mailsession/imaptest"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/secret"
 )
 
 func TestFaults(t *testing.T) {
@@ -318,4 +319,28 @@ func TestOverTCP(t *testing.T) {
 	if !strings.HasPrefix(w.server.Addr(), "127.0.0.1:") {
 		t.Errorf("Addr = %q", w.server.Addr())
 	}
+}
+
+// The token expires in the middle of a session: the server takes its leave, and
+// from then on wants another one.
+func TestExpiredToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signIn := func(token, answer string) string {
+			return "< * OK ...\n> a AUTHENTICATE XOAUTH2 " + b64("user=ann@example.com\x01auth=Bearer "+token+"\x01\x01") + "\n< " + answer + "\n"
+		}
+		w := start(t, &imaptest.Options{NoTokenChallenge: true})
+		w.account.AcceptTokens(mailtest.Tokens(secret.New("good"), secret.New("fresh")))
+		w.talk(signIn("good", "a OK ..."))
+		w.server.Inject(mailtest.Expire("NOOP"), mailtest.Expire("AUTHENTICATE").Skipping(1), mailtest.Expire("LOGOUT"))
+		w.talk("> b NOOP\n< * BYE Session invalidated - AccessTokenExpired")
+		w.ended()
+		w = w.another()
+		w.talk(signIn("good", "a NO [AUTHENTICATIONFAILED] ..."))
+		w = w.another()
+		w.talk(signIn("fresh", "a NO [AUTHENTICATIONFAILED] ..."))
+		w = w.another()
+		w.talk(signIn("fresh", "a NO [AUTHENTICATIONFAILED] ...") + "> b LOGIN ann@example.com pw\n< b OK ...\n> c LOGOUT\n< * BYE Session ...")
+		w = w.another()
+		w.talk("< * OK ...\n> b LOGIN ann@example.com pw\n< b OK ...")
+	})
 }

@@ -59,6 +59,13 @@ type Fault struct {
 	// Refuse makes the server answer as it does where the command is not
 	// allowed, above all a sign-in: with the mechanism's error challenge first.
 	Refuse bool
+	// Expire makes the access token expire that the client signed in with. A
+	// sign-in is refused as by Refuse. In answer to any other command the server
+	// takes its leave in the words of its protocol, without carrying the command
+	// out, and closes the connection. From then on no connection of the server
+	// takes that token. A client that signed in with a password is sent away
+	// and let in again.
+	Expire bool
 	// Ignore makes the server pass the command over: it is not carried out and
 	// gets no answer, while later commands do.
 	Ignore bool
@@ -124,6 +131,10 @@ func Bye(command, line string) Fault {
 // Refuse answers as if the command were not allowed. For a sign-in that is the
 // whole dance of a refused password or token.
 func Refuse(command string) Fault { return Fault{Command: command, Refuse: true} }
+
+// Expire ends the life of the client's access token with the command: see
+// [Fault]. It is what becomes of a connection that is older than its token.
+func Expire(command string) Fault { return Fault{Command: command, Expire: true} }
 
 // Drip sends the answer n bytes at a time and pauses after each.
 func Drip(command string, n int, pause time.Duration) Fault {

@@ -89,6 +89,8 @@ func (c *conn) answer(name, line string, do func(fakenet.Verdict) error) error {
 	switch {
 	case v.Reply != "":
 		_, err = c.WriteString(v.Reply + "\r\n")
+	case v.Expire:
+		err = c.hangUp("421 4.7.0 The access token has expired, sign in again")
 	case !v.Ignore:
 		err = do(v)
 	}
@@ -297,7 +299,7 @@ func (c *conn) auth(ctx context.Context, args string) error {
 			return c.refuse(504, "5.5.4", "Unrecognized authentication type")
 		}
 		in := &fakenet.SignIn{
-			Box: c.server.box, Mechanism: mechanism, Refuse: v.Refuse, NoChallenge: c.server.options.NoTokenChallenge,
+			Conn: c.Conn, Box: c.server.box, Mechanism: mechanism, Refuse: v.Refuse, NoChallenge: c.server.options.NoTokenChallenge,
 			Ask: c.ask, Check: c.server.options.CheckToken,
 		}
 		var err error

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/smtptest"
 )
 
@@ -354,4 +355,21 @@ func TestStartTLSComesFirst(t *testing.T) {
 			S: 220 Go ahead
 			S: EOF`},
 	})
+}
+
+// The token expires in the middle of a session: the server takes its leave, and
+// from then on wants another one.
+func TestExpiredToken(t *testing.T) {
+	box := newBox()
+	account, _ := box.Account("ann@example.com")
+	account.AcceptTokens(mailtest.Tokens(secret.New("good"), secret.New("fresh")))
+	s := serverOver(t, box, &smtptest.Options{Extensions: bare().Extensions, NoTokenChallenge: true})
+	s.Inject(mailtest.Expire("MAIL"))
+	signIn := func(token, answer string) string {
+		return hello + "C: AUTH XOAUTH2 " + b64("user=ann@example.com\x01auth=Bearer "+token+"\x01\x01") + "\nS: " + answer + "\n"
+	}
+	talk(t, s, signIn("good", "235 Authentication successful")+"C: MAIL FROM:<ann@example.com>\n"+
+		"S: 421 4.7.0 The access token has expired, sign in again\nS: EOF")
+	talk(t, s, signIn("good", "535 Error: authentication failed"))
+	talk(t, s, signIn("fresh", "235 Authentication successful"))
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/secret"
 )
 
 // Errors of a [Conn].
@@ -43,6 +44,9 @@ type Conn struct {
 	secured bool
 	answer  answer
 	silent  bool
+
+	signedIn bool
+	token    secret.Text // that the client signed in with, zero for a password
 }
 
 func newConn(s *Server, raw net.Conn, number int, done <-chan struct{}, cancel context.CancelFunc) *Conn {

@@ -2,8 +2,10 @@ package fakenet
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/secret"
 )
 
 // injected is a fault with the count of what is left of it.
@@ -71,6 +73,9 @@ type Verdict struct {
 	Reply string
 	// Refuse asks for the answer to a command that is not allowed.
 	Refuse bool
+	// Expire asks for the protocol's goodbye to a client whose token has expired,
+	// and for the end of the connection.
+	Expire bool
 	// Ignore asks neither to carry out the command nor to answer.
 	Ignore bool
 }
@@ -112,7 +117,31 @@ func (c *Conn) Begin(name, line string) (Verdict, error) {
 			return Verdict{}, err
 		}
 	}
-	return Verdict{Reply: f.Reply, Refuse: f.Refuse, Ignore: f.Ignore}, nil
+	v := Verdict{Reply: f.Reply, Refuse: f.Refuse, Ignore: f.Ignore}
+	if f.Expire {
+		// Before the client has signed in it is its sign-in that fails.
+		v.Expire, v.Refuse = c.signedIn, v.Refuse || !c.signedIn
+		c.server.expire(c.token)
+	}
+	return v, nil
+}
+
+// expire makes the server refuse a token from now on. An empty one stands for a
+// password, which does not expire.
+func (s *Server) expire(token secret.Text) {
+	if token.IsZero() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expired = append(s.expired, token)
+}
+
+// isExpired reports whether a fault made the token expire.
+func (s *Server) isExpired(token secret.Text) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.expired, token.Equal)
 }
 
 // End finishes the answer and sends what is buffered. It fails with

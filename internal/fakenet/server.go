@@ -22,6 +22,7 @@ import (
 	"github.com/mailsession/mailsession/internal/pipe"
 	"github.com/mailsession/mailsession/internal/testtls"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/secret"
 )
 
 // Handler serves one connection until it returns, which ends the connection.
@@ -63,6 +64,7 @@ type Server struct {
 	running  int // goroutines, the accept loop included
 	closed   bool
 	faults   []*injected
+	expired  []secret.Text // tokens that a fault made expire
 	commands []mailtest.Command
 }
 

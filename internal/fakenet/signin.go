@@ -33,6 +33,9 @@ var (
 // every protocol. PLAIN (RFC 4616), LOGIN, XOAUTH2 and OAUTHBEARER (RFC 7628)
 // are known.
 type SignIn struct {
+	// Conn is the connection that is signed in on. Where it is nil, no token
+	// expires by a fault.
+	Conn *Conn
 	// Box has the accounts.
 	Box *mailtest.Box
 	// Mechanism is the name in upper case.
@@ -47,12 +50,34 @@ type SignIn struct {
 	Check func(ctx context.Context, user string, token secret.Text) error
 	// Ask sends a challenge and returns the client's decoded answer.
 	Ask func(challenge []byte) (answer []byte, err error)
+
+	offered secret.Text // the token that the client came with
 }
 
 // Run does the exchange and returns the account that the client signed in to.
 // The error wraps [mailtest.ErrSignIn], [mailtest.ErrUnavailable], one of this
 // package, or what Ask returned.
 func (s *SignIn) Run(ctx context.Context) (*mailtest.Account, error) {
+	account, err := s.run(ctx)
+	if err == nil && s.Conn != nil {
+		s.Conn.SignedIn(s.offered)
+	}
+	return account, err
+}
+
+// expired reports whether a fault, the present one or one before, made the
+// token that the client came with expire.
+func (s *SignIn) expired() bool {
+	if s.Conn == nil {
+		return false
+	}
+	if s.Conn.answer.fault.Expire {
+		s.Conn.server.expire(s.offered)
+	}
+	return s.Conn.server.isExpired(s.offered)
+}
+
+func (s *SignIn) run(ctx context.Context) (*mailtest.Account, error) {
 	switch s.Mechanism {
 	case "PLAIN":
 		return s.plain()
@@ -66,6 +91,10 @@ func (s *SignIn) Run(ctx context.Context) (*mailtest.Account, error) {
 		return nil, ErrMechanism
 	}
 }
+
+// SignedIn takes note that the client signed in, with the access token if it
+// had one. [SignIn.Run] does it by itself.
+func (c *Conn) SignedIn(token secret.Text) { c.signedIn, c.token = true, token }
 
 // first returns the client's first message.
 func (s *SignIn) first(challenge string) ([]byte, error) {
@@ -117,9 +146,11 @@ func (s *SignIn) token(ctx context.Context, parse func(string) (user, token stri
 	if !ok {
 		return nil, ErrMalformed
 	}
+	s.offered = secret.New(token)
+	expired := s.expired()
 	account, refused := (*mailtest.Account)(nil), error(&mailtest.TokenError{})
-	if !s.Refuse {
-		account, refused = s.open(ctx, user, secret.New(token))
+	if !s.Refuse && !expired {
+		account, refused = s.open(ctx, user, s.offered)
 	}
 	if refused == nil || s.NoChallenge || errors.Is(refused, mailtest.ErrUnavailable) {
 		return account, refused
