@@ -103,6 +103,12 @@ func (s *session) execute(ctx context.Context, in input) error {
 		if refuse && !c.early {
 			return no("", in.name+" refused"), nil
 		}
+		if c.state == selected {
+			// What the client's numbers meant may be gone.
+			if _, err := s.changes(); err != nil {
+				return reply{}, err
+			}
+		}
 		r, err := c.run(ctx, s, &parser{b: in.args})
 		if syntax, is := errors.AsType[syntaxError](err); is {
 			r, err = bad(syntax.Error()), nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -169,6 +170,36 @@ func TestValidityChangesInTheMiddleOfAFetch(t *testing.T) {
 		w.talk("> a FETCH 1:3 UID\n< * 1 FETCH (UID 1)\n< * BYE UIDVALIDITY of the selected mailbox changed")
 		w.ended()
 	})
+}
+
+// A command that names messages by the numbers of a folder that is no more
+// touches none of the present one.
+func TestValidityChangesAheadOfACommand(t *testing.T) {
+	for _, command := range []string{"UID STORE 3 +FLAGS.SILENT (\\Deleted)", "UID COPY 3 Sent", "UID MOVE 3 Sent", "UID EXPUNGE 3", "UID FETCH 3 BODY[]", "UID SEARCH ALL"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := start(t, nil)
+			if _, err := w.account.Expunge("INBOX", 1); err != nil {
+				t.Fatalf("Expunge: %v", err)
+			}
+			w.append("INBOX", mailtest.Sample(4), mailtest.Deleted)
+			w.open()
+			if err := w.account.BumpUIDValidity("INBOX"); err != nil {
+				t.Fatalf("BumpUIDValidity: %v", err)
+			}
+			before, err := w.account.Messages("INBOX")
+			if err != nil {
+				t.Fatalf("Messages: %v", err)
+			}
+			w.talk("> a " + command + "\n< * BYE UIDVALIDITY of the selected mailbox changed")
+			w.ended()
+			if after, err := w.account.Messages("INBOX"); err != nil || !reflect.DeepEqual(after, before) {
+				t.Errorf("after %s the folder has %v, %v, want %v", command, after, err, before)
+			}
+			if n := count(t, w.account, "Sent"); n != 0 {
+				t.Errorf("%s put %d messages into Sent", command, n)
+			}
+		})
+	}
 }
 
 func TestRefusedSignIn(t *testing.T) {
