@@ -66,6 +66,7 @@ func table() map[string]layering.Rule {
 
 		"internal/backend":    {Packages: backend, Modules: join(message, sasl)},
 		"internal/fakenet":    {Packages: fake},
+		"internal/faulttable": {},
 		"internal/layering":   {},
 		"internal/match":      {Packages: session, Modules: message},
 		"internal/observe":    {},
