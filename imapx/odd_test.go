@@ -89,6 +89,18 @@ func TestMalformedBodies(t *testing.T) {
 	}
 }
 
+// TestWrongLiteralsShowNoText: where a literal is longer than was announced, the
+// message's text stands where the answer should go on.
+func TestWrongLiteralsShowNoText(t *testing.T) {
+	w := newWorld(t, 1, nil)
+	w.server.Inject(mailtest.Reply("UID FETCH", "* 1 FETCH (UID 1 BODY[HEADER] {9}\r\nSubject: ((the secret plan)\r\nOK done"))
+	for _, err := range w.client.Messages(t.Context(), session.Query{}) {
+		if _, ok := errors.AsType[*session.ItemError](err); !ok || !says("behind a literal")(err) || says("secret")(err) {
+			t.Errorf("error %v, want one that does not show the text", err)
+		}
+	}
+}
+
 // TestFloodOfNews: somebody empties a large folder while a message is moved.
 func TestFloodOfNews(t *testing.T) {
 	w := newWorld(t, 2, nil)

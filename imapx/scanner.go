@@ -19,19 +19,28 @@ type scanner struct {
 
 	announced bool // a literal of size bytes follows the line
 	size      int64
+	behind    bool // the line follows a literal
 }
 
 // syntaxError says what a response has in an unexpected place.
 type syntaxError struct {
-	want string
-	near string
+	want   string
+	near   string
+	behind bool // it stood behind a literal; near is empty then
 }
 
 func (e *syntaxError) Error() string {
+	if e.behind {
+		return fmt.Sprintf("malformed answer: %s expected behind a literal; it may be longer or shorter than the server said", e.want)
+	}
 	return fmt.Sprintf("malformed answer: %s expected at %q", e.want, e.near)
 }
 
 func (s *scanner) malformed(want string) error {
+	if s.behind {
+		// Where a literal is longer than was announced, this is a message's text.
+		return &syntaxError{want: want, behind: true}
+	}
 	near := s.line
 	if len(near) > 40 {
 		near = near[:40]
@@ -42,6 +51,7 @@ func (s *scanner) malformed(want string) error {
 // start begins with the first line of a response.
 func (s *scanner) start(line []byte) {
 	s.line, s.size, s.announced = cutLiteral(line)
+	s.behind = false
 }
 
 // What peek returns where no byte of the line is next.
@@ -171,6 +181,7 @@ func (s *scanner) resume() error {
 		return err
 	}
 	s.start(line)
+	s.behind = true
 	return nil
 }
 
