@@ -207,6 +207,7 @@ func (c *Client) Open(ctx context.Context, id session.ID) (_ io.ReadCloser, err 
 		b, err = c.open(l, parts, uid)
 	}
 	if err == nil {
+		b.id = id
 		return b, nil
 	}
 	l.Release()
@@ -255,7 +256,7 @@ func (c *Client) fetchBody(l *pool.Lease[*conn], uid uint32) (*body, error) {
 			return nil, m.finish(err)
 		}
 		if name == "FETCH" {
-			b := &body{lease: l, command: m}
+			b := &body{lease: l, command: m, address: l.Conn.address}
 			found, err := b.find(sc, uid)
 			switch {
 			case err == nil && found:
@@ -276,6 +277,8 @@ func (c *Client) fetchBody(l *pool.Lease[*conn], uid uint32) (*body, error) {
 type body struct {
 	lease   *pool.Lease[*conn]
 	command *command
+	address string
+	id      session.ID
 	literal *wire.Literal // of a streamed body
 	short   *strings.Reader
 	err     error
@@ -332,12 +335,15 @@ func (b *body) Read(p []byte) (n int, err error) {
 	}
 	switch {
 	case errors.Is(err, io.EOF):
-		// Every byte came. What the server says behind them changes nothing.
-		b.end(true)
+		// Every announced byte came. A connection that breaks behind them changes
+		// nothing; an answer that does not go on there was announced wrongly.
 		b.err = io.EOF
+		if err := b.end(true); itemError(err) {
+			b.err = &session.ItemError{ID: b.id, Err: fmt.Errorf("%s: open: %w: %w", b.address, io.ErrUnexpectedEOF, err)}
+		}
 	case err != nil:
 		b.err = b.lease.Conn.explain("open", err)
-		b.end(false)
+		_ = b.end(false) // the error is told already
 	}
 	return n, b.err
 }
@@ -354,33 +360,54 @@ func (b *body) Close() error {
 	if b.literal != nil && b.literal.Left() > drainLimit {
 		b.lease.Conn.wire.Kill(session.ErrClosed)
 	}
-	b.end(true)
+	_ = b.end(true) // whoever closes a body does not want the rest
 	return nil
 }
 
-// end gives the connection back.
-func (b *body) end(drain bool) {
+// end gives the connection back. The error is what is wrong behind the body.
+func (b *body) end(drain bool) error {
 	if b.lease == nil {
-		return
+		return nil
 	}
+	var behind error
 	err := b.lease.Conn.wire.Err()
 	if err == nil && drain {
-		err = b.drain()
+		if behind, err = b.drain(); behind != nil {
+			// Whether the next line begins an answer is anybody's guess.
+			b.lease.Conn.wire.Kill(behind)
+			err = behind
+		}
 	}
 	_ = b.command.finish(err) // the body's own errors are told by Read
 	b.lease.Release()
 	b.lease = nil
+	return behind
 }
 
-func (b *body) drain() error {
-	if b.literal == nil {
-		return b.command.scan.end()
+// drain reads the answer to its end. Behind is set where it does not go on as
+// it has to after the body.
+func (b *body) drain() (behind, err error) {
+	sc := &b.command.scan
+	if b.literal != nil {
+		if err := b.literal.Discard(); err != nil {
+			return nil, err
+		}
+		if err := sc.resume(); err != nil {
+			return nil, err
+		}
 	}
-	if err := b.literal.Discard(); err != nil {
-		return err
+	for !sc.accept(')') {
+		if len(sc.name()) == 0 {
+			return sc.malformed("an item's name"), nil
+		}
+		if err := sc.skip(); itemError(err) {
+			return err, nil
+		} else if err != nil {
+			return nil, err
+		}
 	}
-	if err := b.command.scan.resume(); err != nil {
-		return err
+	if sc.peek() != atEnd {
+		return sc.malformed("the end"), nil
 	}
-	return b.command.scan.end()
+	return nil, nil
 }

@@ -101,6 +101,31 @@ func TestWrongLiteralsShowNoText(t *testing.T) {
 	}
 }
 
+// TestLiteralsShorterThanTheBody: a body of which the server announces a part
+// does not pass for the whole.
+func TestLiteralsShorterThanTheBody(t *testing.T) {
+	for answer, want := range map[string]error{
+		"{3}\r\nabc)": nil, "{3}\r\nabc FLAGS (\\Seen) X {1}\r\n))": nil,
+		"{3}\r\nabc": io.ErrUnexpectedEOF, "{3}\r\nabc))": io.ErrUnexpectedEOF, "{3}\r\nabc d e": io.ErrUnexpectedEOF,
+		"{3}\r\nabcd)": io.ErrUnexpectedEOF, "{3}\r\nabc(d)": io.ErrUnexpectedEOF, "{3}\r\nabc\"d)": io.ErrUnexpectedEOF,
+	} {
+		w := newWorld(t, 1, nil)
+		id := ids(t, w)[0]
+		w.server.Inject(mailtest.Reply("UID FETCH", "* 1 FETCH (UID 1 BODY[] "+answer+"\r\nOK done"))
+		body, err := w.client.Open(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(body)
+		if string(got) != "abc" || !errors.Is(err, want) || err != nil && !says("localhost:143: open", "behind a literal")(err) {
+			t.Errorf("body from %q: %q, %v, want abc and %v", answer, got, err, want)
+		}
+		if got := read(t, w.client, id); !strings.Contains(got, "Sample 1") {
+			t.Errorf("after %q the client reads %.40q", answer, got)
+		}
+	}
+}
+
 // TestFloodOfNews: somebody empties a large folder while a message is moved.
 func TestFloodOfNews(t *testing.T) {
 	w := newWorld(t, 2, nil)
