@@ -104,3 +104,8 @@ func (c *conn) explain(op string, err error) error {
 	}
 	return &backend.LostError{Server: c.address, Op: op, Err: cause}
 }
+
+// noMessage says that the message an operation is about is gone.
+func (c *conn) noMessage(op string) error {
+	return fmt.Errorf("%s: %s: %w", c.address, op, session.ErrNoMessage)
+}

@@ -121,7 +121,7 @@ func (c *conn) fetch(uids []uint32, fields session.Reads) (got []fetched, lost e
 			if !itemError(err) {
 				return err
 			}
-			f.err = err
+			f.err = fmt.Errorf("%s: fetch: %w", c.address, err)
 		}
 		switch {
 		case wanted(f.uid):

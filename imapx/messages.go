@@ -251,7 +251,7 @@ func (c *Client) fetchBody(l *pool.Lease[*conn], uid uint32) (*body, error) {
 		name, sc, err := m.next()
 		switch {
 		case errors.Is(err, errDone):
-			return nil, cmp.Or(broken, m.finish(errDone), session.ErrNoMessage)
+			return nil, cmp.Or(broken, m.finish(errDone), l.Conn.noMessage("open"))
 		case err != nil:
 			return nil, m.finish(err)
 		}
@@ -262,7 +262,7 @@ func (c *Client) fetchBody(l *pool.Lease[*conn], uid uint32) (*body, error) {
 			case err == nil && found:
 				return b, nil
 			case itemError(err):
-				broken = err
+				broken = fmt.Errorf("%s: open: %w", l.Conn.address, err)
 			case err != nil:
 				return nil, m.finish(err)
 			}

@@ -65,7 +65,7 @@ func (w *work) missing() error {
 	}
 	for _, t := range w.batch.items {
 		if t.open() && !exists[t.uid] {
-			t.result.Outcome, t.result.Err = session.NotDone, session.ErrNoMessage
+			t.result.Outcome, t.result.Err = session.NotDone, w.conn.noMessage("apply")
 		}
 	}
 	return nil
@@ -157,7 +157,7 @@ func (w *work) settleNamed(named map[uint32]bool, err error) {
 		case named[t.uid]:
 			t.result.Outcome = session.Done
 		case err == nil:
-			t.result.Outcome, t.result.Err = session.NotDone, session.ErrNoMessage
+			t.result.Outcome, t.result.Err = session.NotDone, w.conn.noMessage("apply")
 		}
 	}
 }
