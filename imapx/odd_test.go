@@ -277,6 +277,41 @@ func TestFallbackThatCannotRemoveTheOriginal(t *testing.T) {
 	}
 }
 
+// TestOthersRemoveWhatIsChanged in the same moment, and the server refuses the
+// whole command for that: the other messages are changed all the same.
+func TestOthersRemoveWhatIsChanged(t *testing.T) {
+	for _, tt := range []struct {
+		change session.Change
+		first  session.ChangeOutcome
+		inbox  string
+	}{
+		{session.Change{Set: session.Flags{session.Flagged}, Clear: session.Flags{session.Seen}}, session.NotDone, `2[\Flagged] 3[\Flagged]`},
+		{session.Change{Delete: true}, session.NotDone, ""},
+		{session.Change{MoveTo: session.FolderAt("Archive")}, session.Done, ""},
+	} {
+		w := newWorld(t, 3, &imaptest.Options{Capabilities: imaptest.Without("MOVE")})
+		all := ids(t, w)
+		fault := mailtest.Reply("UID STORE", "NO [EXPUNGEISSUED] some are gone")
+		fault.Call = func() {
+			if _, err := w.account.Expunge("INBOX", 1); err != nil {
+				t.Error(err)
+			}
+		}
+		w.server.Inject(fault)
+		results, err := w.client.Apply(t.Context(), tt.change, all...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantOutcomes(t, results, tt.first, session.Done, session.Done)
+		if tt.first == session.NotDone && !errors.Is(results[0].Err, session.ErrNoMessage) {
+			t.Errorf("%+v: error %v, want ErrNoMessage", tt.change, results[0].Err)
+		}
+		if got := contents(t, w.account, "INBOX"); got != tt.inbox {
+			t.Errorf("%+v: inbox %q, want %q", tt.change, got, tt.inbox)
+		}
+	}
+}
+
 // TestOddAnswersToSELECT do not end the connection.
 func TestOddAnswersToSELECT(t *testing.T) {
 	for _, odd := range []string{

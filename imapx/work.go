@@ -3,6 +3,7 @@ package imapx
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -94,13 +95,17 @@ func (w *work) flags(change session.Change, uids []uint32) error {
 	if err := w.store(uids, "+", change.Set); err != nil {
 		return err
 	}
-	return w.store(uids, "-", change.Clear)
+	return w.store(w.batch.uids(), "-", change.Clear)
 }
 
 // store adds or takes away flags. No flags is no command: an empty list would
 // be harmless here, and with FLAGS alone it would clear them all.
+//
+// A server may refuse because others removed some of the messages meanwhile,
+// without saying what became of the rest (RFC 2180 section 4.2). Those that are
+// gone get their outcome then, and the rest is asked for again.
 func (w *work) store(uids []uint32, sign string, flags session.Flags) error {
-	if len(flags) == 0 {
+	if len(flags) == 0 || len(uids) == 0 {
 		return nil
 	}
 	words := make([]string, len(flags))
@@ -108,6 +113,15 @@ func (w *work) store(uids []uint32, sign string, flags session.Flags) error {
 		words[i] = string(f)
 	}
 	_, err := w.exec("store", "UID STORE "+formatSet(uids)+" "+sign+"FLAGS.SILENT ("+strings.Join(words, " ")+")")
+	if e, ok := errors.AsType[*Error](err); !ok || e.Type != "NO" || e.Code != "EXPUNGEISSUED" {
+		return err
+	}
+	if err := w.missing(); err != nil {
+		return err
+	}
+	if left := w.batch.uids(); len(left) < len(uids) {
+		return w.store(left, sign, flags)
+	}
 	return err
 }
 
@@ -131,6 +145,12 @@ func (w *work) move(change session.Change, uids []uint32) error {
 	}
 	if err := w.expunge(uids); err != nil {
 		return fmt.Errorf("%s: move to %s: the copies are there, the originals could not be removed: %w", w.conn.address, w.to, err)
+	}
+	// An original that others removed meanwhile is where it was to get.
+	for _, t := range w.batch.items {
+		if slices.Contains(uids, t.uid) && errors.Is(t.result.Err, session.ErrNoMessage) {
+			t.result.Outcome, t.result.Err = session.Done, nil
+		}
 	}
 	return nil
 }
@@ -173,6 +193,9 @@ func (w *work) delete(change session.Change, uids []uint32) error {
 func (w *work) expunge(uids []uint32) error {
 	if err := w.store(uids, "+", session.Flags{session.Deleted}); err != nil {
 		return err
+	}
+	if uids = w.batch.uids(); len(uids) == 0 {
+		return nil // others removed them
 	}
 	_, err := w.exec("expunge", "UID EXPUNGE "+formatSet(uids))
 	return err
