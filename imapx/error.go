@@ -109,3 +109,13 @@ func (c *conn) explain(op string, err error) error {
 func (c *conn) noMessage(op string) error {
 	return fmt.Errorf("%s: %s: %w", c.address, op, session.ErrNoMessage)
 }
+
+// partError says that a change was made in part, and that making it once more
+// would double that part.
+type partError struct{ err error }
+
+func (e *partError) Error() string { return e.err.Error() }
+func (e *partError) Unwrap() error { return e.err }
+
+// Temporary returns false, whatever the cause says of itself.
+func (*partError) Temporary() bool { return false }

@@ -277,6 +277,30 @@ func TestFallbackThatCannotRemoveTheOriginal(t *testing.T) {
 	}
 }
 
+// TestPartOfAChangeIsTold: a move that was made in part must not be made again
+// by whoever asks whether the trouble will pass; a deletion may.
+func TestPartOfAChangeIsTold(t *testing.T) {
+	for _, tt := range []struct {
+		change    session.Change
+		words     string
+		temporary bool
+	}{
+		{session.Change{MoveTo: session.FolderAt("Archive")}, "the copies are there", false},
+		{session.Change{Delete: true}, `keep the flag \Deleted`, true},
+	} {
+		w := newWorld(t, 1, &imaptest.Options{Capabilities: imaptest.Without("MOVE")})
+		w.server.Inject(mailtest.Reply("UID EXPUNGE", "NO [THROTTLED] slow down"))
+		results, err := w.client.Apply(t.Context(), tt.change, ids(t, w)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantOutcomes(t, results, session.NotDone)
+		if err := results[0].Err; !says("localhost:143", tt.words, "slow down")(err) || session.Temporary(err) != tt.temporary {
+			t.Errorf("%+v: error %v, temporary %t, want %q, %t", tt.change, err, session.Temporary(err), tt.words, tt.temporary)
+		}
+	}
+}
+
 // TestOthersRemoveWhatIsChanged in the same moment, and the server refuses the
 // whole command for that: the other messages are changed all the same.
 func TestOthersRemoveWhatIsChanged(t *testing.T) {

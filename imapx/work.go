@@ -144,7 +144,7 @@ func (w *work) move(change session.Change, uids []uint32) error {
 		return fmt.Errorf("%s: move to %s: the server does not confirm every copy; the originals stay, copies may be there too", w.conn.address, w.to)
 	}
 	if err := w.expunge(uids); err != nil {
-		return fmt.Errorf("%s: move to %s: the copies are there, the originals could not be removed: %w", w.conn.address, w.to, err)
+		return &partError{fmt.Errorf("%s: move to %s: the copies are there, the originals could not be removed: %w", w.conn.address, w.to, err)}
 	}
 	// An original that others removed meanwhile is where it was to get.
 	for _, t := range w.batch.items {
@@ -198,6 +198,9 @@ func (w *work) expunge(uids []uint32) error {
 		return nil // others removed them
 	}
 	_, err := w.exec("expunge", "UID EXPUNGE "+formatSet(uids))
+	if _, answered := errors.AsType[*Error](err); answered {
+		return fmt.Errorf("%s: the messages keep the flag \\Deleted: %w", w.conn.address, err)
+	}
 	return err
 }
 
