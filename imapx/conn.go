@@ -44,7 +44,7 @@ var errPreauth = errors.New("the server greets with PREAUTH before STARTTLS; ref
 func dial(ctx context.Context, server session.Server, creds sasl.Credentials) (*conn, error) {
 	w, err := wire.Dial(ctx, backend.Wire(server, backend.Ports{}, transcript.IMAP()))
 	if err != nil {
-		return nil, err
+		return nil, backend.Connecting(server.Address(server.Port), err)
 	}
 	release := w.Bind(ctx)
 	d := &dialogue{wire: w, address: w.Address(), user: creds.User}

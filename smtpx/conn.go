@@ -83,7 +83,7 @@ func (c *Client) connect(ctx context.Context, creds sasl.Credentials) (*conn, er
 	cfg.MaxLine = maxLine
 	w, err := wire.Dial(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return nil, backend.Connecting(c.address, err)
 	}
 	release := w.Bind(ctx)
 	defer release()
@@ -141,7 +141,7 @@ func (c *conn) startTLS(ctx context.Context, name string) error {
 		return err
 	}
 	if err := c.w.StartTLS(ctx); err != nil {
-		return err
+		return backend.Connecting(c.server, err)
 	}
 	c.w.SetStage(wire.StageCommand)
 	// What was offered in plain text may be forged; ask again.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -173,6 +174,25 @@ func TestTLSRefused(t *testing.T) {
 			if strings.Contains(said(s), "AUTH") {
 				t.Errorf("the server heard %q, want no AUTH", said(s))
 			}
+		})
+	}
+}
+
+// A server that leaves in the middle of the handshake may be there again soon.
+func TestCutInTheHandshake(t *testing.T) {
+	for security, fake := range map[session.Security]mailtest.Security{session.TLS: mailtest.TLS, session.STARTTLS: mailtest.STARTTLS} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, &smtptest.Options{Security: fake})
+			s.Inject(mailtest.Drop(mailtest.Handshake, 0))
+			server := inMemory(s)
+			server.Host, server.Security, server.TLS = "localhost", security, s.ClientTLS()
+			c := newClient(t, server, withPassword(), nil)
+			rec, err := c.Send(t.Context(), toBob(), source(letter))
+			checkOutcome(t, rec, err, session.NotSent)
+			if !session.Temporary(err) || errors.Is(err, io.EOF) || !strings.Contains(err.Error(), "TLS with localhost") {
+				t.Errorf("%v: Send = %v, temporary %t, want a passing failure of TLS that is no end of a stream", security, err, session.Temporary(err))
+			}
+			mustSend(t, c)
 		})
 	}
 }

@@ -199,6 +199,15 @@ func broken(cause error) bool {
 	return false
 }
 
+// Connecting explains why a connection could not be made: one that broke while
+// it was secured is a [*LostError], as one that breaks later is.
+func Connecting(server string, err error) error {
+	if !broken(err) {
+		return err
+	}
+	return &LostError{Server: server, Op: "connect", Err: err}
+}
+
 // Deliberate reports whether a connection ended because the program wanted it
 // to: its context ended, or it closed the backend.
 func Deliberate(cause error) bool {

@@ -168,8 +168,11 @@ func (c *Conn) handshake(ctx context.Context) error {
 	c.SetStage(StageHandshake)
 	tc := tls.Client(c.raw, c.tlsConfig())
 	if err := tc.HandshakeContext(ctx); err != nil {
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			err = retry.Ended(ctx)
+		case errors.Is(err, io.EOF):
+			err = io.ErrUnexpectedEOF // the server left
 		}
 		err = c.fail(err)
 		return fmt.Errorf("TLS with %s: %w", c.cfg.Address, explainTLS(err))

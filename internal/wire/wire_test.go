@@ -373,7 +373,7 @@ func TestHandshakeFailures(t *testing.T) {
 		{"closed", func(nc net.Conn) {
 			_, _ = nc.Read(make([]byte, 4096))
 			nc.Close()
-		}, func(err error) bool { return errors.Is(err, io.EOF) }},
+		}, func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			client, server := pipe.New()
