@@ -3,6 +3,7 @@ package smtpx
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -186,11 +187,34 @@ func (c *conn) send(op, line string) error {
 	return nil
 }
 
+// flush sends what is in the buffer.
 func (c *conn) flush(op string) error {
+	if err := c.inStep(op); err != nil {
+		return err
+	}
 	if err := c.w.Flush(); err != nil {
 		return c.lost(op, err)
 	}
 	return nil
+}
+
+// inStep fails where the server said more than it was asked. What it says from
+// then on would be taken for the answers to other commands: for a message's, in
+// the worst case.
+func (c *conn) inStep(op string) error {
+	if c.w.Buffered() == 0 {
+		return nil
+	}
+	r, err := c.read(op)
+	switch {
+	case err != nil:
+		return err
+	case r.code == codeClosing: // which may come at any time
+		return refusal(c.server, op, r)
+	}
+	err = &Error{Server: c.server, Op: op, Text: fmt.Sprintf("the server answers what it was not asked: %d %s", r.code, r.text())}
+	c.w.Kill(err)
+	return err
 }
 
 // read reads one answer. An answer that is not SMTP ends the connection, since
@@ -226,7 +250,7 @@ func (c *conn) Bind(ctx context.Context) (release func()) {
 func (c *conn) Rest() { c.w.SetStage(wire.StageIdle) }
 
 // Usable implements [pool.Conn].
-func (c *conn) Usable() bool { return !c.closing && c.w.Err() == nil }
+func (c *conn) Usable() bool { return !c.closing && c.w.Err() == nil && c.w.Buffered() == 0 }
 
 // reset ends a transaction that failed, so that the next one can begin. The
 // connection is not used further where the server does not agree; that is no

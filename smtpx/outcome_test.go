@@ -82,6 +82,38 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// Answers that nobody asked for are not taken for those of what comes next. In
+// the worst case that would be a message, which a server seemed to have accepted
+// before it had seen a byte of it.
+func TestAnswersTooMany(t *testing.T) {
+	for _, tt := range []struct {
+		step, extra string
+		outcome     session.SendOutcome
+		text        string
+	}{
+		{mailtest.Greeting, "250 once more", session.NotSent, "EHLO: the server answers what it was not asked: 250 once more"},
+		{"MAIL", "250 once more", session.NotSent, "was not asked"},
+		{"DATA", "250 once more", session.NotSent, "message: the server answers what it was not asked: 250 once more"},
+		{"DATA", "421 4.3.2 closing down", session.NotSent, "message: 421 4.3.2 closing down"},
+		{smtptest.EndOfData, "250 once more", session.Accepted, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, &smtptest.Options{Extensions: smtptest.Without("PIPELINING")})
+			c := newClient(t, inMemory(s), withPassword(), nil)
+			s.Inject(mailtest.After(tt.step, tt.extra+"\r\n"))
+			rec, err := c.Send(t.Context(), toBob(), source(letter))
+			if rec.Outcome != tt.outcome || (err == nil) != (tt.text == "") || err != nil && !strings.Contains(err.Error(), tt.text) {
+				t.Errorf("%q behind the answer to %s: %v, %v, want %v and %q", tt.extra, tt.step, rec.Outcome, err, tt.outcome, tt.text)
+			}
+			synctest.Wait()
+			if got := len(s.Messages()) == 1; got != (tt.outcome == session.Accepted) {
+				t.Errorf("%q behind the answer to %s: the server has the message: %t", tt.extra, tt.step, got)
+			}
+			mustSend(t, c)
+		})
+	}
+}
+
 func checkOutcome(t *testing.T, rec session.Receipt, err error, want session.SendOutcome) {
 	t.Helper()
 	if rec.Outcome != want {

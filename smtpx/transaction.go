@@ -219,6 +219,9 @@ func (t *transaction) emptyMessage() error {
 
 // deliver sends the message and reads the last answer.
 func (t *transaction) deliver() (reply, error) {
+	if err := t.c.inStep(opMessage); err != nil {
+		return reply{}, err
+	}
 	t.began = true
 	s := &stuffer{w: t.c.w}
 	err := t.l.copyTo(s)
