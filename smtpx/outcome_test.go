@@ -3,8 +3,6 @@ package smtpx_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
@@ -21,65 +19,6 @@ import (
 // steps are those of a transaction on a new connection, in their order.
 func steps() []string {
 	return []string{mailtest.Greeting, "EHLO", "AUTH", "MAIL", "RCPT", "DATA", smtptest.EndOfData}
-}
-
-// Each fault at each step, and what became of the message: nothing before its
-// last byte, and nobody knows after that, unless the server says so.
-func TestOutcomes(t *testing.T) {
-	final := smtptest.EndOfData
-	tests := []struct {
-		name  string
-		fault func(step string) mailtest.Fault
-		// unknown is whether the outcome at the last step is unknown, and
-		// delivered whether the server has the message then.
-		unknown, delivered bool
-		err                error
-	}{
-		{"silence", mailtest.Silence, true, true, os.ErrDeadlineExceeded},
-		{"half a line", mailtest.Half, true, true, os.ErrDeadlineExceeded},
-		{"line lost", func(s string) mailtest.Fault { return mailtest.Drop(s, 0) }, true, true, io.ErrUnexpectedEOF},
-		{"line lost in the answer", func(s string) mailtest.Fault { return mailtest.Drop(s, 2) }, true, true, io.ErrUnexpectedEOF},
-		{"line lost and nothing done", func(s string) mailtest.Fault {
-			return mailtest.Fault{Command: s, Ignore: true, Stop: mailtest.StopClose}
-		}, true, false, io.ErrUnexpectedEOF},
-		{"421", func(s string) mailtest.Fault { return mailtest.Bye(s, "421 4.3.2 shutting down") }, false, false, nil},
-		{"450", func(s string) mailtest.Fault { return mailtest.Reply(s, "450 4.2.0 later") }, false, false, nil},
-		{"550", func(s string) mailtest.Fault { return mailtest.Reply(s, "550 5.7.1 never").Repeating(2) }, false, false, nil},
-		{"not SMTP", func(s string) mailtest.Fault { return mailtest.Before(s, "* BYE\r\n") }, true, true, nil},
-		{"an answer too many", func(s string) mailtest.Fault { return mailtest.Reply(s, "250-two\r\n551 codes") }, true, false, nil},
-	}
-	for _, tt := range tests {
-		for _, step := range steps() {
-			for _, extensions := range [][]string{nil, smtptest.Without("PIPELINING")} {
-				t.Run(fmt.Sprintf("%s at %s, PIPELINING %v", tt.name, step, extensions == nil), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						s := newServer(t, &smtptest.Options{Extensions: extensions})
-						c := newClient(t, inMemory(s), withPassword(), nil)
-						s.Inject(tt.fault(step))
-						rec, err := c.Send(t.Context(), toBob(), source(letter))
-						outcome, delivered := session.NotSent, 0
-						if step == final && tt.unknown {
-							outcome = session.SentUnknown
-						}
-						if step == final && tt.delivered {
-							delivered = 1
-						}
-						checkOutcome(t, rec, err, outcome)
-						if tt.err != nil && !errors.Is(err, tt.err) {
-							t.Errorf("Send = %v, want it to match %v", err, tt.err)
-						}
-						synctest.Wait()
-						if got := len(s.Messages()); got != delivered {
-							t.Errorf("the server has %d messages, want %d", got, delivered)
-						}
-						// The client is good for more, on whatever connection.
-						s.Heal()
-						mustSend(t, c)
-					})
-				})
-			}
-		}
-	}
 }
 
 // Answers that nobody asked for are not taken for those of what comes next. In
