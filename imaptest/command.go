@@ -131,7 +131,7 @@ func (s *session) answer(name, line string, do func(refuse bool) (reply, error))
 		_, err = s.c.WriteString(tagged(s.tag, verdict.Reply))
 	case verdict.Ignore:
 	case verdict.Expire:
-		err = s.bye("", "Session invalidated - AccessTokenExpired")
+		err = s.bye("Session invalidated - AccessTokenExpired")
 	default:
 		var r reply
 		if r, err = do(verdict.Refuse); err == nil && r.kind != "" {
@@ -167,8 +167,8 @@ func tagged(tag, lines string) string {
 var errBye = errors.New("imaptest: said BYE")
 
 // bye says BYE. It always fails.
-func (s *session) bye(code, text string) error {
-	if err := s.untagged(reply{kind: "BYE", code: code, text: text}.String()); err != nil {
+func (s *session) bye(text string) error {
+	if err := s.untagged(reply{kind: "BYE", text: text}.String()); err != nil {
 		return err
 	}
 	return errBye

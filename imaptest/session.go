@@ -120,7 +120,7 @@ func (s *session) complain(err error) {
 	default:
 		return
 	}
-	_ = s.bye("", text)
+	_ = s.bye(text)
 	_ = s.c.End()
 }
 

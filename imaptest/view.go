@@ -149,9 +149,9 @@ func (s *session) changes() (mailtest.Delta, error) {
 	f, err := s.account.FolderByID(v.id)
 	switch {
 	case err != nil:
-		return d, s.bye("", "Selected mailbox was deleted")
+		return d, s.bye("Selected mailbox was deleted")
 	case f.UIDValidity != v.validity:
-		return d, s.bye("", "UIDVALIDITY of the selected mailbox changed")
+		return d, s.bye("UIDVALIDITY of the selected mailbox changed")
 	}
 	v.name = f.Name // renamed under our feet
 	return s.account.ChangedSince(v.name, v.modSeq)
