@@ -1,0 +1,631 @@
+package imapx_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mailsession/mailsession/imaptest"
+	"github.com/mailsession/mailsession/imapx"
+	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/internal/faulttable"
+	"github.com/mailsession/mailsession/internal/wire"
+	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/secret"
+	"github.com/mailsession/mailsession/session"
+)
+
+// column is a fault of testdata/faults.txt, in its several forms; all come to the
+// same.
+type column struct {
+	name   string
+	faults func(c *trial) []mailtest.Fault
+}
+
+// lateBy is less than any bound on standing still.
+const lateBy = 9 * time.Second
+
+func columns() []column {
+	one := func(name string, fault func(command string) mailtest.Fault) column {
+		return column{name, func(c *trial) []mailtest.Fault { return []mailtest.Fault{fault(c.row.command)} }}
+	}
+	several := func(name string, fault func(command, line string) mailtest.Fault, lines ...string) column {
+		return column{name, func(c *trial) (all []mailtest.Fault) {
+			for _, line := range lines {
+				all = append(all, fault(c.row.command, line))
+			}
+			return all
+		}}
+	}
+	return []column{
+		one("silence", mailtest.Silence),
+		one("half", mailtest.Half),
+		{"cut", cuts},
+		one("cut again", func(command string) mailtest.Fault { return mailtest.Drop(command, 12).Repeating(-1) }),
+		one("bye", func(command string) mailtest.Fault { return mailtest.Bye(command, "* BYE closing down") }),
+		one("drip", func(command string) mailtest.Fault { return mailtest.Drip(command, 1, lateBy) }),
+		one("late", func(command string) mailtest.Fault { return mailtest.Delay(command, lateBy) }),
+
+		several("no", mailtest.Reply, "NO [CANNOT] not that"),
+		several("bad", mailtest.Reply, "BAD what?"),
+		several("throttled", throttled, "[THROTTLED] slow down", "[INUSE] try later", "[LIMIT] too many", "[UNAVAILABLE] wait"),
+		one("refused", mailtest.Refuse),
+		one("expired", mailtest.Expire),
+		several("noise", mailtest.Before,
+			"* X-UNHEARD-OF (1 {3}\r\nabc)\r\n", "* 99 EXISTS\r\n* VANISHED 1:9\r\n* 7 FETCH (FLAGS (\\Seen))\r\n"),
+		several("garbage", mailtest.Before, "not a response\r\n", "\r\n"),
+		several("trailer", mailtest.After, "* X-UNHEARD-OF {3}\r\nabc\r\n", "* OK [UNHEARD-OF (1 2] still here\r\n"),
+
+		one("longer", func(command string) mailtest.Fault { return mailtest.WrongSize(command, 7) }),
+		one("far longer", func(command string) mailtest.Fault { return mailtest.WrongSize(command, 1000) }),
+		one("shorter", func(command string) mailtest.Fault { return mailtest.WrongSize(command, -10) }),
+		{"expunged", func(c *trial) []mailtest.Fault { return []mailtest.Fault{mailtest.Call(c.row.command, c.expunge)} }},
+		{"expunged amid", func(c *trial) []mailtest.Fault {
+			return []mailtest.Fault{mailtest.CallAfter(c.row.command, 10, c.expunge)}
+		}},
+		{"renumbered", func(c *trial) []mailtest.Fault { return []mailtest.Fault{mailtest.Call(c.row.command, c.renumber)} }},
+	}
+}
+
+// cuts are a connection that is cut where the command was carried out, in
+// different places of the answer, and one where it was not.
+func cuts(c *trial) []mailtest.Fault {
+	command := c.row.command
+	undone := mailtest.Drop(command, 0)
+	undone.Ignore = true
+	return []mailtest.Fault{mailtest.Drop(command, 0), mailtest.Drop(command, 1), mailtest.Drop(command, 12), undone}
+}
+
+// throttled refuses for now, in the words that the occasion has for it.
+func throttled(command, words string) mailtest.Fault {
+	if command == mailtest.Greeting {
+		return mailtest.Bye(command, "* BYE "+words)
+	}
+	return mailtest.Reply(command, "NO "+words)
+}
+
+// row is a command of testdata/faults.txt and how the client is made to send it.
+type row struct {
+	name      string
+	command   string // as the server calls it
+	contains  string // in the command's line
+	operation string
+	stage     wire.Stage
+	again     bool // the operation was done once before
+	after     time.Duration
+	options   imaptest.Options
+	mechanism string
+	readOnly  bool
+}
+
+func rows() []row {
+	secured := imaptest.Options{Security: mailtest.STARTTLS}
+	withoutSASL := imaptest.Options{Capabilities: imaptest.Without("AUTH=PLAIN", "AUTH=LOGIN")}
+	withoutMove := imaptest.Options{Capabilities: imaptest.Without("MOVE")}
+	return []row{
+		{name: "TLS at once", command: mailtest.Handshake, operation: "list", stage: wire.StageHandshake, options: imaptest.Options{Security: mailtest.TLS}},
+		{name: "greeting", command: mailtest.Greeting, operation: "list", stage: wire.StageGreeting},
+		{name: "CAPABILITY", command: "CAPABILITY", operation: "list", stage: wire.StageCommand, options: imaptest.Options{QuietCapabilities: true}},
+		{name: "STARTTLS", command: "STARTTLS", operation: "list", stage: wire.StageCommand, options: secured},
+		{name: "TLS behind STARTTLS", command: mailtest.Handshake, operation: "list", stage: wire.StageHandshake, options: secured},
+		{name: "CAPABILITY under TLS", command: "CAPABILITY", operation: "list", stage: wire.StageCommand, options: secured},
+		{name: "AUTHENTICATE PLAIN", command: "AUTHENTICATE", operation: "list", stage: wire.StageAuth, mechanism: "PLAIN"},
+		{name: "AUTHENTICATE LOGIN", command: "AUTHENTICATE", operation: "list", stage: wire.StageAuth, mechanism: "LOGIN"},
+		{name: "AUTHENTICATE XOAUTH2", command: "AUTHENTICATE", operation: "list", stage: wire.StageAuth, mechanism: "XOAUTH2"},
+		{name: "AUTHENTICATE OAUTHBEARER", command: "AUTHENTICATE", operation: "list", stage: wire.StageAuth, mechanism: "OAUTHBEARER"},
+		{name: "LOGIN", command: "LOGIN", operation: "list", stage: wire.StageAuth, options: withoutSASL},
+		{name: "LIST", command: "LIST", operation: "folders", stage: wire.StageCommand},
+		{name: "SELECT", command: "SELECT", operation: "list", stage: wire.StageCommand},
+		{name: "EXAMINE", command: "EXAMINE", operation: "list", stage: wire.StageCommand, readOnly: true},
+		{name: "NOOP", command: "NOOP", operation: "list", stage: wire.StageCommand, again: true},
+		{name: "NOOP on a kept line", command: "NOOP", operation: "folders", stage: wire.StageCommand, again: true, after: time.Minute},
+		{name: "UID SEARCH", command: "UID SEARCH", operation: "list", stage: wire.StageCommand},
+		{name: "UID FETCH of headers", command: "UID FETCH", operation: "list", stage: wire.StageCommand},
+		{name: "UID FETCH of a body", command: "UID FETCH", contains: "BODY.PEEK[]", operation: "open", stage: wire.StageCommand},
+		{name: "UID SEARCH of a change", command: "UID SEARCH", operation: "flag", stage: wire.StageCommand},
+		{name: "UID STORE", command: "UID STORE", operation: "flag", stage: wire.StageCommand},
+		{name: "UID COPY", command: "UID COPY", operation: "copy", stage: wire.StageCommand},
+		{name: "UID MOVE", command: "UID MOVE", operation: "move", stage: wire.StageCommand},
+		{name: "UID STORE of a deletion", command: "UID STORE", operation: "delete", stage: wire.StageCommand},
+		{name: "UID EXPUNGE", command: "UID EXPUNGE", operation: "delete", stage: wire.StageCommand},
+		{name: "UID COPY in place of MOVE", command: "UID COPY", operation: "move", stage: wire.StageCommand, options: withoutMove},
+		{name: "UID STORE in place of MOVE", command: "UID STORE", operation: "move", stage: wire.StageCommand, options: withoutMove},
+		{name: "UID EXPUNGE in place of MOVE", command: "UID EXPUNGE", operation: "move", stage: wire.StageCommand, options: withoutMove},
+		{name: "LOGOUT", command: "LOGOUT", operation: "close", stage: wire.StageClose, again: true},
+	}
+}
+
+// stageBounds are the bounds on standing still of the clients in the table.
+func stageBounds() session.Timeouts {
+	return session.Timeouts{
+		Greeting: 11 * time.Second, Auth: 13 * time.Second, Command: 17 * time.Second, Handshake: 19 * time.Second, Close: 12 * time.Second,
+	}
+}
+
+func boundOf(s wire.Stage) time.Duration {
+	b := stageBounds()
+	return map[wire.Stage]time.Duration{
+		wire.StageGreeting: b.Greeting, wire.StageAuth: b.Auth, wire.StageCommand: b.Command,
+		wire.StageHandshake: b.Handshake, wire.StageClose: b.Close,
+	}[s]
+}
+
+// trial is one command under one fault.
+type trial struct {
+	*testing.T
+
+	row     row
+	fault   string
+	account *mailtest.Account
+	server  *imaptest.Server
+	client  session.Incoming
+	log     bytes.Buffer
+	id      session.ID // of the message that is opened or changed
+	uid     mailtest.UID
+	before  string // the state of the mailbox
+}
+
+// The messages of the inbox have the subjects "Sample 1" to "Sample 3". Since one
+// before them was removed, renumbering gives the number of each to another.
+func newTrial(t *testing.T, r row, fault string) *trial {
+	t.Helper()
+	box := mailtest.New()
+	c := &trial{T: t, row: r, fault: fault, account: box.Add(ann, password()), server: imaptest.New(box, &r.options), uid: 3}
+	c.account.AcceptTokens(func(context.Context, secret.Text) error { return nil })
+	for n := range 4 {
+		if _, err := c.account.Append("INBOX", mailtest.Sample(n), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.account.Expunge("INBOX", 1); err != nil {
+		t.Fatal(err)
+	}
+	c.before = c.state()
+	server := session.Server{
+		Host: "localhost", Port: 143, AllowPlainAuth: true, Dial: c.server.Dial, TLS: c.server.ClientTLS(), Timeouts: stageBounds(),
+		Security: map[mailtest.Security]session.Security{
+			mailtest.None: session.None, mailtest.TLS: session.TLS, mailtest.STARTTLS: session.STARTTLS,
+		}[r.options.Security],
+	}
+	setup := session.Setup{
+		Credentials: session.Credentials{User: ann, Password: password()}, ReadOnly: r.readOnly,
+		Logger: slog.New(slog.NewTextHandler(&c.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if r.mechanism != "" {
+		server.Mechanisms = []string{r.mechanism}
+	}
+	if r.mechanism == "XOAUTH2" || r.mechanism == "OAUTHBEARER" || fault == "expired" {
+		setup.Credentials = session.Credentials{User: ann, Tokens: oauth.AnyResource(&renewing{})}
+	}
+	var err error
+	if c.client, err = imapx.Backend(server, nil)(setup); err != nil {
+		t.Fatal(err)
+	}
+	f, err := c.account.Folder("INBOX")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.id = session.NewID(session.IDParts{
+		Backend: "imap", Mailbox: session.Fingerprint("localhost:143", ann), Folder: "INBOX",
+		Validity: strconv.FormatUint(uint64(f.UIDValidity), 10), Key: strconv.FormatUint(uint64(c.uid), 10),
+	})
+	return c
+}
+
+// expunge and renumber are what others do to the mailbox meanwhile.
+func (c *trial) expunge() {
+	if _, err := c.account.Expunge("INBOX", c.uid); err != nil {
+		c.Error(err)
+	}
+}
+
+func (c *trial) renumber() {
+	if err := c.account.BumpUIDValidity("INBOX"); err != nil {
+		c.Error(err)
+	}
+}
+
+// expunges reports whether the fault is that another removes the message.
+func (c *trial) expunges() bool { return strings.HasPrefix(c.fault, "expunged") }
+
+// transfers reports whether the operation puts the message into another folder.
+func (c *trial) transfers() bool { return c.row.operation == "copy" || c.row.operation == "move" }
+
+// state returns the subjects' numbers and the flags of all messages, by folder.
+func (c *trial) state() string {
+	var folders []string
+	for _, name := range []string{"INBOX", "Archive"} {
+		messages, err := c.account.Messages(name)
+		if err != nil {
+			c.Fatal(err)
+		}
+		var words []string
+		for _, m := range messages {
+			_, subject, _ := strings.Cut(m.Raw, "Subject: Sample ")
+			number, _, _ := strings.Cut(subject, "\r\n")
+			words = append(words, number+strings.Join(m.Flags, ""))
+		}
+		folders = append(folders, name+" "+strings.Join(words, " "))
+	}
+	return strings.Join(folders, ", ")
+}
+
+// list reads the summaries of the inbox.
+func (c *trial) list(ctx context.Context) error {
+	var numbers []string
+	var item error
+	for m, err := range c.client.Messages(ctx, session.Query{}) {
+		if bad, ok := errors.AsType[*session.ItemError](err); ok {
+			item = bad
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		numbers = append(numbers, strings.TrimPrefix(m.Header.Subject(), "Sample "))
+	}
+	got := strings.Join(numbers, " ")
+	if want := "3 2 1"; item == nil && got != want && (!c.expunges() || got != "3 1") {
+		c.Errorf("messages %s, want %s", got, want)
+	}
+	return item
+}
+
+func (c *trial) open(ctx context.Context) error {
+	body, err := c.client.Open(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(body)
+	if err == nil && string(text) != mailtest.Sample(2) {
+		c.Errorf("a body of %d bytes and no error, want the message's %d", len(text), len(mailtest.Sample(2)))
+	}
+	return err
+}
+
+func (c *trial) folders(ctx context.Context) error {
+	n := 0
+	for _, err := range c.client.Folders(ctx) {
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	if want := len(c.account.Folders()); n != want {
+		c.Errorf("%d folders, want %d", n, want)
+	}
+	return nil
+}
+
+// changes are the operations that change the message, with what the mailbox is
+// like then.
+func changes() map[string]struct {
+	change session.Change
+	state  string
+} {
+	type done = struct {
+		change session.Change
+		state  string
+	}
+	return map[string]done{
+		"flag":   {session.Change{Set: session.Flags{session.Flagged}}, `INBOX 1 2\Flagged 3, Archive `},
+		"copy":   {session.Change{CopyTo: session.FolderAt("Archive")}, "INBOX 1 2 3, Archive 2"},
+		"move":   {session.Change{MoveTo: session.FolderAt("Archive")}, "INBOX 1 3, Archive 2"},
+		"delete": {session.Change{Delete: true}, "INBOX 1 3, Archive "},
+	}
+}
+
+// operate does what makes the client send the row's command. Of a change it
+// returns the message's own error, and whether nobody knows what became of it.
+func (c *trial) operate(ctx context.Context) (unknown bool, err error) {
+	switch c.row.operation {
+	case "list":
+		return false, c.list(ctx)
+	case "open":
+		return false, c.open(ctx)
+	case "folders":
+		return false, c.folders(ctx)
+	case "close":
+		return false, c.client.Close()
+	}
+	results, err := c.client.Apply(ctx, changes()[c.row.operation].change, c.id)
+	if len(results) != 1 {
+		c.Fatalf("%d results for one message: %v", len(results), err)
+	}
+	r := results[0]
+	if err == nil && r.Outcome == session.DoneUnknown {
+		c.Error("nobody knows the outcome, and Apply returns no error")
+	}
+	if (r.Err == nil) != (r.Outcome == session.Done) {
+		c.Errorf("outcome %v with the error %v", r.Outcome, r.Err)
+	}
+	return r.Outcome == session.DoneUnknown, r.Err
+}
+
+// between are the states that a change in several steps passes, and the words
+// for a change that was refused there.
+func between() map[string]map[string]string {
+	return map[string]map[string]string{
+		"delete": {`INBOX 1 2\Deleted 3, Archive `: "marked"},
+		"move":   {"INBOX 1 2 3, Archive 2": "copied", `INBOX 1 2\Deleted 3, Archive 2`: "copied"},
+	}
+}
+
+// word says in the table's words what the operation came to.
+func (c *trial) word(err error, unknown bool, redialled bool) string {
+	_, auth := errors.AsType[*session.AuthError](err)
+	_, item := errors.AsType[*session.ItemError](err)
+	_, silent := errors.AsType[*wire.TimeoutError](err)
+	_, lost := errors.AsType[*backend.LostError](err)
+	switch {
+	case unknown:
+		return "unknown"
+	case err == nil && c.expunges() && c.transfers() && strings.HasSuffix(c.state(), "Archive "):
+		return "taken"
+	case err == nil && redialled:
+		return "again"
+	case err == nil:
+		return "ok"
+	case auth:
+		return "auth"
+	case between()[c.row.operation][c.state()] != "":
+		return between()[c.row.operation][c.state()]
+	case errors.Is(err, session.ErrNoFolder):
+		return "folder"
+	case errors.Is(err, session.ErrStaleID):
+		return "stale"
+	case errors.Is(err, session.ErrNoMessage):
+		return "gone"
+	case silent:
+		return "timeout"
+	case (lost || errors.Is(err, io.ErrUnexpectedEOF)) && session.Temporary(err):
+		return "lost"
+	case session.Temporary(err):
+		return "temp"
+	case item:
+		return "item"
+	}
+	return "refused"
+}
+
+// run plays one form of one fault and returns the word for it.
+func (c *trial) run(fault mailtest.Fault) string {
+	ctx := c.Context()
+	if c.row.again {
+		first := c.list
+		if c.row.operation == "folders" {
+			first = c.folders
+		}
+		if err := first(ctx); err != nil {
+			c.Fatal(err)
+		}
+		<-time.After(c.row.after)
+	}
+	fault.Contains = c.row.contains
+	c.server.Inject(fault)
+	made, _ := c.server.Connections()
+	start := time.Now()
+	unknown, err := c.operate(ctx)
+	took := time.Since(start)
+	now, _ := c.server.Connections()
+	if fault.Times >= 0 && c.server.Pending() != 0 {
+		c.Errorf("the fault was not met")
+	}
+	word := c.word(err, unknown, now > max(made, 1))
+	c.checkError(word, err)
+	c.checkTime(word, took)
+	c.checkMailbox(word)
+	c.server.Heal()
+	c.checkAfterwards()
+	return word
+}
+
+// checkError: it says where and at what, and no secret.
+func (c *trial) checkError(word string, err error) {
+	said := c.log.String()
+	if err != nil {
+		said += err.Error()
+		if !strings.Contains(err.Error(), "localhost:143") {
+			c.Errorf("the error does not name the server: %v", err)
+		}
+		if !namesOperation(err) {
+			c.Errorf("the error does not name the operation: %v", err)
+		}
+		if e, ok := errors.AsType[*session.AuthError](err); ok && e.Remedy == "" {
+			c.Errorf("the error does not say what to do: %v", err)
+		}
+	}
+	if temporary := word == "timeout" || word == "lost" || word == "temp"; err != nil && word != "unknown" && word != "marked" && session.Temporary(err) != temporary {
+		c.Errorf("Temporary(%v) = %t", err, session.Temporary(err))
+	}
+	for told, part := range map[string]string{"marked": `keep the flag \Deleted`, "copied": "the copies are there"} {
+		if word == told && !strings.Contains(err.Error(), part) {
+			c.Errorf("the error does not tell what was left behind: %v", err)
+		}
+	}
+	for _, hidden := range []string{password().Reveal(), "token-", "Sample", "Bob Example", "This is"} {
+		for _, form := range []string{hidden, base64.StdEncoding.EncodeToString([]byte(hidden))} {
+			if strings.Contains(said, form) {
+				c.Errorf("%q shows in the error or in the log: %v\n%s", hidden, err, said)
+			}
+		}
+	}
+}
+
+// namesOperation reports whether the error says what was being done.
+func namesOperation(err error) bool {
+	return slices.ContainsFunc([]string{
+		"connect", "TLS with", "greeting", "sign in", "capability", "starttls", "authenticate", "login", "list", "select INBOX",
+		"noop", "search", "fetch", "open", "apply", "store", "copy", "move", "expunge", "the greeting", "folder INBOX",
+	}, func(op string) bool {
+		return strings.Contains(err.Error(), ": "+op) || strings.HasPrefix(err.Error(), op)
+	})
+}
+
+// checkTime: no longer than the stage's bound on standing still, and no time at
+// all where the server does not wait.
+func (c *trial) checkTime(word string, took time.Duration) {
+	bound := boundOf(c.row.stage)
+	waited := word == "timeout" || word == "unknown" && c.waits()
+	switch {
+	case c.fault == "drip":
+		if took < bound {
+			c.Errorf("took %v, want longer than the bound of %v on standing still", took, bound)
+		}
+	case c.fault == "late":
+		if took != lateBy {
+			c.Errorf("took %v, want %v", took, lateBy)
+		}
+	case waited && took != bound, took > bound:
+		c.Errorf("took %v, want %v", took, bound)
+	case !c.waits() && took != 0:
+		c.Errorf("took %v, want no time at all", took)
+	}
+}
+
+// waits reports whether the fault makes the client wait for what does not come.
+func (c *trial) waits() bool {
+	return slices.Contains([]string{"silence", "half", "longer", "far longer", "shorter"}, c.fault)
+}
+
+// checkMailbox: what was done is what the caller was told.
+func (c *trial) checkMailbox(word string) {
+	got := c.state()
+	changed, change := changes()[c.row.operation]
+	allowed := []string{c.before}
+	switch {
+	case change && (word == "ok" || word == "again"):
+		allowed = []string{changed.state}
+	case change && word == "unknown":
+		allowed = append(slices.Collect(maps.Keys(between()[c.row.operation])), c.before, changed.state)
+	case change && (word == "marked" || word == "copied"):
+		allowed = slices.Collect(maps.Keys(between()[c.row.operation]))
+	}
+	if c.expunges() {
+		for i := range allowed {
+			allowed[i] = strings.NewReplacer("INBOX 1 2 3", "INBOX 1 3", `INBOX 1 2\Flagged 3`, "INBOX 1 3").Replace(allowed[i])
+		}
+	}
+	if !slices.Contains(allowed, got) {
+		c.Errorf("the mailbox is %q after %q, want %q", got, word, allowed)
+	}
+}
+
+// checkAfterwards: the client works, and leaves nothing behind.
+func (c *trial) checkAfterwards() {
+	if c.row.operation != "close" {
+		for m, err := range c.client.Messages(c.Context(), session.Query{}) {
+			if err != nil {
+				c.Errorf("afterwards the client does not work: %v", err)
+			} else if m.Header.Subject() == "" {
+				c.Errorf("afterwards a message has no subject")
+			}
+		}
+		if _, open := c.server.Connections(); open > imapx.DefaultMaxConnections {
+			c.Errorf("%d connections are open, want at most %d", open, imapx.DefaultMaxConnections)
+		}
+		if err := c.client.Close(); err != nil {
+			c.Error(err)
+		}
+	}
+	<-time.After(time.Minute) // a server that is slow notices late
+	synctest.Wait()
+	if _, open := c.server.Connections(); open != 0 {
+		c.Errorf("%d connections are open after Close, want none", open)
+	}
+	if err := c.server.Close(); err != nil {
+		c.Error(err)
+	}
+}
+
+// TestFaultTable holds the client to testdata/faults.txt: each command under each
+// fault.
+func TestFaultTable(t *testing.T) {
+	text, err := os.ReadFile("testdata/faults.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := faulttable.Parse(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkComplete(t, table)
+	said := map[string]bool{}
+	for _, r := range rows() {
+		for _, col := range columns() {
+			want, can := table.Cell(r.name, col.name)
+			if !can {
+				continue
+			}
+			for i := range col.faults(&trial{row: r}) {
+				t.Run(fmt.Sprintf("%s/%s/%d", r.name, col.name, i), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						c := newTrial(t, r, col.name)
+						if got := c.run(col.faults(c)[i]); got != want {
+							t.Errorf("it comes to %q, the table says %q", got, want)
+						}
+						for _, command := range c.server.Commands() {
+							said[command.Name] = true
+						}
+					})
+				})
+			}
+		}
+	}
+	checkSaidAll(t, said)
+}
+
+// checkComplete: the table has the rows and columns of this test, and the columns
+// are all that a fake server can do wrong.
+func checkComplete(t *testing.T, table *faulttable.Table) {
+	t.Helper()
+	var commands, faults []string
+	for _, r := range rows() {
+		commands = append(commands, r.name)
+	}
+	for _, col := range columns() {
+		faults = append(faults, col.name)
+	}
+	if !slices.Equal(table.Commands, commands) {
+		t.Errorf("the table is about the commands %q, the test about %q", table.Commands, commands)
+	}
+	if !slices.Equal(table.Faults, faults) {
+		t.Errorf("the table is about the faults %q, the test about %q", table.Faults, faults)
+	}
+	unused, err := faulttable.Unused("../mailtest/fault.go", "Fault", "mailtest", "faulttable_test.go")
+	if err != nil || len(unused) > 0 {
+		t.Errorf("the faults %q are in no column; %v", unused, err)
+	}
+}
+
+// checkSaidAll: every command that the client said has a row, and was said for
+// every row.
+func checkSaidAll(t *testing.T, said map[string]bool) {
+	t.Helper()
+	stated := map[string]bool{}
+	for _, r := range rows() {
+		stated[r.command] = true
+		if r.command != mailtest.Greeting && r.command != mailtest.Handshake && !said[r.command] {
+			t.Errorf("the client did not say %s", r.command)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		if !stated[name] {
+			t.Errorf("the client says %s, for which the table has no row", name)
+		}
+	}
+}
