@@ -182,20 +182,25 @@ func (c *classifier) introduction(i int) (n int, history bool) {
 	if n := c.headerBlock(from); n > 0 {
 		return from - i + n, !c.markedNext(from + n)
 	}
-	n, dated := c.attribution(i)
+	n, line := c.attribution(i)
 	if n == 0 {
 		return 0, false
 	}
 	next := c.nextLine(i + n)
+	quoted := next < len(c.lines) && (c.isMarked(next) || c.kinds[next] == PassageQuoted)
+	begins := i == 0 || isBlank(c.lines[i-1]) || c.kinds[i-1] != PassageWritten
 	switch {
-	case next < len(c.lines) && c.isMarked(next):
-		return n, false
-	case next < len(c.lines) && c.kinds[next] == PassageQuoted:
-		return n, false // by the name of an element
-	case dated && c.marked[i] == 0 && next < len(c.lines) && (i == 0 || isBlank(c.lines[i-1]) || c.kinds[i-1] != PassageWritten):
-		return n, true
+	case quoted:
+		history = false
+	case c.marked[i] == 0 && begins && next < len(c.lines):
+		history = true
+	default:
+		return 0, false
 	}
-	return 0, false
+	if history && !isDatedAttribution(line) || !history && !isAttribution(line) || n > 1 && !c.wraps(i, n) {
+		return 0, false
+	}
+	return n, history
 }
 
 // nextLine returns the index of the first line from i on that is not empty.
@@ -252,19 +257,21 @@ func isBlank(line string) bool { return strings.TrimSpace(line) == "" }
 const maxHeaderBlock = 24
 
 // headerBlock returns how many lines from i on are a block of From, Sent or
-// Date, and To or Subject.
+// Date, and Subject.
 func (c *classifier) headerBlock(i int) int {
 	if i >= len(c.lines) || headerKey(c.lines[i]) != keyFrom {
 		return 0
 	}
-	var date, rest bool
+	var date, subject bool
 	end := 0
 	for j := i + 1; j < len(c.lines) && j < i+maxHeaderBlock; j++ {
 		switch headerKey(c.lines[j]) {
 		case keyDate:
 			date, end = true, j+1
+		case keySubject:
+			subject, end = true, j+1
 		case keyRest:
-			rest, end = true, j+1
+			end = j + 1
 		case keyFrom:
 			return 0
 		case keyNone:
@@ -274,7 +281,7 @@ func (c *classifier) headerBlock(i int) int {
 			}
 		}
 	}
-	if date && rest {
+	if date && subject {
 		return end - i
 	}
 	return 0

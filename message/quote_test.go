@@ -70,6 +70,7 @@ func TestQuotesAreToldFromWhatIsWritten(t *testing.T) {
 		"w|On the other hand, yes.\nq|On 3 May 2026 10:00 Ann wrote:\nq|> Are you coming?\n",
 		"w|As I wrote on 3 May 2026 at 10:00:\nw|\nw|we meet at ten.\n",
 		"w|Peter wrote:\nw|a fine book.\n",
+		"w|From: London\nw|To: Paris\nw|Date: 3 May 2026 at 10:00\nw|\nw|Shall I buy the ticket?\n",
 		"w|From: here\nw|To: there\nw|it is a long way.\n",
 		"w|one\nw|--\nw|two\nw|3\nw|4\nw|5\nw|6\nw|7\nw|8\nw|9\nw|10\n",
 		"w|>From here on it is text.\nw|x\n",

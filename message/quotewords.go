@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // The kinds of lines in the block that Outlook writes above a quote.
@@ -14,6 +13,7 @@ const (
 	keyNone headerLine = iota
 	keyFrom
 	keyDate
+	keySubject
 	keyRest
 )
 
@@ -25,9 +25,10 @@ const maxLine = 1000
 // Russian, Ukrainian, Turkish, Hungarian, Romanian, Greek, Chinese, Japanese,
 // Korean.
 const (
-	fromWords = "|from|von|de|desde|da|van|från|fra|lähettäjä|od|от|від|gönderen|kimden|feladó|de la|από|发件人|寄件者|差出人|送信者|보낸 사람|보낸사람|expéditeur|remitente|mittente|remetente|afzender|"
-	dateWords = "|sent|date|gesendet|datum|envoyé|enviado|enviada|enviado el|enviada em|enviado em|fecha|inviato|data|verzonden|skickat|skickades|sendt|dato|lähetetty|päivämäärä|päiväys|wysłano|wysłane|odesláno|отправлено|дата|надіслано|gönderilme tarihi|tarih|elküldve|dátum|trimis|στάλθηκε|发送时间|日期|传送时间|寄件日期|送信日時|日時|日付|보낸 날짜|날짜|" //nolint:lll // a list
-	restWords = "|to|an|à|para|a|aan|till|til|vastaanottaja|kenelle|do|komu|кому|kime|alıcı|címzett|către|προς|收件人|宛先|받는 사람|받는사람|destinataire|destinatario|cc|kopie|kopia|kopi|kopio|dw|копия|копія|抄送|참조|subject|betreff|objet|asunto|oggetto|assunto|onderwerp|ämne|emne|aihe|temat|předmět|тема|konu|tárgy|subiect|θέμα|主题|主旨|件名|제목|"    //nolint:lll // a list
+	fromWords    = "|from|von|de|desde|da|van|från|fra|lähettäjä|od|от|від|gönderen|kimden|feladó|de la|από|发件人|寄件者|差出人|送信者|보낸 사람|보낸사람|expéditeur|remitente|mittente|remetente|afzender|"
+	dateWords    = "|sent|date|gesendet|datum|envoyé|enviado|enviada|enviado el|enviada em|enviado em|fecha|inviato|data|verzonden|skickat|skickades|sendt|dato|lähetetty|päivämäärä|päiväys|wysłano|wysłane|odesláno|отправлено|дата|надіслано|gönderilme tarihi|tarih|elküldve|dátum|trimis|στάλθηκε|发送时间|日期|传送时间|寄件日期|送信日時|日時|日付|보낸 날짜|날짜|" //nolint:lll // a list
+	restWords    = "|to|an|à|para|a|aan|till|til|vastaanottaja|kenelle|do|komu|кому|kime|alıcı|címzett|către|προς|收件人|宛先|받는 사람|받는사람|destinataire|destinatario|cc|kopie|kopia|kopi|kopio|dw|копия|копія|抄送|참조|"
+	subjectWords = "|subject|betreff|objet|asunto|oggetto|assunto|onderwerp|ämne|emne|aihe|temat|předmět|тема|konu|tárgy|subiect|θέμα|主题|主旨|件名|제목|" //nolint:lll // a list
 )
 
 // headerKey tells by its first word what a line such as "Von: Ann" is.
@@ -49,6 +50,8 @@ func headerKey(line string) headerLine {
 		return keyFrom
 	case strings.Contains(dateWords, key):
 		return keyDate
+	case strings.Contains(subjectWords, key):
+		return keySubject
 	case strings.Contains(restWords, key):
 		return keyRest
 	}
@@ -74,31 +77,26 @@ func isSeparator(line string) bool {
 const maxAttribution = 4
 
 // attribution returns how many lines from i on say who wrote what follows, and
-// whether they say when.
-func (c *classifier) attribution(i int) (n int, dated bool) {
-	var joined string
+// these lines in one; or 0. It looks only at their shape.
+func (c *classifier) attribution(i int) (n int, joined string) {
 	for n = 1; n <= maxAttribution && i+n <= len(c.lines); n++ {
 		line := strings.TrimSpace(c.lines[i+n-1])
 		if line == "" || len(joined)+len(line) > maxLine || c.isMarked(i+n-1) || c.kinds[i+n-1] != PassageWritten {
-			return 0, false
+			return 0, ""
 		}
 		joined = strings.TrimSpace(joined + " " + line)
 		if strings.HasSuffix(line, ":") || strings.HasSuffix(line, "：") {
-			ok, dated := isAttribution(joined)
-			if !ok || n > 1 && !c.wraps(i, n) {
-				return 0, false
-			}
-			return n, dated
+			return n, joined
 		}
 	}
-	return 0, false
+	return 0, ""
 }
 
 // wraps reports whether a line is the beginning of an attribution of n lines, and
 // not the end of the text before one.
 func (c *classifier) wraps(i, n int) bool {
 	rest := strings.Join(c.lines[i+1:i+n], " ")
-	if _, dated := isAttribution(strings.TrimSpace(rest)); dated {
+	if isDatedAttribution(strings.TrimSpace(rest)) {
 		return false
 	}
 	first := strings.ToLower(strings.TrimSpace(c.lines[i]))
@@ -111,34 +109,66 @@ func isRule(line string) bool {
 	return len(line) >= 3 && (strings.Trim(line, "_") == "" || strings.Trim(line, "-") == "")
 }
 
-// The words of attributions, in lower case.
+// wroteWord returns whether a word is a form of "write" that attributions have.
+func wroteWord(word string) bool {
+	switch word {
+	case "wrote", "writes", "said",
+		"schrieb", "schreibt", "geschrieben",
+		"écrit", "escribió", "escribio", "escribe", "escreveu", "scritto", "scrive", "scris",
+		"schreef", "geschreven", "skrev", "skriver", "kirjoitti",
+		"napisał", "napisała", "pisze", "napsal", "napsala", "píše",
+		"написал", "написала", "пишет", "писал", "писала", "написав", "пише",
+		"yazdı", "írta", "έγραψε", "viết":
+		return true
+	}
+	return false
+}
+
+// wrotePhrases are the same in languages that do not set words apart.
+const wrotePhrases = "写道|寫道|写到|のメール|書きました|님이 작성|작성:|님이 쓴"
+
+// saysWrote reports whether a line in lower case says that somebody wrote.
+func saysWrote(line string) bool {
+	for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		if wroteWord(word) {
+			return true
+		}
+	}
+	for phrase := range strings.SplitSeq(wrotePhrases, "|") {
+		if strings.Contains(line, phrase) {
+			return true
+		}
+	}
+	return false
+}
+
+// How attributions begin that say when, and how they say it.
 var (
-	wroteWord = regexp.MustCompile(`(?:^|[ ,>")\]])(?:wrote|writes|said|schrieb|schreibt|geschrieben|a écrit|écrit|a écrit|escribió|escribio|escribe|escreveu|ha scritto|scrive|schreef|het volgende geschreven|skrev|skriver|kirjoitti|napisał|napisała|napisał\(a\)|pisze|napsal|napsala|napsal\(a\)|píše|написал|написала|написал\(а\)|пишет|писал|писала|написав|пише|yazdı|írta|ezt írta|a scris|έγραψε|đã viết)(?:[ ,:]|$)|写道|寫道|写到|のメール|さんは書きました|書きました|님이 작성|작성:|님이 쓴`) //nolint:lll // a list
-	opening   = regexp.MustCompile(`^(?:on|am|le|el|em|no dia|il|il giorno|in data|op|den|pe|ke|ti|to|ma|la|su|w dniu|dnia|dne|v|в|at|on the|quoting|vào|tarihinde)[ .,]|^\p{L}{2,4}\.?,? \d|^\d`)                                                                                                                                                                                                                                                                             //nolint:lll // a list
-	yearWord  = regexp.MustCompile(`\b(?:19|20)\d\d(?:\b|年|년)|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b`)
-	timeWord  = regexp.MustCompile(`\b\d{1,2}[:.h]\d\d\b`)
+	opening  = regexp.MustCompile(`^(?:on|am|le|el|em|no dia|il|il giorno|in data|op|den|w dniu|dnia|dne|в|vào)[ .,]|^\p{L}{2,4}\.?,? \d|^\d`)
+	yearWord = regexp.MustCompile(`\b(?:19|20)\d\d(?:\b|年|년)|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b`)
+	timeWord = regexp.MustCompile(`\b\d{1,2}[:.h]\d\d\b`)
 )
 
 // isAttribution reports whether a line that ends in a colon says who wrote what
-// follows, and whether it says when.
-func isAttribution(line string) (ok, dated bool) {
+// follows.
+func isAttribution(line string) bool {
 	line = strings.ToLower(line)
-	wrote := wroteWord.MatchString(line)
-	address := strings.Contains(line, "@")
-	if !wrote && !address {
-		return false, false
+	if saysWrote(line) {
+		return true
 	}
-	day, hour := yearWord.MatchString(line), timeWord.MatchString(line)
-	if !wrote {
-		// In some languages Gmail names only the time and the address.
-		if !day || !hour || !strings.HasSuffix(strings.TrimRight(line, ":："), ">") {
-			return false, false
-		}
-		return true, true
-	}
-	first, _ := utf8.DecodeRuneInString(line)
-	begins := opening.MatchString(line) || unicode.IsDigit(first) || address
-	return true, day && hour && begins
+	// In some languages Gmail names only the time and the address.
+	return strings.HasSuffix(strings.TrimRight(line, ":："), ">") && strings.Contains(line, "@") && saysWhen(line)
+}
+
+// isDatedAttribution reports whether a line does that and says when.
+func isDatedAttribution(line string) bool {
+	return strings.ContainsAny(line, "0123456789") && isAttribution(line) && saysWhen(strings.ToLower(line))
+}
+
+// saysWhen reports whether a line in lower case has a date and a time, where an
+// attribution has them.
+func saysWhen(line string) bool {
+	return (strings.Contains(line, "@") || opening.MatchString(line)) && yearWord.MatchString(line) && timeWord.MatchString(line)
 }
 
 // phoneSignatures are what the lines begin with that phones add.
