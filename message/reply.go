@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // ErrNoReplyAddress tells that a message names nobody whom an answer could go
@@ -129,37 +128,12 @@ func references(h Header, id string) []string {
 // what answers begin with.
 func replySubject(s string) string {
 	for {
-		rest, ok := cutReply(s)
+		rest, ok := cutPrefix(s, replyPrefixes)
 		if !ok {
 			return strings.TrimRight("Re: "+s, " ")
 		}
 		s = rest
 	}
-}
-
-// replyPrefixes are what mail programs put before the subject of an answer, in
-// lower case and between spaces: English, German, Scandinavian, Dutch, Finnish,
-// Italian, French, Polish, Turkish, Welsh, Portuguese, Greek, Hebrew, Chinese.
-// Those that subjects begin with on their own account, such as "Ref:", are not
-// among them.
-const replyPrefixes = " re aw antwort sv antw vs rif rép odp ynt atb res απ σχετ השב תשובה 回复 答复 回覆 答覆 "
-
-// cutReply returns s without a reply prefix such as "Re:", "AW :" or "Re[2]:".
-func cutReply(s string) (string, bool) {
-	s = strings.TrimSpace(s)
-	i := strings.IndexAny(s, ":：")
-	if i <= 0 || i > 20 {
-		return s, false
-	}
-	prefix := strings.ToLower(strings.TrimSpace(s[:i]))
-	if j := strings.IndexAny(prefix, "[(^"); j > 0 && strings.Trim(prefix[j:], "[]()^0123456789") == "" {
-		prefix = strings.TrimSpace(prefix[:j])
-	}
-	if prefix == "" || strings.Contains(prefix, " ") || !strings.Contains(replyPrefixes, " "+prefix+" ") {
-		return s, false
-	}
-	_, colon := utf8.DecodeRuneInString(s[i:])
-	return strings.TrimSpace(s[i+colon:]), true
 }
 
 // replyText returns the text of an answer with the quoted text below it.
