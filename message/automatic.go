@@ -2,6 +2,7 @@ package message
 
 import (
 	"net/mail"
+	"slices"
 	"strings"
 )
 
@@ -247,15 +248,11 @@ func (h Header) loopSignal(o *AnswerOptions) (Signal, string) {
 	if o.Answered == nil {
 		return "", ""
 	}
-	for _, id := range h.InReplyTo() {
-		if o.Answered(id) {
-			return SignalLoop, "In-Reply-To"
-		}
+	if slices.ContainsFunc(h.InReplyTo(), o.Answered) {
+		return SignalLoop, "In-Reply-To"
 	}
-	for _, id := range h.References() {
-		if o.Answered(id) {
-			return SignalLoop, "References"
-		}
+	if slices.ContainsFunc(h.References(), o.Answered) {
+		return SignalLoop, "References"
 	}
 	return "", ""
 }

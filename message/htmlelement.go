@@ -1,6 +1,7 @@
 package message
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,8 +14,9 @@ func isVoid(name atom.Atom) bool {
 	case atom.Area, atom.Base, atom.Basefont, atom.Bgsound, atom.Br, atom.Col, atom.Embed, atom.Frame, atom.Hr, atom.Img,
 		atom.Input, atom.Link, atom.Meta, atom.Param, atom.Source, atom.Track, atom.Wbr:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // isUnread reports whether what is inside of such an element is not for
@@ -24,8 +26,9 @@ func isUnread(name atom.Atom) bool {
 	case atom.Head, atom.Script, atom.Style, atom.Title, atom.Template, atom.Svg, atom.Iframe, atom.Noembed, atom.Noframes,
 		atom.Select, atom.Datalist, atom.Audio, atom.Video, atom.Canvas, atom.Map:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // isBlock reports whether an element begins and ends lines.
@@ -37,8 +40,9 @@ func isBlock(name atom.Atom) bool {
 		atom.Menu, atom.Nav, atom.Ol, atom.P, atom.Plaintext, atom.Pre, atom.Section, atom.Summary, atom.Table, atom.Textarea,
 		atom.Tr, atom.Ul, atom.Xmp:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // isCell reports whether an element is a cell of a table.
@@ -49,8 +53,9 @@ func isTablePart(name atom.Atom) bool {
 	switch name {
 	case atom.Td, atom.Th, atom.Tr, atom.Tbody, atom.Thead, atom.Tfoot, atom.Table:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // gapAround returns how many line breaks there are around an element: none, one
@@ -70,11 +75,12 @@ func (r *htmlReader) gapAround(name atom.Atom, a *htmlAttributes) int {
 			return 2
 		}
 		return 1
+	default:
+		if isBlock(name) {
+			return 1
+		}
+		return 0
 	}
-	if isBlock(name) {
-		return 1
-	}
-	return 0
 }
 
 // beginItem begins an item of a list.
@@ -204,10 +210,8 @@ func hasClass(class string, names ...string) bool {
 		return false
 	}
 	for c := range strings.FieldsSeq(class) {
-		for _, n := range names {
-			if c == n {
-				return true
-			}
+		if slices.Contains(names, c) {
+			return true
 		}
 	}
 	return false

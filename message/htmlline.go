@@ -98,10 +98,10 @@ func (w *lineWriter) endRow() { w.cell, w.tabs = false, 0 }
 func (w *lineWriter) write(text []byte, style lineStyle) {
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
-		switch {
-		case r == ' ' || r == '\t' || r == '\n' || r == '\r' || r == '\f':
+		switch r {
+		case ' ', '\t', '\n', '\r', '\f':
 			w.soft = true
-		case r == '\u00a0':
+		case '\u00a0':
 			w.noBreakSpace()
 		default:
 			w.rune(r, style)

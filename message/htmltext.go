@@ -1,6 +1,7 @@
 package message
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -229,6 +230,7 @@ func (r *htmlReader) enter(name atom.Atom, a *htmlAttributes) {
 		r.beginItem(a)
 	case atom.Dd:
 		r.state.indent += 2
+	default:
 	}
 	kind, rest := quoteContainer(name, a)
 	r.rest = r.rest || rest && !r.state.hidden
@@ -250,8 +252,8 @@ func (r *htmlReader) endTag(name atom.Atom) {
 		r.over--
 		return
 	}
-	for i := len(r.open) - 1; i >= 0; i-- {
-		switch inner := r.open[i].name; {
+	for i, e := range slices.Backward(r.open) {
+		switch inner := e.name; {
 		case inner == name:
 			r.popTo(i)
 			return
@@ -328,16 +330,13 @@ func (r *htmlReader) closeImplied(name atom.Atom) {
 // closeWithin closes the innermost element named one or other, if none of the
 // outer ones is further in.
 func (r *htmlReader) closeWithin(one, other atom.Atom, outer ...atom.Atom) {
-	for i := len(r.open) - 1; i >= 0; i-- {
-		name := r.open[i].name
-		if name == one || name == other {
+	for i, e := range slices.Backward(r.open) {
+		if e.name == one || e.name == other {
 			r.popTo(i)
 			return
 		}
-		for _, o := range outer {
-			if name == o {
-				return
-			}
+		if slices.Contains(outer, e.name) {
+			return
 		}
 	}
 }

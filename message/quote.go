@@ -1,6 +1,7 @@
 package message
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -156,7 +157,7 @@ func (c *classifier) isMarked(i int) bool {
 	marked := func(i int) bool {
 		return i >= 0 && i < len(c.lines) && strings.HasPrefix(strings.TrimLeft(c.lines[i], " \t"), ">")
 	}
-	if marked(i) && strings.HasPrefix(c.lines[i], ">From ") {
+	if marked(i) && strings.HasPrefix(strings.TrimLeft(c.lines[i], ">"), "From ") {
 		return marked(i-1) || marked(i+1)
 	}
 	return marked(i)
@@ -233,12 +234,12 @@ const maxSignature = 8
 // signatures finds signatures in what is written.
 func (c *classifier) signatures() {
 	end, lines := len(c.lines), 0 // of a written passage, from its end
-	for i := len(c.lines) - 1; i >= 0; i-- {
+	for i, line := range slices.Backward(c.lines) {
 		if c.kinds[i] != PassageWritten {
 			end, lines = i, 0
 			continue
 		}
-		line := strings.TrimRight(c.lines[i], "\r\n")
+		line = strings.TrimRight(line, "\r\n")
 		switch {
 		case line == "-- ", line == "--" && lines > 0 && lines <= maxSignature, lines == 0 && isPhoneSignature(line):
 			c.fill(i, end, PassageSignature)

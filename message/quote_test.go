@@ -73,7 +73,7 @@ func TestQuotesAreToldFromWhatIsWritten(t *testing.T) {
 		"w|From: London\nw|To: Paris\nw|Date: 3 May 2026 at 10:00\nw|\nw|Shall I buy the ticket?\n",
 		"w|From: here\nw|To: there\nw|it is a long way.\n",
 		"w|one\nw|--\nw|two\nw|3\nw|4\nw|5\nw|6\nw|7\nw|8\nw|9\nw|10\n",
-		"w|>From here on it is text.\nw|x\n",
+		"w|>From here on it is text.\nw|x\nw|>>From there, too.\n",
 		"w|-----\nw|Original message of mine\n",
 		"w|Sent from my desk:\nw|a letter.\n",
 	} {

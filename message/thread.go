@@ -147,7 +147,7 @@ func (t *threader) adopt(parent, child int32) {
 func (t *threader) link() {
 	order := make([]int32, len(t.entries))
 	for i := range order {
-		order[i] = int32(i) //nolint:gosec // G115: see add
+		order[i] = int32(i)
 	}
 	slices.SortFunc(order, func(a, b int32) int {
 		return cmp.Or(t.entries[a].Date.Compare(t.entries[b].Date), cmp.Compare(a, b))
@@ -206,7 +206,7 @@ func (t *threader) above() []int32 {
 	known := make([]bool, len(t.nodes))
 	var way []int32
 	for i := range t.nodes {
-		n := int32(i) //nolint:gosec // G115: see add
+		n := int32(i)
 		for !known[n] {
 			known[n] = true
 			way = append(way, n)
