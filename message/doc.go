@@ -17,6 +17,26 @@
 // subjects and addresses are one line without control characters. It is not
 // safe to believe. A sender can write any name, address, file name and HTML.
 //
+// # Text for people
+//
+// [Message.ReadableText] is what a person reads, from HTML by [HTMLText] where
+// there is no plain text. [Message.NewText] is what the author of a reply added,
+// and [Message.Passages] tells that apart from quotes and the signature.
+//
+// # Files
+//
+// [Attachment.FileName] is a name to save an attachment under, and [FileNames]
+// keeps two of them from being the same. [Attachment.Kind] tells winmail.dat
+// (TNEF), calendar objects and messages from other files. They are given whole:
+// TNEF is not unpacked, since no Go library for it is kept up, and what a
+// calendar object means is for a calendar library, which iCalendar has several
+// of; only what it asks for is read, by [Attachment.CalendarMethod].
+//
+// # Conversations
+//
+// [Threads] puts messages together by References, In-Reply-To and subject.
+// [Header.MayAnswer] is to be asked before a program answers a message.
+//
 // # Writing
 //
 // A [Draft] becomes the bytes of a message by [Draft.Source]; [Reply] makes the

@@ -40,7 +40,8 @@ type htmlReader struct {
 	links bool // show the addresses of links
 	state htmlState
 	open  []openElement
-	over  int // elements open beyond maxOpen
+	names []atom.Atom // of open, to be looked through
+	over  int         // elements open beyond maxOpen
 	lists []htmlList
 	rest  bool // all that follows is history
 }
@@ -210,7 +211,7 @@ func (r *htmlReader) push(name atom.Atom, a *htmlAttributes) {
 	case name == atom.A && r.links:
 		e.href = linkAddress(a.href)
 	}
-	r.open = append(r.open, e)
+	r.open, r.names = append(r.open, e), append(r.names, name)
 	r.enter(name, a)
 }
 
@@ -252,8 +253,8 @@ func (r *htmlReader) endTag(name atom.Atom) {
 		r.over--
 		return
 	}
-	for i, e := range slices.Backward(r.open) {
-		switch inner := e.name; {
+	for i, inner := range slices.Backward(r.names) {
+		switch {
 		case inner == name:
 			r.popTo(i)
 			return
@@ -268,7 +269,7 @@ func (r *htmlReader) endTag(name atom.Atom) {
 func (r *htmlReader) popTo(n int) {
 	for len(r.open) > n {
 		e := r.open[len(r.open)-1]
-		r.open = r.open[:len(r.open)-1]
+		r.open, r.names = r.open[:len(r.open)-1], r.names[:len(r.open)-1]
 		r.state = e.outer
 		if (e.name == atom.Ul || e.name == atom.Ol) && len(r.lists) > 0 {
 			r.lists = r.lists[:len(r.lists)-1]
@@ -330,12 +331,12 @@ func (r *htmlReader) closeImplied(name atom.Atom) {
 // closeWithin closes the innermost element named one or other, if none of the
 // outer ones is further in.
 func (r *htmlReader) closeWithin(one, other atom.Atom, outer ...atom.Atom) {
-	for i, e := range slices.Backward(r.open) {
-		if e.name == one || e.name == other {
+	for i, name := range slices.Backward(r.names) {
+		if name == one || name == other {
 			r.popTo(i)
 			return
 		}
-		if slices.Contains(outer, e.name) {
+		if slices.Contains(outer, name) {
 			return
 		}
 	}

@@ -28,7 +28,7 @@ const (
 	KindMessage AttachmentKind = "message"
 )
 
-// tnefSignature is what a TNEF stream begins with ([MS-OXTNEF] section 2.1.3.1).
+// tnefSignature is what a TNEF stream begins with ([MS-OXTNEF] section 2.1).
 const tnefSignature = "\x78\x9f\x3e\x22"
 
 // Kind returns what kind of attachment it is, by its media type; where that is
