@@ -65,6 +65,7 @@ func TestHTMLIsReadAsPeopleSeeIt(t *testing.T) {
 		{"a signature", "text<div>-- <br>Ann</div>", "text\n-- \nAnn\n"},
 		{"a rule", "a<hr>b", "a\n---\nb\n"},
 		{"end tags that do not belong", "</td></p>a</table></div>b</li><td>c", "abc\n"},
+		{"an end tag in a table of what is around it", "<blockquote>a<table></blockquote><tr><td>b</td></tr></table>c</blockquote>d", "> a\n> b\n> c\n\nd\n"},
 		{"a cell closed through what is in it", "<table><tr><td><span style='display:none'>x</td><td>y</td></tr></table>z", "y\nz\n"},
 	} {
 		if got := message.HTMLText(test.html); got != test.want {
@@ -158,6 +159,7 @@ func TestHostileHTMLGivesBoundedText(t *testing.T) {
 }
 
 func TestTextComesFromThePartThatSaysIt(t *testing.T) {
+	half := strings.Repeat("The whole message is here. ", 10)
 	long := "<p>" + strings.Repeat("The whole message is here. ", 20) + "</p>"
 	for _, test := range []struct{ name, text, html, want string }{
 		{"plain text alone", "a\n", "", "a\n"},
@@ -165,6 +167,7 @@ func TestTextComesFromThePartThatSaysIt(t *testing.T) {
 		{"both", "a\n", "<b>a</b><br>b", "a\n"},
 		{"neither", "", "", ""},
 		{"a footer of a list", "To leave, write to list-leave@example.com.\n", long, message.HTMLText(long) + "\nTo leave, write to list-leave@example.com.\n"},
+		{"HTML with more around it", half, long, half},
 		{"a beginning", "The whole message\n", long, message.HTMLText(long)},
 	} {
 		m := &message.Message{Text: test.text, HTML: test.html}

@@ -69,6 +69,7 @@ func TestQuotesAreToldFromWhatIsWritten(t *testing.T) {
 		"w|Yes.\nq|Ann wrote:\nq|> Are you coming?\n",
 		"w|On the other hand, yes.\nq|On 3 May 2026 10:00 Ann wrote:\nq|> Are you coming?\n",
 		"w|As I wrote on 3 May 2026 at 10:00:\nw|\nw|we meet at ten.\n",
+		"w|On 3 May 2026 at 10:00, Ann wrote:\nw|\nw|what is below.\nq|> one\nw|two\n",
 		"w|Peter wrote:\nw|a fine book.\n",
 		"w|From: London\nw|To: Paris\nw|Date: 3 May 2026 at 10:00\nw|\nw|Shall I buy the ticket?\n",
 		"w|From: here\nw|To: there\nw|it is a long way.\n",

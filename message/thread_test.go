@@ -113,6 +113,7 @@ func TestConversationsArePutTogether(t *testing.T) {
 		{"one identifier twice", []string{"a", "a", "b a"}, "0(2) 1"},
 		{"no identifiers", []string{"-", "- a", "a"}, "0 2(1)"},
 		{"one's own word counts", []string{"x a b c", "c a", "a", "b a"}, "2(1(0) 3)"},
+		{"one's own word counts in another thread", []string{"x a b c", "c d", "d", "b"}, "2(1(0)) 3"},
 		{"subjects", []string{"a | Hello", "b | Re: hello", "c | AW: Hello"}, "0(1 2)"},
 		{"the answer is older", []string{"b | Re: Hello", "a | Hello"}, "1(0)"},
 		{"two origins of one subject", []string{"a | Hello", "b | Hello", "c | Re: Hello"}, "?(0 1 2)"},
