@@ -122,6 +122,38 @@ func TestAttributionsAreKnownInManyLanguages(t *testing.T) {
 	}
 }
 
+// TestOutlooksBlocksAreKnownInManyLanguages reads the block of fields that
+// Outlook writes above a message, and the line of dashes of older programs.
+func TestOutlooksBlocksAreKnownInManyLanguages(t *testing.T) {
+	for _, words := range []string{
+		"From Sent To Subject", "Von Gesendet An Betreff", "De Envoyé À Objet", "De Enviado Para Asunto", "Da Inviato A Oggetto",
+		"De Enviado Para Assunto", "Van Verzonden Aan Onderwerp", "Från Skickat Till Ämne", "Fra Sendt Til Emne",
+		"Lähettäjä Lähetetty Vastaanottaja Aihe", "Od Wysłano Do Temat", "Od Odesláno Komu Předmět", "От Отправлено Кому Тема",
+		"Від Надіслано Кому Тема", "Kimden Gönderilme_tarihi Kime Konu", "发件人 发送时间 收件人 主题", "差出人 送信日時 宛先 件名", "보낸_사람 날짜 받는_사람 제목",
+	} {
+		var block strings.Builder
+		for word := range strings.FieldsSeq(words) {
+			block.WriteString(strings.ReplaceAll(word, "_", " ") + ": x\n")
+		}
+		text := "Answer.\n\n" + block.String() + "\nOld\n"
+		if got := message.NewText(text); got != "Answer." {
+			t.Errorf("NewText(%q) = %q, want the answer alone", text, got)
+		}
+	}
+	for _, line := range []string{
+		"-----Original Message-----", "-----Ursprüngliche Nachricht-----", "-----Message d'origine-----", "-----Mensaje original-----",
+		"-----Messaggio originale-----", "-----Mensagem original-----", "-----Oorspronkelijk bericht-----", "-----Ursprungligt meddelande-----",
+		"-----Oprindelig meddelelse-----", "-----Opprinnelig melding-----", "-----Alkuperäinen viesti-----", "-----Wiadomość oryginalna-----",
+		"-----Původní zpráva-----", "-------- Исходное сообщение --------", "------------------ 原始邮件 ------------------", "-----元のメッセージ-----",
+		"-----원본 메시지-----", "---------- Forwarded message ---------", "Begin forwarded message:",
+	} {
+		text := "Answer.\n\n" + line + "\nOld\n"
+		if got := message.NewText(text); got != "Answer." {
+			t.Errorf("NewText(%q) = %q, want the answer alone", text, got)
+		}
+	}
+}
+
 func TestQuotesInHTMLAreKnownByTheirElements(t *testing.T) {
 	for name, page := range map[string]string{
 		"Gmail": `<div dir="ltr">Answer.</div><br><div class="gmail_quote gmail_quote_container"><div dir="ltr" class="gmail_attr">` +

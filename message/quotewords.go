@@ -25,10 +25,15 @@ const maxLine = 1000
 // Russian, Ukrainian, Turkish, Hungarian, Romanian, Greek, Chinese, Japanese,
 // Korean.
 const (
-	fromWords    = "|from|von|de|desde|da|van|från|fra|lähettäjä|od|от|від|gönderen|kimden|feladó|de la|από|发件人|寄件者|差出人|送信者|보낸 사람|보낸사람|expéditeur|remitente|mittente|remetente|afzender|"
-	dateWords    = "|sent|date|gesendet|datum|envoyé|enviado|enviada|enviado el|enviada em|enviado em|fecha|inviato|data|verzonden|skickat|skickades|sendt|dato|lähetetty|päivämäärä|päiväys|wysłano|wysłane|odesláno|отправлено|дата|надіслано|gönderilme tarihi|tarih|elküldve|dátum|trimis|στάλθηκε|发送时间|日期|传送时间|寄件日期|送信日時|日時|日付|보낸 날짜|날짜|" //nolint:lll // a list
-	restWords    = "|to|an|à|para|a|aan|till|til|vastaanottaja|kenelle|do|komu|кому|kime|alıcı|címzett|către|προς|收件人|宛先|받는 사람|받는사람|destinataire|destinatario|cc|kopie|kopia|kopi|kopio|dw|копия|копія|抄送|참조|"
-	subjectWords = "|subject|betreff|objet|asunto|oggetto|assunto|onderwerp|ämne|emne|aihe|temat|předmět|тема|konu|tárgy|subiect|θέμα|主题|主旨|件名|제목|" //nolint:lll // a list
+	fromWords = "|from|von|de|desde|da|van|från|fra|lähettäjä|od|от|від|gönderen|kimden|feladó|de la|από|发件人|寄件者|差出人|送信者|보낸 사람|" +
+		"보낸사람|expéditeur|remitente|mittente|remetente|afzender|"
+	dateWords = "|sent|date|gesendet|datum|envoyé|enviado|enviada|enviado el|enviada em|enviado em|fecha|inviato|data|" +
+		"verzonden|skickat|skickades|sendt|dato|lähetetty|päivämäärä|päiväys|wysłano|wysłane|odesláno|отправлено|дата|" +
+		"надіслано|gönderilme tarihi|tarih|elküldve|dátum|trimis|στάλθηκε|发送时间|日期|传送时间|寄件日期|送信日時|日時|日付|보낸 날짜|날짜|"
+	restWords = "|to|an|à|para|a|aan|till|til|vastaanottaja|kenelle|do|komu|кому|kime|alıcı|címzett|către|προς|收件人|宛先|받는 사람|" +
+		"받는사람|destinataire|destinatario|cc|kopie|kopia|kopi|kopio|dw|копия|копія|抄送|참조|"
+	subjectWords = "|subject|betreff|objet|asunto|oggetto|assunto|onderwerp|ämne|emne|aihe|temat|předmět|тема|konu|tárgy|subiect|" +
+		"θέμα|主题|主旨|件名|제목|"
 )
 
 // headerKey tells by its first word what a line such as "Von: Ann" is.
@@ -59,7 +64,15 @@ func headerKey(line string) headerLine {
 }
 
 // separatorWords stand between dashes above an earlier message.
-const separatorWords = "|original message|original appointment|forwarded message|ursprüngliche nachricht|originalnachricht|weitergeleitete nachricht|message d'origine|message original|message d’origine|message transféré|mensaje original|mensaje reenviado|messaggio originale|messaggio inoltrato|mensagem original|mensagem encaminhada|oorspronkelijk bericht|doorgestuurd bericht|originalmeddelande|ursprungligt meddelande|vidarebefordrat meddelande|original meddelelse|oprindelig meddelelse|videresendt meddelelse|original melding|opprinnelig melding|videresendt melding|alkuperäinen viesti|välitetty viesti|wiadomość oryginalna|oryginalna wiadomość|wiadomość przekazana|původní zpráva|přeposlaná zpráva|исходное сообщение|пересылаемое сообщение|пересланное сообщение|orijinal mesaj|eredeti üzenet|元のメッセージ|転送メッセージ|原始邮件|原始郵件|邮件原件|转发的邮件|원본 메시지|원본 메일|전달된 메시지|" //nolint:lll // a list
+const separatorWords = "|original message|original appointment|forwarded message|ursprüngliche nachricht|originalnachricht|" +
+	"weitergeleitete nachricht|message d'origine|message original|message d’origine|message transféré|" +
+	"mensaje original|mensaje reenviado|messaggio originale|messaggio inoltrato|mensagem original|" +
+	"mensagem encaminhada|oorspronkelijk bericht|doorgestuurd bericht|originalmeddelande|ursprungligt meddelande|" +
+	"vidarebefordrat meddelande|original meddelelse|oprindelig meddelelse|videresendt meddelelse|original melding|" +
+	"opprinnelig melding|videresendt melding|alkuperäinen viesti|välitetty viesti|wiadomość oryginalna|" +
+	"oryginalna wiadomość|wiadomość przekazana|původní zpráva|přeposlaná zpráva|исходное сообщение|" +
+	"пересылаемое сообщение|пересланное сообщение|orijinal mesaj|eredeti üzenet|元のメッセージ|転送メッセージ|原始邮件|原始郵件|邮件原件|" +
+	"转发的邮件|원본 메시지|원본 메일|전달된 메시지|"
 
 // isSeparator reports whether a line is such as "-----Original Message-----".
 func isSeparator(line string) bool {
@@ -172,7 +185,9 @@ func saysWhen(line string) bool {
 }
 
 // phoneSignatures are what the lines begin with that phones add.
-const phoneSignatures = "sent from my |get outlook for |von meinem |gesendet von |gesendet mit |envoyé de mon |envoyé depuis |enviado desde mi |enviado do meu |inviato da |verzonden vanaf mijn |verstuurd vanaf mijn |skickat från min |sendt fra min |lähetetty |wysłano z |odesláno z |отправлено с |iphoneから送信|发自我的|從我的|나의 iphone" //nolint:lll // a list
+const phoneSignatures = "sent from my |get outlook for |von meinem |gesendet von |gesendet mit |envoyé de mon |envoyé depuis |" +
+	"enviado desde mi |enviado do meu |inviato da |verzonden vanaf mijn |verstuurd vanaf mijn |skickat från min |" +
+	"sendt fra min |lähetetty |wysłano z |odesláno z |отправлено с |iphoneから送信|发自我的|從我的|나의 iphone"
 
 // isPhoneSignature reports whether a line is such as "Sent from my iPhone".
 func isPhoneSignature(line string) bool {
