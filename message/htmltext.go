@@ -40,8 +40,8 @@ type htmlReader struct {
 	links bool // show the addresses of links
 	state htmlState
 	open  []openElement
-	names []atom.Atom // of open, to be looked through
-	over  int         // elements open beyond maxOpen
+	last  map[atom.Atom]int // how many are open down to the innermost of a name
+	over  int               // elements open beyond maxOpen
 	lists []htmlList
 	rest  bool // all that follows is history
 }
@@ -59,6 +59,7 @@ type openElement struct {
 	outer  htmlState // the state around it
 	gap    int       // the line breaks that it ends with
 	href   string    // of a link
+	before int       // what last was for its name
 	text   int       // length of the output where a link or a cell began, or -1
 	starts int       // of a cell, from [lineWriter.beginCell]
 }
@@ -202,7 +203,7 @@ func (r *htmlReader) push(name atom.Atom, a *htmlAttributes) {
 		r.over++
 		return
 	}
-	e := openElement{name: name, outer: r.state, gap: gap, text: r.out.Len()}
+	e := openElement{name: name, outer: r.state, gap: gap, before: r.last[name], text: r.out.Len()}
 	switch {
 	case hides || r.state.hidden:
 		r.state.hidden, e.gap, e.text = true, 0, -1
@@ -211,7 +212,11 @@ func (r *htmlReader) push(name atom.Atom, a *htmlAttributes) {
 	case name == atom.A && r.links:
 		e.href = linkAddress(a.href)
 	}
-	r.open, r.names = append(r.open, e), append(r.names, name)
+	r.open = append(r.open, e)
+	if r.last == nil {
+		r.last = make(map[atom.Atom]int)
+	}
+	r.last[name] = len(r.open)
 	r.enter(name, a)
 }
 
@@ -253,15 +258,14 @@ func (r *htmlReader) endTag(name atom.Atom) {
 		r.over--
 		return
 	}
-	for i, inner := range slices.Backward(r.names) {
-		switch {
-		case inner == name:
-			r.popTo(i)
-			return
-		case name == atom.Table:
-		case inner == atom.Table, isCell(inner) && !isTablePart(name):
-			return // a stray one
-		}
+	n := r.last[name]
+	switch {
+	case n == 0:
+	case name != atom.Table && r.last[atom.Table] > n:
+	case !isTablePart(name) && max(r.last[atom.Td], r.last[atom.Th]) > n:
+		// A stray one in a table, of what is around it.
+	default:
+		r.popTo(n - 1)
 	}
 }
 
@@ -269,7 +273,8 @@ func (r *htmlReader) endTag(name atom.Atom) {
 func (r *htmlReader) popTo(n int) {
 	for len(r.open) > n {
 		e := r.open[len(r.open)-1]
-		r.open, r.names = r.open[:len(r.open)-1], r.names[:len(r.open)-1]
+		r.open = r.open[:len(r.open)-1]
+		r.last[e.name] = e.before
 		r.state = e.outer
 		if (e.name == atom.Ul || e.name == atom.Ol) && len(r.lists) > 0 {
 			r.lists = r.lists[:len(r.lists)-1]
@@ -331,13 +336,9 @@ func (r *htmlReader) closeImplied(name atom.Atom) {
 // closeWithin closes the innermost element named one or other, if none of the
 // outer ones is further in.
 func (r *htmlReader) closeWithin(one, other atom.Atom, outer ...atom.Atom) {
-	for i, name := range slices.Backward(r.names) {
-		if name == one || name == other {
-			r.popTo(i)
-			return
-		}
-		if slices.Contains(outer, name) {
-			return
-		}
+	n := max(r.last[one], r.last[other])
+	further := func(name atom.Atom) bool { return r.last[name] > n }
+	if n > 0 && !slices.ContainsFunc(outer, further) {
+		r.popTo(n - 1)
 	}
 }
