@@ -32,8 +32,9 @@ func HTMLText(page string) string {
 // maxOpen is how many open elements are kept in mind.
 const maxOpen = 256
 
-// An htmlReader reads HTML as a sequence of tags. It builds no tree: the tree
-// builders there are refuse deep nests or take quadratic time.
+// An htmlReader reads HTML as a sequence of tags. It builds no tree: [html.Parse]
+// refuses what nests deeper than 512 elements, and takes ten seconds for a
+// megabyte of end tags that belong to nothing.
 type htmlReader struct {
 	lineWriter
 

@@ -120,7 +120,7 @@ func TestHTMLOfCorpusIsReadable(t *testing.T) {
 	t.Logf("%d pages read", pages)
 }
 
-// hostilePages are pages that cost some parsers quadratic time or their stack.
+// hostilePages are pages that cost some parsers much time or their stack.
 func hostilePages(n int) map[string]string {
 	return map[string]string{
 		"nested blocks":       strings.Repeat("<div>", n) + "x",
@@ -215,7 +215,7 @@ func BenchmarkHTMLText(b *testing.B) {
 	}
 }
 
-// BenchmarkHostileHTML reads pages that cost other parsers quadratic time, at two
+// BenchmarkHostileHTML reads pages that cost other parsers much, at two
 // lengths: the throughput is the same.
 func BenchmarkHostileHTML(b *testing.B) {
 	for _, n := range []int{10_000, 100_000} {
