@@ -241,6 +241,7 @@ func (c *Client) Facts(ctx context.Context) (session.Facts, error) {
 		facts.Server = cn.greeting
 		facts.Keywords = true
 		facts.SafeMove = cn.caps.has("MOVE") || cn.caps.has("UIDPLUS")
+		facts.SafeDelete = cn.caps.has("UIDPLUS")
 		facts.NewIDs = cn.caps.has("UIDPLUS")
 		return nil
 	})

@@ -74,6 +74,9 @@ type Facts struct {
 	// SafeMove says that a move is one step on the server, or a copy that is
 	// verified before the original goes; without it, moving is refused.
 	SafeMove bool
+	// SafeDelete says that deleting removes what was named and nothing else;
+	// without it, deleting is refused.
+	SafeDelete bool
 	// NewIDs says that the id of a moved or copied message is told.
 	NewIDs bool
 }
