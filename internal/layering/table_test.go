@@ -84,7 +84,10 @@ func table() map[string]layering.Rule {
 		"oauth":   {Packages: join(patience, []string{"proxy", "state"}), Modules: join(oauth2, proxy, flock)},
 		"proxy":   {Packages: []string{"internal/retry", "secret"}, Modules: proxy},
 		"session": {Packages: session, Modules: message},
-		"preset":  {Packages: session, Modules: message},
+		"session/sessiontest": {
+			Packages: join(session, []string{"internal/pipe", "mailtest", "session"}), Modules: message, Testing: true,
+		},
+		"preset": {Packages: session, Modules: message},
 
 		"imapx": {Packages: backend, Modules: join(message, sasl, goIMAP)},
 		"smtpx": {Packages: backend, Modules: join(message, sasl, goSMTP)},

@@ -1,0 +1,84 @@
+package sessiontest_test
+
+import (
+	"testing"
+
+	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/secret"
+	"github.com/mailsession/mailsession/session"
+	"github.com/mailsession/mailsession/session/sessiontest"
+)
+
+const (
+	ann      = "ann@example.com"
+	password = "correct horse battery"
+)
+
+func creds() session.Credentials {
+	return session.Credentials{User: ann, Password: secret.New(password)}
+}
+
+// way returns the way in of a reference server with these facts.
+func way(facts session.Facts) func(tb testing.TB) *sessiontest.Incoming {
+	return func(testing.TB) *sessiontest.Incoming {
+		server := &sessiontest.Reference{Box: mailtest.New(), Facts: facts}
+		return &sessiontest.Incoming{
+			Credentials: creds(),
+			Mailbox:     sessiontest.Account(server.Box.Add(ann, secret.New(password))),
+			Dial:        server.Dial,
+			Backend:     server.Incoming,
+			Spoil:       sessiontest.SpoilReference,
+		}
+	}
+}
+
+// TestReferenceIn: the reference backend keeps the rules, whatever it lacks.
+func TestReferenceIn(t *testing.T) {
+	all := sessiontest.ReferenceFacts
+	lacking := func(change func(*session.Facts)) session.Facts {
+		facts := all()
+		change(&facts)
+		return facts
+	}
+	for name, facts := range map[string]session.Facts{
+		"everything": all(),
+		"one folder": lacking(func(f *session.Facts) { f.OneFolder = true }),
+		"no flags":   lacking(func(f *session.Facts) { f.NoFlags, f.Keywords = true, false }),
+		"one folder and no flags": lacking(func(f *session.Facts) {
+			f.OneFolder, f.NoFlags, f.Keywords, f.SafeMove, f.NewIDs = true, true, false, false, false
+		}),
+		"no keywords, no new ids":     lacking(func(f *session.Facts) { f.Keywords, f.NewIDs = false, false }),
+		"nothing that removes safely": lacking(func(f *session.Facts) { f.SafeMove, f.SafeDelete = false, false }),
+	} {
+		t.Run(name, func(t *testing.T) { sessiontest.TestIncoming(t, way(facts), nil) })
+	}
+}
+
+// post returns the way out of a reference server.
+func post(testing.TB) *sessiontest.Outgoing {
+	server := &sessiontest.Reference{Box: mailtest.New(), Facts: sessiontest.ReferenceFacts()}
+	to := []string{ann, "bob@example.com", "carol@example.com"}
+	for _, address := range to {
+		server.Box.Add(address, secret.New(password))
+	}
+	return &sessiontest.Outgoing{
+		Credentials: creds(),
+		Dial:        server.Dial,
+		Backend:     server.Outgoing,
+		From:        ann,
+		To:          to,
+		Refused:     "nobody@example.com",
+		TooLarge:    2 << 20,
+		Arrived:     sessiontest.Inboxes(server.Box),
+	}
+}
+
+// TestReferenceOut: so does its way out.
+func TestReferenceOut(t *testing.T) { sessiontest.TestOutgoing(t, post, nil) }
+
+// TestReferenceInRealTime: the suites do without virtual time too.
+func TestReferenceInRealTime(t *testing.T) {
+	realTime := &sessiontest.Options{RealTime: true}
+	t.Run("in", func(t *testing.T) { sessiontest.TestIncoming(t, way(sessiontest.ReferenceFacts()), realTime) })
+	t.Run("out", func(t *testing.T) { sessiontest.TestOutgoing(t, post, realTime) })
+}
