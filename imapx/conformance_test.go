@@ -1,0 +1,54 @@
+package imapx_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/mailsession/mailsession/imaptest"
+	"github.com/mailsession/mailsession/imapx"
+	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/session"
+	"github.com/mailsession/mailsession/session/sessiontest"
+)
+
+// TestConformance: the client keeps the rules of a way in, on servers that
+// have more and less to offer.
+func TestConformance(t *testing.T) {
+	for name, options := range map[string]*imaptest.Options{
+		"everything":              nil,
+		"without MOVE":            {Capabilities: imaptest.Without("MOVE")},
+		"without MOVE or UIDPLUS": {Capabilities: imaptest.Without("MOVE", "UIDPLUS")},
+		"without UIDPLUS":         {Capabilities: imaptest.Without("UIDPLUS")},
+		"searches ASCII alone":    {NoCharset: true},
+		"bare IMAP4rev1":          {Capabilities: []string{"AUTH=PLAIN"}, QuietCapabilities: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sessiontest.TestIncoming(t, func(tb testing.TB) *sessiontest.Incoming {
+				tb.Helper()
+				return conforming(tb, options)
+			}, nil)
+		})
+	}
+}
+
+// conforming returns the client and a fake server for the suite.
+func conforming(tb testing.TB, o *imaptest.Options) *sessiontest.Incoming {
+	tb.Helper()
+	box := mailtest.New()
+	account := box.Add(ann, password())
+	server := imaptest.New(box, o)
+	tb.Cleanup(func() { _ = server.Close() })
+	return &sessiontest.Incoming{
+		Credentials: session.Credentials{User: ann, Password: password()},
+		Mailbox:     sessiontest.Account(account),
+		Dial:        server.Dial,
+		NoNUL:       true,
+		Backend: func(dial sessiontest.Dial) session.IncomingBackend {
+			s := session.Server{Host: "localhost", Security: session.None, AllowPlainAuth: true, Dial: dial}
+			return imapx.Backend(s, &imapx.Options{PageSize: 10})
+		},
+		Spoil: func(n int) (string, string) {
+			return fmt.Sprintf("(UID %d FLAGS (", n), fmt.Sprintf("(UID %d FLAGS !", n)
+		},
+	}
+}
