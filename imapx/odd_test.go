@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -459,4 +460,27 @@ func TestOpenErrorsThatAreNotTheMessages(t *testing.T) {
 	if _, ok := errors.AsType[*session.ItemError](err); ok || !session.NeedsSignIn(err) {
 		t.Errorf("error %v, want one that is not about the message", err)
 	}
+}
+
+// TestChangesAskForNewsFirst: Dovecot finds, and says OK to changing, what
+// another client has removed, until it has told so.
+func TestChangesAskForNewsFirst(t *testing.T) {
+	w := newWorld(t, 3, nil)
+	messages := ids(t, w)
+	if _, err := w.account.Expunge("INBOX", 2); err != nil {
+		t.Fatal(err)
+	}
+	before := len(w.server.Commands())
+	results, err := w.client.Apply(t.Context(), session.Change{Set: session.Flags{session.Flagged}}, messages...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range w.server.Commands()[before:] {
+		names = append(names, c.Name)
+	}
+	if want := []string{"NOOP", "UID SEARCH", "UID STORE"}; !slices.Equal(names, want) {
+		t.Errorf("commands %q, want %q", names, want)
+	}
+	wantOutcomes(t, results, session.Done, session.NotDone, session.Done)
 }

@@ -24,7 +24,13 @@ type work struct {
 
 // run makes the change.
 func (w *work) run(change session.Change) error {
+	wasOpen := w.conn.in(w.batch.folder, false)
 	s, err := w.client.enter(w.conn, w.batch.folder, false)
+	if err == nil && wasOpen {
+		// What others removed meanwhile looks as if it were still there, and
+		// Dovecot says OK to changing it.
+		err = w.conn.refresh()
+	}
 	if err != nil {
 		return err
 	}
@@ -48,15 +54,9 @@ func (w *work) run(change session.Change) error {
 }
 
 // missing finds the messages that are gone. Servers pass over their numbers in
-// silence. What a connection was not told of yet looks gone too, so the server
-// is asked for news first.
+// silence.
 func (w *work) missing() error {
 	there, err := w.conn.searchUIDs("UID SEARCH UID " + formatSet(w.batch.uids()))
-	if err == nil && len(there) < len(w.batch.uids()) {
-		if err = w.conn.refresh(); err == nil {
-			there, err = w.conn.searchUIDs("UID SEARCH UID " + formatSet(w.batch.uids()))
-		}
-	}
 	if err != nil {
 		return err
 	}
