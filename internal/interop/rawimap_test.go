@@ -20,20 +20,20 @@ import (
 // rawIMAP is a connection that a test speaks IMAP on by hand, so that the
 // servers are looked at through nothing that is under test.
 type rawIMAP struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	r    *bufio.Reader
 	tags int
 }
 
 // dialIMAP connects to a port without TLS and reads the greeting.
-func dialIMAP(t *testing.T, address string) *rawIMAP {
-	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+func dialIMAP(tb testing.TB, address string) *rawIMAP {
+	tb.Helper()
+	conn, err := (&net.Dialer{}).DialContext(tb.Context(), "tcp", address)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return greetIMAP(t, conn)
+	return greetIMAP(tb, conn)
 }
 
 // dialIMAPS connects to a port that begins with TLS.
@@ -46,14 +46,14 @@ func dialIMAPS(t *testing.T, servers *interop.Servers) *rawIMAP {
 	return greetIMAP(t, conn)
 }
 
-func greetIMAP(t *testing.T, conn net.Conn) *rawIMAP {
-	t.Helper()
-	c := &rawIMAP{t: t}
+func greetIMAP(tb testing.TB, conn net.Conn) *rawIMAP {
+	tb.Helper()
+	c := &rawIMAP{t: tb}
 	c.use(conn)
-	t.Cleanup(func() { _ = c.conn.Close() })
-	t.Cleanup(closeWith(t.Context(), conn))
+	tb.Cleanup(func() { _ = c.conn.Close() })
+	tb.Cleanup(closeWith(tb.Context(), conn))
 	if greeting := c.line(); !strings.HasPrefix(greeting, "* OK ") {
-		t.Fatalf("greeting = %q, want * OK", greeting)
+		tb.Fatalf("greeting = %q, want * OK", greeting)
 	}
 	return c
 }
