@@ -36,20 +36,6 @@ func appendLastDigits(dst, digits []byte) []byte {
 	return dst
 }
 
-// decodeBase64 decodes the base64 of a part, and returns the position of the
-// first byte that does not belong in it, or -1.
-func decodeBase64(b []byte) (decoded []byte, bad int) {
-	bad = -1
-	for i, c := range b {
-		if base64Digit(c) == noDigit && c != '=' && c != '\n' && c != '\r' && c != ' ' && c != '\t' {
-			bad = i
-			break
-		}
-	}
-	decoded, digits := appendBase64(make([]byte, 0, len(b)/4*3+3), nil, b)
-	return appendLastDigits(decoded, digits), bad
-}
-
 // base64Digit returns the value of a digit, or noDigit.
 func base64Digit(c byte) byte {
 	switch {

@@ -1,56 +1,96 @@
 package message
 
 import (
+	"io"
 	"strings"
 
-	"github.com/jhillyerd/enmime/v2/mediatype"
+	"github.com/jhillyerd/enmime/v2"
 )
 
 // A builder makes a [Message] from its parts.
 type builder struct {
-	nodes []node
-	msg   *Message
+	msg *Message
+	raw []byte
 
+	maxParts int
+	parts    int  // leaves that were built
+	plain    bool // the message passes a limit, so enmime sees nothing of it
+	guesses  int  // parts that enmime has seen
+	readLeaf func(io.Reader) (*enmime.Envelope, error)
+
+	before     *node // the part before the one that is built
 	text, html strings.Builder
-	texts      map[slot]bool
 }
 
-// A slot is a place for text that is taken once: that of one media type in a
-// multipart/alternative.
-type slot struct {
-	parent    int
-	mediaType string
-}
-
-func (b *builder) build() {
-	b.texts = make(map[slot]bool)
-	for i := range b.nodes {
-		if n := &b.nodes[i]; !n.multipart {
-			b.leaf(i, n)
+// run takes the message apart. Whether it is within the limits is known when
+// all of it has been looked at, so nothing is decoded before. Of a message
+// beyond them no more parts than may be are kept; the others are built as they
+// come.
+func (b *builder) run(s *splitter) {
+	var kept []*node
+	for {
+		n, err := s.next()
+		if err != nil {
+			break
 		}
+		if n.parent == nil {
+			b.msg.Header = n.header
+		}
+		for chunk := s.body(); chunk != nil; chunk = s.body() {
+			n.body = b.raw[n.offset : n.offset+int64(len(n.body)+len(chunk))]
+		}
+		if len(kept) < b.maxParts && !b.plain {
+			kept = append(kept, n)
+			continue
+		}
+		b.plain = true
+		b.release(kept)
+		kept = nil
+		s.settle()
+		b.add(n)
 	}
+	b.plain = b.plain || len(s.passed) > 0
+	b.release(kept)
 	b.msg.Text, b.msg.HTML = b.text.String(), b.html.String()
 }
 
+// release builds the parts that were kept.
+func (b *builder) release(kept []*node) {
+	for _, n := range kept {
+		b.add(n)
+	}
+}
+
+// add builds a part.
+func (b *builder) add(n *node) {
+	if b.parts++; !n.multipart {
+		b.leaf(n)
+	}
+	b.before = n
+}
+
 // leaf adds a part that is not a multipart.
-func (b *builder) leaf(index int, n *node) {
-	disposition, params := b.disposition(n)
-	name := fileName(n, params)
+func (b *builder) leaf(n *node) {
+	disposition, params := parseDisposition(n.header.Get("Content-Disposition"))
+	name := fileName(params, n.params)
 	switch {
 	case disposition == "attachment":
-	case n.mediaType == "text/plain" && b.isText(index, n, name, &b.text):
+	case n.mediaType == "text/plain" && b.isText(n, name, &b.text):
 		addText(&b.text, b.decodeText(n))
 		return
-	case n.mediaType == "text/html" && b.isText(index, n, name, &b.html):
+	case n.mediaType == "text/html" && b.isText(n, name, &b.html):
 		addText(&b.html, b.decodeText(n))
 		return
 	}
-	a := Attachment{Part: n.id, Name: name, ContentType: n.mediaType, Inline: disposition == "inline"}
-	if ids := parseIDs(n.header.Get("Content-Id"), 1); len(ids) > 0 {
-		a.ContentID = ids[0]
+	if b.parts > b.maxParts {
+		return
+	}
+	a := Attachment{
+		Part: n.number(), Name: name, ContentType: n.mediaType,
+		ContentID: contentID(n.header), Inline: disposition == "inline",
 	}
 	if disposition == "" {
-		a.Inline = a.ContentID != "" || b.within(n, "multipart/related") || b.within(n, "multipart/alternative")
+		a.Inline = a.ContentID != "" || n.within("multipart/related") || n.within("multipart/alternative")
 	}
 	a.Content = b.decode(n)
 	b.msg.Attachments = append(b.msg.Attachments, a)
@@ -60,64 +100,37 @@ func (b *builder) leaf(index int, n *node) {
 // gathered in what. A named one does only if it is the first; one of several
 // alternatives if it is the first of its type; and what follows the root of a
 // multipart/related is there to be referred to.
-func (b *builder) isText(index int, n *node, name string, what *strings.Builder) bool {
-	if name != "" && (b.text.Len() > 0 || b.html.Len() > 0) && !b.within(n, "multipart/alternative") {
+func (b *builder) isText(n *node, name string, what *strings.Builder) bool {
+	alternative := n.within("multipart/alternative")
+	if name != "" && (b.text.Len() > 0 || b.html.Len() > 0) && !alternative {
 		return false
 	}
-	if b.within(n, "multipart/related") && n.parent != index-1 && what.Len() > 0 {
+	if n.within("multipart/related") && n.parent != b.before && what.Len() > 0 {
 		return false
 	}
-	if b.within(n, "multipart/alternative") {
-		s := slot{n.parent, n.mediaType}
-		if b.texts[s] {
+	if alternative {
+		taken := &n.parent.plainTaken
+		if n.mediaType == "text/html" {
+			taken = &n.parent.htmlTaken
+		}
+		if *taken {
 			return false
 		}
-		b.texts[s] = true
+		*taken = true
 	}
 	return true
 }
 
 // within reports whether n is directly inside of a multipart of that type.
-func (b *builder) within(n *node, mediaType string) bool {
-	return n.parent >= 0 && b.nodes[n.parent].mediaType == mediaType
+func (n *node) within(mediaType string) bool {
+	return n.parent != nil && n.parent.mediaType == mediaType
 }
 
-// disposition reads the Content-Disposition of n (RFC 2183). One that is not
-// known counts as attachment (section 2.8), one that is no word as none.
-func (b *builder) disposition(n *node) (string, map[string]string) {
-	value := n.header.Get("Content-Disposition")
-	d := strings.ToLower(value)
-	if i := strings.IndexAny(d, "; \t"); i >= 0 {
-		d = d[:i]
+// report keeps a defect of a part.
+func (b *builder) report(n *node, d Defect, header bool) {
+	if len(b.msg.Defects) < maxDefects || d.Limit > 0 {
+		b.msg.Defects = append(b.msg.Defects, n.placed(d, header))
 	}
-	_, params, _, err := mediatype.Parse(value[:min(len(value), maxContentType)])
-	if err != nil {
-		params = nil
-	}
-	switch {
-	case d == "inline":
-	case d == "", strings.ContainsAny(d, "=?<>@,:\"/[]()"):
-		d = ""
-	default:
-		d = "attachment"
-	}
-	return d, params
-}
-
-// fileName returns the name that a part has by its Content-Disposition or its
-// Content-Type.
-func fileName(n *node, disposition map[string]string) string {
-	// The parsed parameters know only UTF-8 in the extended form.
-	if name := extendedParameter(n.header.Get("Content-Disposition"), "filename"); name != "" {
-		return oneLine(name)
-	}
-	if name := disposition["filename"]; name != "" {
-		return decodeText(name)
-	}
-	if name := extendedParameter(n.header.Get("Content-Type"), "name"); name != "" {
-		return oneLine(name)
-	}
-	return decodeText(n.params["name"])
 }
 
 // addText appends the text of one more part.

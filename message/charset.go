@@ -12,8 +12,7 @@ import (
 // decodeCharset reads b as the named character set. It reports false if the
 // name is not known, or says UTF-8 or ASCII and b is neither.
 func decodeCharset(name string, b []byte) (string, bool) {
-	name = strings.ToLower(strings.TrimSpace(name))
-	switch name {
+	switch name = charsetName(name); name {
 	case "utf-8", "utf8", "us-ascii", "ascii":
 		// Much mail that says ASCII is UTF-8.
 		if !utf8.Valid(b) {
@@ -33,6 +32,10 @@ func decodeCharset(name string, b []byte) (string, bool) {
 	}
 	return strings.ToValidUTF8(string(out), "\ufffd"), true
 }
+
+// charsetName returns the name of a character set in lower case, without the
+// white space and quotes that are around some.
+func charsetName(name string) string { return strings.ToLower(strings.Trim(name, " \t'\"")) }
 
 // findEncoding returns the encoding of that name, in lower case, or nil. The
 // names of the HTML standard come first, because they give what senders mean:

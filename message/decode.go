@@ -12,26 +12,19 @@ import (
 // decode returns the content of a part without its transfer encoding (RFC 2045
 // section 6).
 func (b *builder) decode(n *node) []byte {
-	encoding, _, _ := strings.Cut(strings.TrimSpace(n.header.Get("Content-Transfer-Encoding")), " ")
-	switch strings.ToLower(strings.TrimRight(encoding, ";")) {
-	case "base64":
-		content, bad := decodeBase64(n.body)
-		if bad >= 0 {
-			b.defect(n, DefectBase64, bad)
-		}
-		return content
-	case "quoted-printable":
-		e, err := readLeaf("application/octet-stream", "quoted-printable", n.body)
-		if err != nil {
-			b.defect(n, DefectUndecodable, 0)
-			return n.body
-		}
-		return e.Root.Content
-	case "", "7bit", "8bit", "binary":
-	default:
+	decoder, known := newTransferDecoder(n.header.Get("Content-Transfer-Encoding"))
+	if !known {
 		b.defect(n, DefectEncoding, 0)
 	}
-	return n.body
+	if decoder == nil {
+		return n.body
+	}
+	content := decoder.appendTo(make([]byte, 0, decoder.decodedLen(len(n.body))), n.body)
+	content = decoder.flush(content)
+	if at := decoder.malformed(); at >= 0 {
+		b.defect(n, DefectBase64, at)
+	}
+	return content
 }
 
 // decodeText returns the text of a part as UTF-8 with line feeds.
@@ -47,40 +40,37 @@ func (b *builder) decodeText(n *node) string {
 	text, ok := decodeCharset(charset, content)
 	if !ok {
 		b.defect(n, DefectCharset, 0)
-		text = guess(n.mediaType, content)
+		text = b.guess(n.mediaType, content)
 	}
 	return lineFeeds(text)
 }
 
-// lineFeeds returns text with line feeds alone at the ends of lines.
-func lineFeeds(text string) string {
-	text = strings.TrimRight(text, "\r") // of a line break that was cut in two
-	if !strings.Contains(text, "\r\r\n") {
-		return strings.ReplaceAll(text, "\r\n", "\n")
-	}
-	var b strings.Builder
-	b.Grow(len(text))
-	for line := range strings.SplitAfterSeq(text, "\n") {
-		end := len(line)
-		if strings.HasSuffix(line, "\n") {
-			end = len(strings.TrimRight(line[:end-1], "\r"))
-		}
-		b.WriteString(line[:end])
-		if strings.HasSuffix(line, "\n") {
-			b.WriteByte('\n')
-		}
-	}
-	return b.String()
-}
+// The bounds within which character sets are guessed, which takes a hundred
+// times as long as all else.
+const (
+	minGuessed = 100 // bytes of a part: less is not enough to tell
+	maxGuessed = 32 << 10
+	maxGuesses = 8 // parts of a message
+)
 
 // guess reads text whose character set is not told, or not the one that was
 // told.
-func guess(mediaType string, content []byte) string {
+func (b *builder) guess(mediaType string, content []byte) string {
 	if utf8.Valid(content) {
 		return string(content)
 	}
-	if e, err := readLeaf(mediaType, "8bit", content); err == nil && utf8.Valid(e.Root.Content) {
-		return string(e.Root.Content)
+	if b.plain || len(content) < minGuessed || b.guesses == maxGuesses {
+		return fromWindows1252(content)
+	}
+	b.guesses++
+	head := content[:min(len(content), maxGuessed)]
+	if i := bytes.LastIndexByte(head, '\n'); i > minGuessed && len(head) < len(content) {
+		head = head[:i] // not in the middle of a character
+	}
+	if e, err := b.readLeaf(leaf(mediaType, head)); err == nil && e.Root.Charset != "" {
+		if text, ok := decodeCharset(e.Root.Charset, content); ok {
+			return text
+		}
 	}
 	return fromWindows1252(content)
 }
@@ -88,20 +78,28 @@ func guess(mediaType string, content []byte) string {
 // readLeaf has enmime decode one part. It never sees more than that, with a
 // header of ours, because its time grows exponentially with multiparts that do
 // not close, and its memory with base64 that is none.
-func readLeaf(mediaType, encoding string, body []byte) (*enmime.Envelope, error) {
+func readLeaf(part io.Reader) (*enmime.Envelope, error) {
 	parser := enmime.NewParser(
 		enmime.DisableTextConversion(true),
 		enmime.MaxStoredPartErrors(1),
 		enmime.MultipartWOBoundaryAsSinglePart(true),
 	)
-	header := "Content-Type: " + mediaType + "\r\nContent-Transfer-Encoding: " + encoding + "\r\n\r\n"
-	return parser.ReadEnvelope(io.MultiReader(strings.NewReader(header), bytes.NewReader(body)))
+	return parser.ReadEnvelope(part)
 }
+
+// leaf returns a message of one part without a character set.
+func leaf(mediaType string, content []byte) io.Reader {
+	header := "Content-Type: " + mediaType + "\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+	return io.MultiReader(strings.NewReader(header), bytes.NewReader(content))
+}
+
+// htmlHead is how much of a page is searched for its character set.
+const htmlHead = 1024
 
 // htmlCharset returns the character set that a page declares in its first
 // kilobyte, or "".
 func htmlCharset(page []byte) string {
-	head := bytes.ToLower(page[:min(len(page), 1024)])
+	head := bytes.ToLower(page[:min(len(page), htmlHead)])
 	_, rest, ok := bytes.Cut(head, []byte("charset="))
 	if !ok || !bytes.Contains(head, []byte("<meta")) {
 		return ""
@@ -116,6 +114,6 @@ func htmlCharset(page []byte) string {
 	return string(rest)
 }
 
-func (b *builder) defect(n *node, kind DefectKind, at int) {
-	b.msg.Defects = addDefect(b.msg.Defects, Defect{Kind: kind, Part: n.id, Offset: int64(n.offset + at)})
+func (b *builder) defect(n *node, kind DefectKind, at int64) {
+	b.report(n, Defect{Kind: kind, Offset: n.offset + at}, false)
 }

@@ -17,12 +17,18 @@ type Defect struct {
 	// Offset is the position of the defect in the bytes that were read, or -1
 	// if it has no single place.
 	Offset int64
+	// Limit is the limit that was passed at that place, and 0 for a defect that
+	// is no limit passed.
+	Limit int64
 }
 
 // String returns the kind and the place, such as "malformed-base64 in part 2 at
-// byte 1200".
+// byte 1200", or "more-parts than 1000 in part 1001 at byte 7000".
 func (d Defect) String() string {
 	s := string(d.Kind)
+	if d.Limit > 0 {
+		s += " than " + strconv.FormatInt(d.Limit, 10)
+	}
 	if d.Part != "" {
 		s += " in part " + d.Part
 	}
@@ -82,6 +88,26 @@ const (
 	DefectUndecodable DefectKind = "undecodable"
 )
 
+// The limits that a message may pass. Reading goes on: each defect tells what
+// there is of the rest.
+const (
+	// DefectDepth tells of multiparts that nest deeper than MaxDepth. [Parse]
+	// reads them all the same, down to DefaultMaxNesting; what is deeper still is
+	// an attachment, taken whole, with the multipart's media type.
+	DefectDepth DefectKind = "deeper-nesting"
+	// DefectParts tells of more parts than MaxParts. [Parse] still reads the text
+	// in the others, and leaves out their attachments, which [Walk] gives.
+	DefectParts DefectKind = "more-parts"
+	// DefectHeaderBytes tells of a header longer than MaxHeaderBytes. The fields
+	// behind the limit are left out, and [Header.Raw] is so much shorter.
+	DefectHeaderBytes DefectKind = "longer-header"
+	// DefectBytes tells of a message longer than MaxBytes. What was read are the
+	// bytes up to there.
+	DefectBytes DefectKind = "more-bytes"
+	// DefectCut tells of a message of which the rest could not be read.
+	DefectCut DefectKind = "cut-off"
+)
+
 // maxDefects is how many defects are kept of a header, and of a message.
 const maxDefects = 100
 
@@ -93,25 +119,14 @@ func addDefect(list []Defect, d Defect) []Defect {
 	return append(list, d)
 }
 
-// A LimitError tells that a message is larger, deeper or of more parts than
-// [ParseOptions] allow. Its bytes can still be read as they are.
+// A LimitError tells that a message has more bytes than [ParseOptions] allow,
+// and the rest of it was not read.
 type LimitError struct {
-	// Limit is what was passed: "bytes", "depth" or "parts".
-	Limit string
-	// Max is the limit.
+	// Max is the limit in bytes.
 	Max int64
 }
 
 // Error says which limit was passed and what to do.
 func (e *LimitError) Error() string {
-	passed := "passes a limit of " + strconv.FormatInt(e.Max, 10)
-	switch e.Limit {
-	case "bytes":
-		passed = fmt.Sprintf("is longer than %d bytes", e.Max)
-	case "depth":
-		passed = fmt.Sprintf("nests its parts deeper than %d levels", e.Max)
-	case "parts":
-		passed = fmt.Sprintf("has more than %d parts", e.Max)
-	}
-	return "message: " + passed + ": read its raw bytes, or allow more in the ParseOptions"
+	return fmt.Sprintf("message: longer than %d bytes: allow more in the ParseOptions, or walk over its parts as a stream", e.Max)
 }

@@ -5,13 +5,16 @@
 //
 // [ParseHeader] makes a [Header] of the bytes of a header, without decoding
 // anything before it is asked for: that is what lists of messages need. [Parse]
-// takes a whole message apart into text, HTML and attachments.
+// takes a whole message apart into text, HTML and attachments. [Walk] goes
+// through the parts of a message as a stream, in memory that does not grow with
+// it: that is for attachments of any size.
 //
-// Mail is often not what the standards say. Both functions read what is there
-// as far as it can be understood, keep the bytes as they came, and tell what is
-// wrong as a [Defect]. Parse fails only where the bytes cannot be read, or
-// where a message passes a limit of [ParseOptions]; then the [LimitError] comes
-// with the header and the raw bytes.
+// Mail is often not what the standards say. All of them read what is there as
+// far as it can be understood, keep the bytes as they came, and tell what is
+// wrong as a [Defect]. Parse always returns a message, also of one that passes a
+// limit of [ParseOptions], and an error only where bytes are missing: the reader
+// failed, or had more than MaxBytes. Where a part begins and ends is decided in
+// one place for Parse and Walk, in time that is in proportion to the bytes.
 //
 // What comes out is safe to handle as text: strings are valid UTF-8, and names,
 // subjects and addresses are one line without control characters. It is not

@@ -15,11 +15,17 @@ const (
 )
 
 // ParseOptions say how much of a message [Parse] is willing to take. A zero
-// value in any of them means the default.
+// value in any of them means the default. A message that passes a limit is read
+// all the same, with less ambition: a [Defect] says which limit it was and what
+// is missing, and nothing of the message is given to code whose time or memory
+// is not in proportion to it, such as that which guesses character sets.
 type ParseOptions struct {
 	// MaxBytes is how long a message may be. All of it is held in memory, and
-	// what is decoded of it besides.
+	// what is decoded of it besides. The rest of a longer message is not read.
 	MaxBytes int64
+	// MaxHeaderBytes is how long a header may be, that of the message or of a
+	// part.
+	MaxHeaderBytes int
 	// MaxDepth is how deep multiparts may nest.
 	MaxDepth int
 	// MaxParts is how many MIME parts a message may have, multiparts included.
@@ -34,6 +40,9 @@ func (o *ParseOptions) withDefaults() ParseOptions {
 	}
 	if v.MaxBytes <= 0 {
 		v.MaxBytes = DefaultMaxBytes
+	}
+	if v.MaxHeaderBytes <= 0 {
+		v.MaxHeaderBytes = DefaultMaxHeaderBytes
 	}
 	if v.MaxDepth <= 0 {
 		v.MaxDepth = DefaultMaxDepth
@@ -56,14 +65,15 @@ type Message struct {
 	HTML string
 	// Attachments are all other parts, in their order.
 	Attachments []Attachment
-	// Defects are what is wrong with the message, up to a hundred of them.
+	// Defects are what is wrong with the message, up to a hundred of them and the
+	// limits that it passes.
 	Defects []Defect
 
 	raw []byte
 }
 
-// Raw returns the bytes of the message as they were read. The caller must not
-// change them.
+// Raw returns the bytes of the message as they were read: all of them, unless
+// [Parse] returned an error. The caller must not change them.
 func (m *Message) Raw() []byte { return m.raw }
 
 // Source returns the bytes of the message as they were read.
@@ -95,35 +105,43 @@ func (a Attachment) Size() int64 { return int64(len(a.Content)) }
 
 // Parse reads a message to its end and takes it apart. It reads what there is
 // in whatever shape it is, and tells what is wrong with it as
-// [Message.Defects]: a message that is not MIME, or whose MIME is broken, gives
-// its header and its text as far as they can be made out.
+// [Message.Defects]: a message that is not MIME, or whose MIME is broken, or that
+// passes a limit, gives its header, its text and its attachments as far as they
+// can be made out. The time and the memory that takes are in proportion to the
+// bytes.
 //
-// Parse returns an error only if r cannot be read, which leaves no message, or
-// if the message passes a limit. Then the error is a [*LimitError] and the
-// message holds the header, and the raw bytes unless they are too many.
+// Parse always returns a message. The error is nil exactly if the message has
+// all of its bytes. If r fails it is the error of r, with a DefectCut, and if r
+// has more than MaxBytes a [*LimitError], with a DefectBytes; then the message is
+// made of the bytes that were read, and [Message.Source] must not be taken for
+// the message that was sent. A message that ends too early with an r that says
+// io.EOF all the same is not an error, but a defect such as DefectUnclosed.
 func Parse(r io.Reader, opts *ParseOptions) (*Message, error) {
-	o := opts.withDefaults()
-	raw, err := readAll(r, o.MaxBytes)
-	if _, ok := errors.AsType[*LimitError](err); ok {
-		return &Message{Header: ParseHeader(bytes.Clone(headerOf(raw)))}, err
-	}
-	if err != nil {
-		return nil, fmt.Errorf("message: reading: %w", err)
-	}
-	nodes, defects, limit := split(raw, o.MaxDepth, o.MaxParts)
-	if limit != nil {
-		h := ParseHeader(raw)
-		return &Message{Header: h, Defects: h.Defects(), raw: raw}, limit
-	}
-	b := builder{nodes: nodes, msg: &Message{Header: nodes[0].header, Defects: defects, raw: raw}}
-	b.build()
-	return b.msg, nil
+	return parse(r, opts.withDefaults(), &builder{readLeaf: readLeaf})
 }
 
-// headerOf returns the header that raw begins with.
-func headerOf(raw []byte) []byte { return ParseHeader(raw).Raw() }
+// parse has b make a message of what r gives.
+func parse(r io.Reader, o ParseOptions, b *builder) (*Message, error) {
+	raw, err := readAll(r, o.MaxBytes)
+	b.raw, b.msg, b.maxParts = raw, &Message{raw: raw}, o.MaxParts
+	end := Defect{Kind: DefectCut, Offset: int64(len(raw))}
+	if _, ok := errors.AsType[*LimitError](err); ok {
+		end.Kind, end.Limit = DefectBytes, o.MaxBytes
+	}
+	if err != nil {
+		b.msg.Defects, b.plain = []Defect{end}, true
+	}
+	b.run(&splitter{in: wholeWindow(raw), report: b.report, limits: limits{
+		headerBytes: o.MaxHeaderBytes, depth: o.MaxDepth, parts: o.MaxParts, nesting: max(o.MaxDepth, DefaultMaxNesting),
+	}})
+	if err != nil && end.Limit == 0 {
+		err = fmt.Errorf("message: reading: %w", err)
+	}
+	return b.msg, err
+}
 
-// readAll reads r to its end, or up to more than limit bytes.
+// readAll reads r to its end, or up to limit bytes. With an error it returns
+// what came before.
 func readAll(r io.Reader, limit int64) ([]byte, error) {
 	var buf bytes.Buffer
 	if known, ok := r.(interface{ Len() int }); ok && int64(known.Len()) <= limit {
@@ -131,15 +149,15 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 	}
 	n, err := buf.ReadFrom(io.LimitReader(r, limit))
 	if err != nil {
-		return nil, err
+		return buf.Bytes(), err
 	}
 	if n == limit {
 		// One byte more tells whether this was all.
 		switch _, err := io.ReadFull(r, make([]byte, 1)); {
 		case err == nil:
-			return buf.Bytes(), &LimitError{Limit: "bytes", Max: limit}
+			return buf.Bytes(), &LimitError{Max: limit}
 		case !errors.Is(err, io.EOF):
-			return nil, err
+			return buf.Bytes(), err
 		}
 	}
 	return buf.Bytes(), nil

@@ -30,73 +30,138 @@ func manyParts(n int) string {
 	return "Subject: many\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\nx\r\n", n) + "--b--\r\n"
 }
 
+// limitsOf returns the limits that a message passes.
+func limitsOf(m *message.Message) []string {
+	var all []string
+	for _, d := range m.Defects {
+		if d.Limit > 0 {
+			all = append(all, fmt.Sprintf("%s %d", d.Kind, d.Limit))
+		}
+	}
+	return all
+}
+
+// TestLimits finds that a message beyond a limit is read, with all that can be
+// given of it and a defect that names the limit, and that enmime sees nothing
+// of it.
 func TestLimits(t *testing.T) {
-	long := "Subject: long\r\n\r\n" + strings.Repeat("x", 100)
+	long := "Subject: long\r\nX-Long: " + strings.Repeat("x", 100) + "\r\n y\r\nX-Last: z\r\n\r\ntext\r\n"
+	open := "Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+	guess := "--b\r\n\r\n" + strings.Repeat("\xe9t\xe9 ", 100) + "\r\n"
 	tests := []struct {
-		name string
-		in   string
-		opts *message.ParseOptions
-		want *message.LimitError
+		name        string
+		in          string
+		opts        *message.ParseOptions
+		limits      []string
+		text        string
+		attachments int
+		calls       int // of enmime
 	}{
-		{"depth as allowed", nested(16), nil, nil},
-		{"too deep", nested(17), nil, &message.LimitError{Limit: "depth", Max: 16}},
-		{"deeper than asked for", nested(3), &message.ParseOptions{MaxDepth: 2}, &message.LimitError{Limit: "depth", Max: 2}},
-		{"very deep, allowed", nested(1000), &message.ParseOptions{MaxDepth: 1000, MaxParts: 2000}, nil},
-		{"parts as allowed", manyParts(999), nil, nil},
-		{"too many parts", manyParts(1000), nil, &message.LimitError{Limit: "parts", Max: 1000}},
-		{"very many parts", manyParts(200000), nil, &message.LimitError{Limit: "parts", Max: 1000}},
-		{"length as allowed", long, &message.ParseOptions{MaxBytes: int64(len(long))}, nil},
-		{"too long", long, &message.ParseOptions{MaxBytes: int64(len(long)) - 1}, &message.LimitError{Limit: "bytes", Max: int64(len(long)) - 1}},
+		{"depth as allowed", nested(16), nil, nil, "text\n", 0, 0},
+		{"one too deep", nested(17), nil, []string{"deeper-nesting 16"}, "text\n", 0, 0},
+		{"28 that do not close", nested(28), nil, []string{"deeper-nesting 16"}, "text\n", 0, 0},
+		{"deeper than asked for", nested(3), &message.ParseOptions{MaxDepth: 2}, []string{"deeper-nesting 2"}, "text\n", 0, 0},
+		{"deeper than anything", nested(1000), nil, []string{"deeper-nesting 16"}, "", 1, 0},
+		{"very deep, allowed", nested(1000), &message.ParseOptions{MaxDepth: 1000, MaxParts: 2000}, nil, "text\n", 0, 0},
+		{"parts as allowed", manyParts(999), nil, nil, strings.Repeat("x\n", 998) + "x", 0, 0},
+		{"too many parts", manyParts(1000), nil, []string{"more-parts 1000"}, strings.Repeat("x\n", 999) + "x", 0, 0},
+		{"too many attachments", manyFiles(2000), nil, []string{"more-parts 1000"}, "", 999, 0},
+		{"too many empty parts", open + strings.Repeat("--b\r\n\r\n", 200000), nil, []string{"more-parts 1000"}, "", 0, 0},
+		{"header as allowed", long, &message.ParseOptions{MaxHeaderBytes: len(long) - 6}, nil, "text\n", 0, 0},
+		{"header too long", long, &message.ParseOptions{MaxHeaderBytes: 60}, []string{"longer-header 60"}, "text\n", 0, 0},
+		{"line too long", long[len("Subject: long\r\n"):], &message.ParseOptions{MaxHeaderBytes: 60}, []string{"longer-header 60"}, "text\n", 0, 0},
+		{"header of a part too long", open + "--b\r\n" + long, &message.ParseOptions{MaxHeaderBytes: 66}, []string{"longer-header 66"}, "text\n", 0, 0},
+		{"text to guess", open + guess, nil, nil, strings.Repeat("été ", 100) + "\n", 0, 1},
+		{"too many texts to guess", open + strings.Repeat(guess, 20), nil, nil, strings.Repeat(strings.Repeat("été ", 100)+"\n", 20), 0, 8},
+		{"text to guess, parts too many", open + strings.Repeat("--b\r\n\r\nx\r\n", 1000) + guess, nil, []string{"more-parts 1000"}, strings.Repeat("x\n", 1000) + strings.Repeat("été ", 100) + "\n", 0, 0},
+		{"text to guess, nested too deep", strings.TrimSuffix(nested(17), "text\r\n") + strings.Repeat("\xe9t\xe9 ", 100), nil, []string{"deeper-nesting 16"}, strings.Repeat("été ", 100), 0, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m, err := message.Parse(strings.NewReader(tt.in), tt.opts)
-			if m == nil || m.Header.Subject() != strings.Fields(tt.in)[1] {
-				t.Fatalf("Parse() = %v, want a message with its header", m)
+			m, calls, err := message.ParseCounting(strings.NewReader(tt.in), tt.opts)
+			if err != nil {
+				t.Fatalf("Parse() = %v", err)
 			}
-			if tt.want == nil {
-				if err != nil {
-					t.Fatalf("Parse() = %v, want nil", err)
-				}
-				return
-			}
-			var limit *message.LimitError
-			if !errors.As(err, &limit) || *limit != *tt.want {
-				t.Fatalf("Parse() = %v, want %v", err, tt.want)
-			}
-			if tt.want.Limit == "bytes" && m.Raw() != nil {
-				t.Error("bytes beyond the limit are kept")
-			}
-			if tt.want.Limit != "bytes" && string(m.Raw()) != tt.in {
+			checkMessage(t, m)
+			if string(m.Raw()) != tt.in {
 				t.Error("the raw bytes are missing")
+			}
+			if first := strings.Fields(tt.in)[1]; m.Header.Text("Subject") != first && m.Header.Text("X-Long") == "" {
+				t.Errorf("the header is missing: Subject is %q, want %q", m.Header.Subject(), first)
+			}
+			if m.Text != tt.text || len(m.Attachments) != tt.attachments {
+				t.Errorf("%d bytes of text and %d attachments, want %d and %d", len(m.Text), len(m.Attachments), len(tt.text), tt.attachments)
+			}
+			if got := limitsOf(m); !slices.Equal(got, tt.limits) {
+				t.Errorf("limits passed are %q, want %q", got, tt.limits)
+			}
+			if calls != tt.calls {
+				t.Errorf("enmime was called %d times, want %d", calls, tt.calls)
 			}
 		})
 	}
 }
 
-func TestLimitErrorTexts(t *testing.T) {
-	for _, limit := range []string{"bytes", "depth", "parts", "other"} {
-		got := (&message.LimitError{Limit: limit, Max: 7}).Error()
-		if !strings.HasPrefix(got, "message: ") || !strings.Contains(got, "7") || !strings.Contains(got, "ParseOptions") {
-			t.Errorf("Error() = %q for %q, want the limit and what to do", got, limit)
-		}
+// manyFiles returns a message of n attachments.
+func manyFiles(n int) string {
+	return "Subject: many\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\nContent-Disposition: attachment\r\n\r\nx\r\n", n) + "--b--\r\n"
+}
+
+// TestMissingBytes finds that what cannot be read whole gives what came, with
+// an error and a defect.
+func TestMissingBytes(t *testing.T) {
+	broken := errors.New("line is dead")
+	const in = "Subject: cut\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\nContent-Type: image/png\r\n\r\nhalf"
+	read := func(tail ...io.Reader) io.Reader {
+		return io.MultiReader(append([]io.Reader{strings.NewReader(in)}, tail...)...)
+	}
+	tests := []struct {
+		name   string
+		r      io.Reader
+		opts   *message.ParseOptions
+		err    error
+		defect message.DefectKind
+	}{
+		{"complete as far as can be known", read(), nil, nil, message.DefectUnclosed},
+		{"reader fails", read(iotest.ErrReader(broken)), nil, broken, message.DefectCut},
+		{"reader is cut off", read(iotest.ErrReader(io.ErrUnexpectedEOF)), nil, io.ErrUnexpectedEOF, message.DefectCut},
+		{"reader fails at the limit", read(iotest.ErrReader(broken)), &message.ParseOptions{MaxBytes: int64(len(in))}, broken, message.DefectCut},
+		{"as long as allowed", read(), &message.ParseOptions{MaxBytes: int64(len(in))}, nil, message.DefectUnclosed},
+		{"too long", read(strings.NewReader("x")), &message.ParseOptions{MaxBytes: int64(len(in))}, &message.LimitError{}, message.DefectBytes},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m, err := message.Parse(tt.r, tt.opts)
+			limit := &message.LimitError{}
+			if isLimit := errors.As(err, &limit); isLimit != (tt.defect == message.DefectBytes) || !isLimit && !errors.Is(err, tt.err) {
+				t.Errorf("Parse() = %v, want %v", err, tt.err)
+			}
+			if m == nil {
+				t.Fatal("no message")
+			}
+			checkMessage(t, m)
+			if string(m.Raw()) != in || m.Header.Subject() != "cut" || m.Text != "text" || len(m.Attachments) != 1 || string(m.Attachments[0].Content) != "half" {
+				t.Errorf("message is %s", describe(m))
+			}
+			if m.Defects[0].Kind != tt.defect {
+				t.Errorf("Defects = %v, want %s first", m.Defects, tt.defect)
+			}
+		})
 	}
 }
 
-func TestParseReadError(t *testing.T) {
+func TestReaderThatFailsAtOnce(t *testing.T) {
 	broken := errors.New("line is dead")
-	for _, r := range []io.Reader{
-		iotest.ErrReader(broken),
-		io.MultiReader(strings.NewReader("Subject: x\r\n\r\nbody"), iotest.ErrReader(broken)),
-		io.MultiReader(strings.NewReader("0123456789"), iotest.ErrReader(broken)),
-	} {
-		m, err := message.Parse(r, &message.ParseOptions{MaxBytes: 10})
-		if _, ok := errors.AsType[*message.LimitError](err); ok {
-			continue // the limit came first
-		}
-		if m != nil || !errors.Is(err, broken) {
-			t.Errorf("Parse() = %v, %v, want %v", m, err, broken)
-		}
+	m, err := message.Parse(iotest.ErrReader(broken), nil)
+	if m == nil || m.Header.Len() != 0 || !errors.Is(err, broken) {
+		t.Errorf("Parse() = %v, %v, want an empty message and %v", m, err, broken)
+	}
+}
+
+func TestLimitErrorText(t *testing.T) {
+	got := (&message.LimitError{Max: 7}).Error()
+	if !strings.HasPrefix(got, "message: ") || !strings.Contains(got, "7") || !strings.Contains(got, "ParseOptions") {
+		t.Errorf("Error() = %q, want the limit and what to do", got)
 	}
 }
 
@@ -188,7 +253,7 @@ func TestTextParts(t *testing.T) {
 		{"no parts inside", multi("mixed", part("Content-Type: multipart/mixed; boundary=c", "x"), part("X: y", "z")), "x\nz", "", nil},
 		{"closed inside", multi("mixed", part("Content-Type: multipart/mixed; boundary=c", "--c\r\n\r\nx\r\n--c--\r\n--c\r\n\r\ny"), part("X: y", "z")), "x\nz", "", nil},
 		{"space at the end of the boundary", "Content-Type: multipart/mixed; boundary=\"b \"\r\n\r\n--b\r\n\r\nx\r\n--b --\r\n\r\ny\r\n--b--", "x\ny", "", nil},
-		{"no semicolon", "Content-Disposition: attachment filename=a.txt\r\n\r\nx", "", "", []string{"1  text/plain false"}},
+		{"no semicolon", "Content-Disposition: attachment filename=a.txt\r\n\r\nx", "", "", []string{"1 a.txt text/plain false"}},
 		{"encoded name", "Content-Type: image/png; name=\"=?utf-8?q?=C3=A9.png?=\"\r\n\r\n", "", "", []string{"1 é.png image/png false"}},
 		{"extended name", "Content-Disposition: attachment; filename*=iso-8859-1'de'%E9.png\r\n\r\n", "", "", []string{"1 é.png text/plain false"}},
 		{"extended name in pieces", "Content-Disposition: attachment;\r\n filename*0*=koi8-r''%C1%C2;\r\n filename*1=c.png\r\n\r\n", "", "", []string{"1 абc.png text/plain false"}},
