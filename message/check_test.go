@@ -99,6 +99,38 @@ func checkMessage(t *testing.T, m *message.Message) {
 			t.Errorf("defect %v is not in the %d bytes of the message", d, len(m.Raw()))
 		}
 	}
+	checkParts(t, m)
+	checkWalk(t, m)
+	checkWork(t, m.Raw())
+}
+
+// checkParts finds that the content of each attachment is in the bytes of the
+// message, or shorter than they are if it was decoded.
+func checkParts(t *testing.T, m *message.Message) {
+	t.Helper()
+	total := 0
+	for _, a := range m.Attachments {
+		total += len(a.Content)
+		if len(a.Content) > 0 && !bytes.Contains(m.Raw(), a.Content) && !bytes.ContainsAny(m.Raw(), "=") && !bytes.Contains(bytes.ToLower(m.Raw()), []byte("base64")) {
+			t.Errorf("attachment %s holds what is not in the message", a.Part)
+		}
+	}
+	if total > len(m.Raw()) {
+		t.Errorf("the attachments have %d bytes, the message %d", total, len(m.Raw()))
+	}
+}
+
+// maxWork is how often each byte is looked at to find the parts: once for the
+// header or body it is in, once more for a header that is none, and at two bytes
+// of a line for each multipart that is open.
+const maxWork = 60
+
+// checkWork finds that the work is in proportion to the length.
+func checkWork(t *testing.T, raw []byte) {
+	t.Helper()
+	if got := message.SplitWork(raw); got > int64(maxWork*len(raw)) {
+		t.Errorf("%d bytes are looked at to find the parts of %d", got, len(raw))
+	}
 }
 
 // names writes a list of addresses as name|address.

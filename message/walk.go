@@ -216,9 +216,14 @@ func (p *Part) malformed() {
 	}
 }
 
-// contentID returns the identifier of a part, or "".
+// contentID returns the identifier of a part, or "". Without angle brackets all
+// of the field counts.
 func contentID(h Header) string {
-	if ids := parseIDs(h.Get("Content-Id"), 1); len(ids) > 0 {
+	value := h.Get("Content-Id")
+	if !strings.Contains(value, "<") {
+		return decodeText(value)
+	}
+	if ids := parseIDs(value, 1); len(ids) > 0 {
 		return ids[0]
 	}
 	return ""
