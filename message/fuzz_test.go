@@ -2,15 +2,20 @@ package message_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
+	"io"
 	"io/fs"
+	"mime/quotedprintable"
 	"net/mail"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mailsession/mailsession/message"
 )
@@ -65,6 +70,7 @@ func FuzzParse(f *testing.F) {
 	addMessages(f)
 	f.Add([]byte(nested(17)))
 	f.Add([]byte(manyParts(3)))
+	f.Add([]byte("Content-Type: multipart/x; boundary=0\nContent-Disposition: x\nContent-Transfer-Encoding: base64\n\n0"))
 	f.Add([]byte("Content-Type: multipart/mixed; boundary=\"b \"\n\n--b \n\n--b --"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		m, err := message.Parse(bytes.NewReader(in), nil)
@@ -201,4 +207,66 @@ func FuzzDraft(f *testing.F) {
 			t.Errorf("%d fields, want %d", h.Len(), want)
 		}
 	})
+}
+
+// FuzzWalk finds that parts are the same however the stream is cut into reads,
+// and that each part's text is UTF-8 with line feeds.
+func FuzzWalk(f *testing.F) {
+	addMessages(f)
+	f.Add([]byte(nested(3)))
+	f.Add([]byte("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\r\n--b\r\n\r\n-\r\n-\r\n--b-"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		opts := &message.WalkOptions{MaxHeaderBytes: 200, MaxNesting: 3}
+		want := walked(bytes.NewReader(in), opts)
+		if got := walked(iotest.OneByteReader(bytes.NewReader(in)), opts); !slices.Equal(got, want) {
+			t.Errorf("byte by byte a walk gives\n%s\nat once\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		for p, err := range message.Walk(bytes.NewReader(in), nil) {
+			if err != nil {
+				break
+			}
+			text, err := io.ReadAll(p.Text())
+			if !utf8.Valid(text) || bytes.Contains(text, []byte("\r\n")) || err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("Text() of part %s reads %q, %v, want UTF-8 with line feeds", p.Number, text, err)
+			}
+		}
+	})
+}
+
+// FuzzTransfer finds that what Go's own encoders write is decoded to what went
+// in, and that what they would not write decodes to no more than came.
+func FuzzTransfer(f *testing.F) {
+	for _, s := range []string{"", "a = b \r\n c\t\r\n", "=3D", "=\r\n", "= \n=4", "QUJD\r\nQQ==QUI", "\x00\xff"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var printable bytes.Buffer
+		w := quotedprintable.NewWriter(&printable)
+		w.Binary = true
+		if _, err := w.Write(in); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for encoding, encoded := range map[string]string{
+			"quoted-printable": printable.String(),
+			"base64":           base64.StdEncoding.EncodeToString(in),
+		} {
+			if got := content(t, encoding, encoded); !bytes.Equal(got, in) {
+				t.Errorf("%q in %s is decoded as %q, want %q", encoded, encoding, got, in)
+			}
+			if got := content(t, encoding, string(in)); len(got) > len(in) {
+				t.Errorf("%d bytes in %s become %d", len(in), encoding, len(got))
+			}
+		}
+	})
+}
+
+// content decodes the body of a message of one attachment.
+func content(t *testing.T, encoding, body string) []byte {
+	t.Helper()
+	m := parse(t, "Content-Type: image/png\r\nContent-Transfer-Encoding: "+encoding+"\r\n\r\n"+body)
+	checkWalk(t, m)
+	return m.Attachments[0].Content
 }

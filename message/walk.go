@@ -153,11 +153,8 @@ func newPart(s *splitter, n *node) *Part {
 	var params map[string]string
 	p.Disposition, params = parseDisposition(n.header.Get("Content-Disposition"))
 	p.Name = fileName(params, n.params)
-	if n.multipart {
-		return p // RFC 2045 section 6.4: what is in it is encoded, not the whole
-	}
 	var known bool
-	if p.decoder, known = newTransferDecoder(n.header.Get("Content-Transfer-Encoding")); !known {
+	if p.decoder, known = newTransferDecoder(n.header.Get("Content-Transfer-Encoding")); !known && !n.multipart {
 		s.defect(n, DefectEncoding)
 	}
 	return p
