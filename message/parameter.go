@@ -153,10 +153,10 @@ func splitParameters(s string) []string {
 // that s begins with, or the length of s.
 func parameterEnd(s string) int {
 	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == ';':
+		switch s[i] {
+		case ';':
 			return i
-		case s[i] == '"':
+		case '"':
 			if n := quotedLen(s[i:]); n > 0 {
 				i += n - 1
 				continue

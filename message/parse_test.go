@@ -72,7 +72,7 @@ func TestLimits(t *testing.T) {
 		{"line too long", long[len("Subject: long\r\n"):], &message.ParseOptions{MaxHeaderBytes: 60}, []string{"longer-header 60"}, "text\n", 0, 0},
 		{"header of a part too long", open + "--b\r\n" + long, &message.ParseOptions{MaxHeaderBytes: 66}, []string{"longer-header 66"}, "text\n", 0, 0},
 		{"text to guess", open + guess, nil, nil, strings.Repeat("été ", 100) + "\n", 0, 1},
-		{"too many texts to guess", open + strings.Repeat(guess, 20), nil, nil, strings.Repeat(strings.Repeat("été ", 100)+"\n", 20), 0, 8},
+		{"many texts to guess", open + strings.Repeat(guess, 20), nil, nil, strings.Repeat(strings.Repeat("été ", 100)+"\n", 20), 0, 2},
 		{"text to guess, parts too many", open + strings.Repeat("--b\r\n\r\nx\r\n", 1000) + guess, nil, []string{"more-parts 1000"}, strings.Repeat("x\n", 1000) + strings.Repeat("été ", 100) + "\n", 0, 0},
 		{"text to guess, nested too deep", strings.TrimSuffix(nested(17), "text\r\n") + strings.Repeat("\xe9t\xe9 ", 100), nil, []string{"deeper-nesting 16"}, strings.Repeat("été ", 100), 0, 0},
 	}

@@ -23,7 +23,7 @@ func (p *Part) Text() io.Reader {
 	charset := p.Params["charset"]
 	if charset == "" && p.ContentType == "text/html" {
 		buffered := bufio.NewReaderSize(p, htmlHead)
-		head, _ := buffered.Peek(htmlHead) //nolint:errcheck // the error comes again with the next Read
+		head, _ := buffered.Peek(htmlHead) // an error comes again with the next Read
 		charset, r = htmlCharset(head), buffered
 	}
 	return transform.NewReader(r, transform.Chain(charsetTransformer(charset), &lineFeeder{}))
@@ -76,12 +76,12 @@ func (f *lineFeeder) Reset() { f.returns = 0 }
 func (f *lineFeeder) Transform(dst, src []byte, _ bool) (nDst, nSrc int, err error) {
 	for nSrc < len(src) {
 		c := src[nSrc]
-		switch {
-		case c == '\r':
+		switch c {
+		case '\r':
 			f.returns++
 			nSrc++
 			continue
-		case c == '\n':
+		case '\n':
 			f.returns = 0
 		}
 		for ; f.returns > 0 && nDst < len(dst); f.returns-- {

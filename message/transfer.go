@@ -1,7 +1,9 @@
 package message
 
 import (
+	"bytes"
 	"encoding/base64"
+	"slices"
 	"strings"
 )
 
@@ -44,50 +46,40 @@ type base64Decoder struct {
 
 func (d *base64Decoder) appendTo(dst, src []byte) []byte {
 	for len(src) > 0 {
+		n := 1
 		if len(d.digits) == 0 {
-			// Whole groups without line breaks, as they are nearly always.
-			n := base64Run(src)
-			var ok bool
-			if dst, ok = appendGroups(dst, src[:n]); ok && n > 0 {
-				src, d.pos = src[n:], d.pos+int64(n)
+			// Nearly always a line is whole groups of digits.
+			n = max(1, groups(src))
+			if decoded, err := base64.StdEncoding.AppendDecode(dst, src[:n]); err == nil {
+				dst, src, d.pos = decoded, src[n:], d.pos+int64(n)
 				continue
 			}
 		}
-		c := src[0]
-		if d.bad < 0 && base64Digit(c) == noDigit && !isPadding(c) {
-			d.bad = d.pos
+		if d.bad < 0 {
+			if i := slices.IndexFunc(src[:n], isForeign); i >= 0 {
+				d.bad = d.pos + int64(i)
+			}
 		}
-		dst, d.digits = appendBase64(dst, d.digits, src[:1])
-		src, d.pos = src[1:], d.pos+1
+		dst, d.digits = appendBase64(dst, d.digits, src[:n])
+		src, d.pos = src[n:], d.pos+int64(n)
 	}
 	return dst
 }
 
-// isPadding reports whether c belongs in base64 without being a digit.
-func isPadding(c byte) bool {
-	return c == '=' || c == '\n' || c == '\r' || c == ' ' || c == '\t'
-}
-
-// base64Run returns how many of the bytes of src before its first line break
-// are whole groups of digits, as it seems.
-func base64Run(src []byte) int {
+// groups returns the length of src up to the end of the line, in whole groups
+// of four and not too many.
+func groups(src []byte) int {
 	const longest = 4 << 10
 	src = src[:min(len(src), longest)]
-	for i, c := range src {
-		if base64Digit(c) == noDigit {
-			return i &^ 3
-		}
+	if i := bytes.IndexByte(src, '\n'); i >= 0 {
+		src = src[:i]
 	}
 	return len(src) &^ 3
 }
 
-// appendGroups decodes groups of four digits behind dst.
-func appendGroups(dst, groups []byte) ([]byte, bool) {
-	decoded, err := base64.StdEncoding.AppendDecode(dst, groups)
-	if err != nil {
-		return dst, false
-	}
-	return decoded, true
+// isForeign reports whether c does not belong in base64.
+func isForeign(c byte) bool {
+	return base64Digit(c) == noDigit && c != '=' && c != '\n' && c != '\r' && c != ' ' && c != '\t'
 }
 
 func (d *base64Decoder) flush(dst []byte) []byte { return appendLastDigits(dst, d.digits) }
@@ -112,7 +104,7 @@ const maxHeldSpace = 1000
 func (d *quotedPrintableDecoder) appendTo(dst, src []byte) []byte {
 	for i := 0; i < len(src); {
 		if len(d.held) > 0 {
-			taken := false
+			var taken bool
 			if dst, taken = d.hold(dst, src[i]); taken {
 				i++
 			}

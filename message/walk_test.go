@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -24,20 +25,20 @@ func walked(r io.Reader, opts *message.WalkOptions) []string {
 			continue
 		}
 		content, err := io.ReadAll(p)
-		line := fmt.Sprintf("%s %s %q", p.Number, p.ContentType, content)
+		words := []string{p.Number, p.ContentType, strconv.Quote(string(content))}
 		if p.Multipart {
-			line += " multipart"
+			words = append(words, "multipart")
 		}
 		if p.Name+p.Disposition+p.ContentID != "" {
-			line += fmt.Sprintf(" name=%q %s <%s>", p.Name, p.Disposition, p.ContentID)
+			words = append(words, fmt.Sprintf("name=%q %s <%s>", p.Name, p.Disposition, p.ContentID))
 		}
 		for _, d := range p.Defects() {
-			line += " " + string(d.Kind)
+			words = append(words, string(d.Kind))
 		}
 		if err != nil {
-			line += " " + err.Error()
+			words = append(words, err.Error())
 		}
-		lines = append(lines, line)
+		lines = append(lines, strings.Join(words, " "))
 	}
 	return lines
 }
@@ -158,7 +159,10 @@ func TestWalkEntersMessages(t *testing.T) {
 			t.Errorf("parts are %q, want %q", got, want)
 		}
 	}
-	for p := range message.Walk(strings.NewReader("Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ntext"), nil) {
+	for p, err := range message.Walk(strings.NewReader("Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ntext"), nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		for q, err := range p.Walk(nil) {
 			if err != nil || q.Number != "1.1" || q.Header.Subject() != "x" {
 				t.Errorf("the message in part 1 has part %q, error %v, want 1.1", q.Number, err)

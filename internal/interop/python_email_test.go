@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -117,18 +118,16 @@ func pythonDisagrees() map[string]string {
 func messageFiles(t *testing.T, dir string) []string {
 	t.Helper()
 	var files []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	corpus := os.DirFS(dir)
+	err := fs.WalkDir(corpus, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
+		data, err := fs.ReadFile(corpus, path)
+		if err == nil && message.ParseHeader(data).Has("From") {
+			files = append(files, filepath.Join(dir, path))
 		}
-		if message.ParseHeader(data).Has("From") {
-			files = append(files, path)
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +139,7 @@ func readWithPython(t *testing.T, files []string) []pythonEmail {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), pythonPatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "python3", "-B", filepath.Join("testdata", "read_messages.py"))
+	cmd := exec.CommandContext(ctx, "python3", "-B", "testdata/read_messages.py")
 	cmd.Stdin = strings.NewReader(strings.Join(files, "\n") + "\n")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -179,9 +178,9 @@ func disagreements(m *message.Message, want pythonEmail) map[string][2]string {
 	add("cc", listed(h.Cc()), pythonListed(want.Cc))
 	add("reply-to", listed(h.ReplyTo()), pythonListed(want.ReplyTo))
 	if d, ok := h.Date(); ok && want.Date != nil {
-		add("date", fmt.Sprint(d.Unix()), fmt.Sprint(int64(*want.Date)))
+		add("date", strconv.FormatInt(d.Unix(), 10), strconv.FormatInt(int64(*want.Date), 10))
 	} else {
-		add("date", fmt.Sprint(ok), fmt.Sprint(want.Date != nil))
+		add("date", strconv.FormatBool(ok), strconv.FormatBool(want.Date != nil))
 	}
 	compareParts(m, want.Parts, add)
 	return all
