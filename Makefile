@@ -28,7 +28,7 @@ prints-nothing = @status=0; for module in $(MODULES); do \
 
 .PHONY: help
 help: ## Print this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: ## Run all tests; needs Go, make and git alone.
@@ -52,6 +52,10 @@ fuzz: ## Run each fuzz target for FUZZTIME.
 			echo "== $$package $$name"; \
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
 		done) || exit 1; done
+
+.PHONY: bench-message
+bench-message: ## Measure how messages are read, beside enmime and go-message; needs Linux and MAILSESSION_CORPUS.
+	cd bench && go run ./message
 
 .PHONY: size
 size: ## Print how large a program with session and imapx alone is, and what it links.
