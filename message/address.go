@@ -127,7 +127,7 @@ func (p *addressParser) skipAngle(i int) int {
 
 // bracketed adds a mailbox of the form: name <address> (comment).
 func (p *addressParser) bracketed(name, address, after string) {
-	text, comment := phrase(name)
+	text, comment := phrase(strings.TrimLeft(name, ", \t"))
 	if text = cmp.Or(text, comment); text == "" {
 		_, text = phrase(after)
 	}

@@ -20,6 +20,7 @@ func TestAddresses(t *testing.T) {
 		{"a@x, b@y,c@z", "|a@x |b@y |c@z"},
 		{"a@x;b@y", "|a@x |b@y"},
 		{"a@x,, ,b@y,", "|a@x |b@y"},
+		{"Ann <a@x>,, ,Bob <b@y>,", "Ann|a@x Bob|b@y"},
 		// Groups.
 		{"undisclosed-recipients:;", ""},
 		{"Undisclosed recipients: ;", ""},

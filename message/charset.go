@@ -22,11 +22,11 @@ func decodeCharset(name string, b []byte) (string, bool) {
 	case "iso-8859-1", "windows-1252":
 		return fromWindows1252(b), true
 	}
-	e := findEncoding(name)
-	if e == nil {
+	d := findDecoder(name)
+	if d == nil {
 		return "", false
 	}
-	out, err := e.NewDecoder().Bytes(b)
+	out, err := d.Bytes(b)
 	if err != nil {
 		return "", false
 	}
@@ -36,6 +36,18 @@ func decodeCharset(name string, b []byte) (string, bool) {
 // charsetName returns the name of a character set in lower case, without the
 // white space and quotes that are around some.
 func charsetName(name string) string { return strings.ToLower(strings.Trim(name, " \t'\"")) }
+
+// findDecoder returns a decoder of the character set of that name, in lower
+// case, or nil.
+func findDecoder(name string) *encoding.Decoder {
+	if d := mailDecoder(name); d != nil {
+		return d
+	}
+	if e := findEncoding(name); e != nil {
+		return e.NewDecoder()
+	}
+	return nil
+}
 
 // findEncoding returns the encoding of that name, in lower case, or nil. The
 // names of the HTML standard come first, because they give what senders mean:

@@ -91,6 +91,8 @@ func (p *dateParser) known(w string) bool {
 	switch {
 	case isDigit(w[0]) && strings.Count(w, "-") == 2:
 		return p.dashed(w)
+	case len(w) > 4 && isDigit(w[0]) && w[4] == '/':
+		return p.dashed(strings.ReplaceAll(w, "/", "-"))
 	case isDigit(w[0]) && strings.ContainsAny(w, ":.") && !p.clock:
 		return p.time24(w)
 	case isDigit(w[0]):
@@ -105,7 +107,8 @@ func (p *dateParser) known(w string) bool {
 	return isWeekday(w) || p.halfDay(w) || p.namedZone(w)
 }
 
-// dashed takes 02-Jan-2006, 2006-01-02 and 2006-01-02T15:04:05Z.
+// dashed takes 02-Jan-2006, 2006-01-02 and 2006-01-02T15:04:05Z, and 2006/01/02
+// with dashes.
 func (p *dateParser) dashed(w string) bool {
 	w, clock, found := strings.Cut(strings.ToUpper(w), "T")
 	if found && strings.Contains(w, "OC") {

@@ -66,9 +66,10 @@ func ExampleParse() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	defer f.Close()
 	msg, err := message.Parse(f, &message.ParseOptions{MaxBytes: 1 << 20})
 	if err != nil {
-		log.Fatal(err)
+		log.Fatal(err) // bytes are missing
 	}
 	fmt.Printf("%q\n", msg.Text)
 	for _, a := range msg.Attachments {
@@ -79,6 +80,89 @@ func ExampleParse() {
 	// 1.2 image/png pixel.png 8
 	// 2 application/pdf Bericht für März.pdf 9
 	// 3 text/plain notes.txt 11
+}
+
+// A message beyond a limit is read all the same, and says which limit that was.
+func ExampleParse_defects() {
+	const raw = "Subject: many parts\r\n" +
+		"Content-Type: multipart/mixed; boundary=b\r\n" +
+		"\r\n" +
+		"--b\r\n\r\none\r\n" +
+		"--b\r\n\r\ntwo\r\n" +
+		"--b\r\n\r\nthree\r\n"
+	msg, err := message.Parse(strings.NewReader(raw), &message.ParseOptions{MaxParts: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%q\n", msg.Text)
+	for _, d := range msg.Defects {
+		fmt.Println(d)
+	}
+	// Output:
+	// "one\ntwo\nthree\n"
+	// more-parts than 3 in part 3 at byte 95
+	// unclosed-multipart at byte 66
+}
+
+func ExampleWalk() {
+	f, err := os.Open("testdata/nested.eml")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer f.Close()
+	for part, err := range message.Walk(f, nil) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if part.Multipart {
+			fmt.Printf("%q %s\n", part.Number, part.ContentType)
+			continue
+		}
+		// However long it is, no more than some kilobytes are in memory.
+		n, err := io.Copy(io.Discard, part)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%q %s %q: %d bytes\n", part.Number, part.ContentType, part.Name, n)
+	}
+	// Output:
+	// "" multipart/mixed
+	// "1" multipart/related
+	// "1.1" multipart/alternative
+	// "1.1.1" text/plain "": 24 bytes
+	// "1.1.2" text/html "": 59 bytes
+	// "1.2" image/png "pixel.png": 8 bytes
+	// "2" application/pdf "Bericht für März.pdf": 9 bytes
+	// "3" text/plain "notes.txt": 11 bytes
+	// "4" text/plain "": 25 bytes
+}
+
+// A message that is an attachment is walked over as any other.
+func ExamplePart_Walk() {
+	const raw = "Content-Type: message/rfc822\r\n" +
+		"\r\n" +
+		"Subject: forwarded\r\n" +
+		"Content-Type: text/plain; charset=iso-8859-1\r\n" +
+		"Content-Transfer-Encoding: quoted-printable\r\n" +
+		"\r\n" +
+		"Gr=FC=DFe\r\n"
+	for outer, err := range message.Walk(strings.NewReader(raw), nil) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		for inner, err := range outer.Walk(nil) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			text, err := io.ReadAll(inner.Text())
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Printf("%s in %s: %s", inner.Header.Subject(), inner.Number, text)
+		}
+	}
+	// Output:
+	// forwarded in 1.1: Grüße
 }
 
 func ExampleDraft() {

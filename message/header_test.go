@@ -145,6 +145,13 @@ func TestText(t *testing.T) {
 		{"=?gb2312?B?xOO6ww==?=", "你好"},
 		{"=?shift_jis?B?jlKTYw==?=", "山田"},
 		{"=?iso-2022-kr?q?x?=", "x"},
+		{"=?ISO-2022-KR?B?GyQpQw4wIQ8h?=", "가!"},
+		{"=?utf-7?Q?caf+AOk-_+-_+2D3eAA_x?=", "café + 😀 x"},
+		{"=?unicode-1-1-utf-7?Q?+AOk_+2D0-?= =?utf-7?Q?=E9?=", "é \ufffd"},
+		{"=?utf-16?B?/v8A6Q==?=", "é"},
+		{"=?utf-16?B?//7pAA==?=", "é"},
+		{"=?utf-16?B?AOk=?=", "é"},
+		{"=?\"utf-8\"?q?caf=C3=A9?=", "café"},
 		{"=?hz-gb-2312?Q?~{VPND~}?=", "中文"},
 		// Not encoded words, or broken ones.
 		{"=?", "=?"},

@@ -37,8 +37,8 @@ func charsetTransformer(name string) transform.Transformer {
 	case "iso-8859-1", "windows-1252":
 		return charmap.Windows1252.NewDecoder()
 	}
-	if e := findEncoding(name); e != nil {
-		return e.NewDecoder()
+	if d := findDecoder(name); d != nil {
+		return d
 	}
 	return &lenientUTF8{}
 }

@@ -335,6 +335,8 @@ func TestPartText(t *testing.T) {
 		{"japanese", "Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B$\"\x1b(B!", "あ!"},
 		{"encoded", "Content-Type: text/plain; charset=koi8-r\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=C1=C2=\r\n!", "аб!"},
 		{"mislabelled", "Content-Type: text/plain; charset=utf-8\r\n\r\n\xe9\xc3\xa9\xe2\x82", "ééâ‚"},
+		{"utf-7", "Content-Type: text/plain; charset=utf-7\r\n\r\n+AOk-+-+2D3eAA x", "é+😀 x"},
+		{"korean", "Content-Type: text/plain; charset=iso-2022-kr\r\n\r\n\x1b$)C\x0e0!\x0f!", "가!"},
 		{"unknown", "Content-Type: text/plain; charset=x-own\r\n\r\né\xe9", "éé"},
 		{"declared in the page", "Content-Type: text/html\r\n\r\n<meta charset=koi8-r>\xc1", "<meta charset=koi8-r>а"},
 	}
