@@ -264,8 +264,9 @@ func (s *Session) Open(ctx context.Context, id ID) (io.ReadCloser, error) {
 }
 
 // Read opens a message and parses it within the default limits of
-// [message.Parse]. One beyond them is a [*message.LimitError]; Open gives its
-// bytes all the same.
+// [message.Parse]. With an error it returns what came of the message, or nil if
+// it could not be opened. A message of more than message.DefaultMaxBytes is a
+// [*message.LimitError]; Open gives its bytes all the same.
 func (s *Session) Read(ctx context.Context, id ID) (*message.Message, error) {
 	body, err := s.Open(ctx, id)
 	if err != nil {
@@ -274,7 +275,7 @@ func (s *Session) Read(ctx context.Context, id ID) (*message.Message, error) {
 	defer body.Close()
 	m, err := message.Parse(body, nil)
 	if err != nil {
-		return nil, fmt.Errorf("session: read message %v: %w", id, err)
+		return m, fmt.Errorf("session: read message %v: %w", id, err)
 	}
 	return m, nil
 }

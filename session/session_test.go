@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/mailsession/mailsession/message"
@@ -21,6 +22,7 @@ import (
 type side struct {
 	setup session.Setup
 	calls []string
+	cut   bool // a message is cut off before its end
 }
 
 func (s *side) call(name string) { s.calls = append(s.calls, name) }
@@ -37,7 +39,15 @@ func (s *side) Messages(context.Context, session.Query) iter.Seq2[*session.Messa
 
 func (s *side) Open(context.Context, session.ID) (io.ReadCloser, error) {
 	s.call("open")
-	return io.NopCloser(strings.NewReader("Subject: hello\r\n\r\nbody\r\n")), nil
+	return io.NopCloser(io.MultiReader(strings.NewReader("Subject: hello\r\n\r\nbody\r\n"), s.tail())), nil
+}
+
+// tail is what follows the message: its end, or why there is none.
+func (s *side) tail() io.Reader {
+	if s.cut {
+		return iotest.ErrReader(io.ErrUnexpectedEOF)
+	}
+	return strings.NewReader("")
 }
 
 func (s *side) Apply(context.Context, session.Change, ...session.ID) ([]session.Result, error) {
@@ -235,6 +245,19 @@ func TestReadParses(t *testing.T) {
 	m, err := s.Read(t.Context(), session.NewID(session.IDParts{Key: "1"}))
 	if err != nil || m.Header.Subject() != "hello" || strings.TrimSpace(m.Text) != "body" {
 		t.Errorf("Read() = %+v, %v", m, err)
+	}
+}
+
+// TestReadGivesWhatCame reads a message whose end does not come.
+func TestReadGivesWhatCame(t *testing.T) {
+	in := side{cut: true}
+	s, err := session.New(creds(), in.incoming(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Read(t.Context(), session.NewID(session.IDParts{Key: "1"}))
+	if !errors.Is(err, io.ErrUnexpectedEOF) || m == nil || m.Header.Subject() != "hello" || strings.TrimSpace(m.Text) != "body" {
+		t.Errorf("Read() = %+v, %v, want what came and %v", m, err, io.ErrUnexpectedEOF)
 	}
 }
 
