@@ -120,9 +120,9 @@ func checkParts(t *testing.T, m *message.Message) {
 	}
 }
 
-// maxWork is how often each byte is looked at to find the parts: once for the
-// header or body it is in, once more for a header that is none, and at two bytes
-// of a line for each multipart that is open.
+// maxWork is how often each byte is looked at to find the parts, at most: a few
+// times in itself, and in a line that two dashes begin once for each multipart
+// that is open, which are a hundred to three bytes of the shortest such line.
 const maxWork = 60
 
 // checkWork finds that the work is in proportion to the length.
