@@ -66,21 +66,6 @@ func rewrite(t *testing.T, store state.Store, change func(map[string]any)) {
 	}
 }
 
-// expire ends the time of the access tokens in a record.
-func expire(t *testing.T, store state.Store) {
-	t.Helper()
-	rewrite(t, store, func(m map[string]any) {
-		tokens, _ := m["access_tokens"].(map[string]any)
-		if len(tokens) == 0 {
-			t.Fatal("there is no access token in the record")
-		}
-		for _, tok := range tokens {
-			object, _ := tok.(map[string]any)
-			object["expiry"] = time.Now().Add(-time.Hour)
-		}
-	})
-}
-
 // hooked is a Store without locks of its own. Before, where it is not nil, may
 // refuse a change; after may replace its error.
 type hooked struct {

@@ -67,6 +67,7 @@ func table() map[string]layering.Rule {
 		"internal/backend":    {Packages: backend, Modules: join(message, sasl)},
 		"internal/fakenet":    {Packages: fake},
 		"internal/faulttable": {},
+		"internal/grantstory": {Packages: join(patience, []string{"oauth", "proxy", "state"}), Modules: join(oauth2, proxy, flock), Testing: true},
 		"internal/layering":   {},
 		"internal/match":      {Packages: session, Modules: message},
 		"internal/observe":    {},
