@@ -18,8 +18,8 @@ const (
 	defaultLifetime = time.Hour
 )
 
-// Token is an access token. Those that a TokenSource returns are not changed by
-// anybody.
+// Token is an access token. Those that a TokenSource returns are shared by all
+// callers and must not be changed.
 type Token struct {
 	// AccessToken is what is shown to the resource server.
 	AccessToken secret.Text
