@@ -27,6 +27,9 @@ type OIDCOptions struct {
 	// AccessLifetime is how long access tokens are good, in whole seconds. 0
 	// means an hour.
 	AccessLifetime time.Duration
+	// KeepRefreshTokens has a refresh token stay good after it was used, instead
+	// of being replaced.
+	KeepRefreshTokens bool
 }
 
 // An OIDCClient is a client that is registered with an authorization server.
@@ -69,6 +72,7 @@ type OIDC struct {
 type oidcSettings struct {
 	Accounts       []string             `json:"accounts"`
 	AccessLifetime int                  `json:"accessLifetime"`
+	Rotate         bool                 `json:"rotate"`
 	Clients        []oidcClientSettings `json:"clients"`
 }
 
@@ -146,6 +150,7 @@ func (o *OIDC) writeSettings(opts *OIDCOptions) error {
 	text, err := json.Marshal(oidcSettings{
 		Accounts:       []string{"ann@example.test", "bob@example.test"},
 		AccessLifetime: int(lifetime / time.Second),
+		Rotate:         !opts.KeepRefreshTokens,
 		Clients: []oidcClientSettings{
 			{ID: o.Public.ID, Method: "none", SignsIn: true},
 			{ID: o.Confidential.ID, Secret: o.Confidential.Secret.Reveal(), Method: "client_secret_basic", SignsIn: true},

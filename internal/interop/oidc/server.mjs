@@ -3,8 +3,8 @@
 //
 //   node server.mjs SETTINGS
 //
-// SETTINGS is a JSON file: accounts (addresses), accessLifetime (seconds) and
-// clients (id, secret and method, RFC 7591's token_endpoint_auth_method, and
+// SETTINGS is a JSON file: accounts (addresses), accessLifetime (seconds),
+// rotate (whether refresh tokens are replaced when they are used) and clients (id, secret and method, RFC 7591's token_endpoint_auth_method, and
 // signsIn). The first line printed is the issuer, the second the URL of the
 // control endpoints, which tests use behind a client's back:
 //
@@ -47,7 +47,7 @@ function configuration() {
     extraTokenClaims: (ctx, token) => ({ username: token.accountId, email: token.accountId }),
     pkce: { required: () => true }, // and S256 is the only method
     issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
-    rotateRefreshToken: true, // a second use of the old one ends the grant
+    rotateRefreshToken: settings.rotate, // then a second use of the old one ends the grant
     expiresWithSession: () => false,
     features: {
       devInteractions: { enabled: false },
