@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -49,19 +50,58 @@ func newAnswer(tok *oauth2.Token, asked []string, now time.Time) *answer {
 	return a
 }
 
-// suberror returns Microsoft's suberror or Google's error_subtype from the
-// body of an error answer.
-func suberror(body []byte) string {
-	var extra struct {
-		Suberror string `json:"suberror"`
-		Subtype  string `json:"error_subtype"`
+// moreOfError is what vendors add to an error answer.
+type moreOfError struct {
+	Suberror      string `json:"suberror"`
+	Subtype       string `json:"error_subtype"`
+	Numbers       []int  `json:"error_codes"`
+	CorrelationID string `json:"correlation_id"`
+	ErrorURI      string `json:"error_uri"`
+	Claims        string `json:"claims"`
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. A field of another kind than
+// expected is passed over, and the others are read.
+func (m *moreOfError) UnmarshalJSON(body []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return err
 	}
-	// A body that is not JSON has neither.
-	_ = json.Unmarshal(body, &extra)
-	if extra.Suberror != "" {
-		return extra.Suberror
+	for name, target := range map[string]any{
+		"suberror": &m.Suberror, "error_subtype": &m.Subtype, "error_codes": &m.Numbers,
+		"correlation_id": &m.CorrelationID, "error_uri": &m.ErrorURI, "claims": &m.Claims,
+	} {
+		_ = json.Unmarshal(fields[name], target)
 	}
-	return extra.Subtype
+	return nil
+}
+
+// maxClaims is the longest claims challenge that is kept, in bytes.
+const maxClaims = 4096
+
+// setMore puts into e what the body of an error answer says beyond RFC 6749.
+// The Code and the Description are set already.
+func (e *Error) setMore(body []byte, secrets ...secret.Text) {
+	var more moreOfError
+	// A body that is not JSON has nothing of it.
+	_ = json.Unmarshal(body, &more)
+	e.Suberror = cleanCode(cmp.Or(more.Suberror, more.Subtype), secrets...)
+	e.VendorCode = vendorCode(more.Numbers, e.Description)
+	e.CorrelationID = cleanCode(more.CorrelationID, secrets...)
+	e.ErrorURI = cleanPage(more.ErrorURI, secrets...)
+	if len(more.Claims) <= maxClaims && json.Valid([]byte(more.Claims)) {
+		e.Claims = more.Claims
+	}
+}
+
+// settle sets the Kind of an answer with an error code. Whether a grant that is
+// over has expired or was revoked is the one thing that a vendor's number
+// decides, for both are acted on alike.
+func (e *Error) settle() {
+	e.Kind = kindOf(e.Code, e.Suberror, e.Status)
+	if e.Kind == KindRevoked && e.Reason() == ReasonExpired {
+		e.Kind = KindExpired
+	}
 }
 
 // repair makes an answer such that x/oauth2 reads it: a JSON object is called

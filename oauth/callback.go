@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -18,6 +19,8 @@ type callback struct {
 	err         string
 	suberror    string
 	description string
+	uri         string
+	claims      string
 }
 
 // Why a request to the redirect URI is no callback.
@@ -32,7 +35,7 @@ func parseCallback(values url.Values) (callback, error) {
 	if !values.Has("state") && !values.Has("code") && !values.Has("error") {
 		return callback{}, errNoCallback
 	}
-	for _, name := range []string{"code", "state", "iss", "error", "error_description", "error_subcode", "suberror"} {
+	for _, name := range []string{"code", "state", "iss", "error", "error_description", "error_subcode", "suberror", "error_uri", "claims"} {
 		if len(values[name]) > 1 {
 			return callback{}, fmt.Errorf("%w: %s", errRepeated, name)
 		}
@@ -45,6 +48,8 @@ func parseCallback(values url.Values) (callback, error) {
 		err:         values.Get("error"),
 		suberror:    values.Get("error_subcode"),
 		description: values.Get("error_description"),
+		uri:         values.Get("error_uri"),
+		claims:      values.Get("claims"),
 	}
 	if c.suberror == "" {
 		c.suberror = values.Get("suberror")
@@ -69,8 +74,12 @@ func (c callback) check(e Endpoint) error {
 	case c.err != "":
 		err := failure(KindUnknown, nil)
 		err.Code, err.Suberror = cleanCode(c.err, c.state), cleanCode(c.suberror, c.state)
-		err.Description = clean(c.description, c.state)
-		err.Kind = kindOf(err.Code, err.Suberror, 0)
+		err.Description, err.ErrorURI = clean(c.description, c.state), cleanPage(c.uri, c.state)
+		err.VendorCode = vendorCode(nil, err.Description)
+		if len(c.claims) <= maxClaims && json.Valid([]byte(c.claims)) {
+			err.Claims = c.claims
+		}
+		err.settle()
 		return err
 	}
 	return nil

@@ -53,3 +53,13 @@ func cleanCode(code string, secrets ...secret.Text) string {
 	}
 	return clean(code, secrets...)
 }
+
+// cleanPage returns the address of a page, "" where it is not one of https
+// that is fit to be shown.
+func cleanPage(address string, secrets ...secret.Text) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || clean(address, secrets...) != address {
+		return ""
+	}
+	return address
+}

@@ -86,6 +86,9 @@ type Config struct {
 	// taken from it. Nil leaves it to the HTTPClient, and a zero Config means
 	// no proxy, whatever the environment says.
 	Proxy *proxy.Config
+	// Retry says which failed token requests are sent again, and when. The zero
+	// value sends them again up to five times after failures that may pass.
+	Retry Retry
 	// Rand returns numbers in [0, 1), for how much earlier than at its margin a
 	// grant replaces its tokens and for the waits between tries. It must be
 	// safe for concurrent use. Nil means math/rand/v2.

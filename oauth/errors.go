@@ -21,9 +21,10 @@ const (
 	// KindExpired means that the grant's time is over. The user must sign in
 	// again.
 	KindExpired
-	// KindRevoked means that the grant was ended by the user, an administrator
-	// or the provider, or has expired where the server does not tell the two
-	// apart. The user must sign in again.
+	// KindRevoked means that the grant is over before its known time: ended by
+	// the user, an administrator or the provider. Servers that send a bare
+	// invalid_grant do not tell this from an expiry; Error.Reason is
+	// ReasonRevoked where the server does. The user must sign in again.
 	KindRevoked
 	// KindReplyLost means that the answer to a request was lost after it had
 	// been sent. Where Code is empty it is not known whether the grant is
@@ -92,6 +93,21 @@ type Error struct {
 	// Description is the server's explanation for people. Secrets have been
 	// taken out of it; its wording may change at any time.
 	Description string
+	// VendorCode is the vendor's own number, such as "AADSTS700082", or "". It
+	// explains; nothing depends on it but the words of the remedy and, within
+	// invalid_grant, whether the Kind reads expired or revoked, which are acted
+	// on alike.
+	VendorCode string
+	// CorrelationID names the request to the vendor's support staff, "" where
+	// the answer has none.
+	CorrelationID string
+	// ErrorURI is the page about the error that the answer names (RFC 6749
+	// section 5.2), "" where it names none that uses https. See Page.
+	ErrorURI string
+	// Claims is what the server wants the next sign-in to prove, as JSON: the
+	// value of the parameter claims of an authorization request. It is "" as a
+	// rule.
+	Claims string
 	// Wait is the pause that the server asked for, 0 if none.
 	Wait time.Duration
 	// Err is what caused the failure where there was no usable answer. It may
@@ -121,12 +137,40 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		b.WriteString(": " + clean(e.Err.Error()))
 	}
-	b.WriteString("; " + e.remedy())
+	b.WriteString("; " + e.Remedy())
 	return b.String()
 }
 
-// remedy says what to do.
-func (e *Error) remedy() string {
+// Reason returns what the vendor's number or words say beyond the Kind.
+func (e *Error) Reason() Reason {
+	reason, _ := e.explain()
+	return reason
+}
+
+// Page returns the address of a page about the error: the one that the answer
+// names, else the vendor's, else "".
+func (e *Error) Page() string {
+	switch {
+	case e.ErrorURI != "":
+		return e.ErrorURI
+	case e.VendorCode != "":
+		return entraPage
+	case e.fromGoogle() && e.Code != "":
+		return googlePage
+	default:
+		return ""
+	}
+}
+
+// Remedy says what to do, as a clause without a full stop. It is the last part
+// of Error's text.
+func (e *Error) Remedy() string {
+	// A number never speaks where the answer itself is in question.
+	if e.Kind != KindReplyLost && e.Kind != KindProtocol {
+		if _, remedy := e.explain(); remedy != "" {
+			return remedy
+		}
+	}
 	switch e.Kind {
 	case KindTemporary:
 		if e.Wait > 0 {
@@ -136,7 +180,7 @@ func (e *Error) remedy() string {
 	case KindExpired:
 		return "the grant has expired: sign in again"
 	case KindRevoked:
-		return "the grant was revoked or has expired: sign in again"
+		return "the grant is over, revoked or else expired without the server saying so: sign in again"
 	case KindReplyLost:
 		if e.Code == "" {
 			return "the answer was lost after the request had been sent, so the refresh token may be used up: the next try will tell"

@@ -61,8 +61,8 @@ func (c *Config) request(ctx context.Context, r tokenRequest) (*answer, error) {
 	}
 	tok, err := cc.Token(ctx)
 	if err != nil {
-		e := x.failure(err, append(r.secrets, c.ClientSecret))
-		e.Op, e.Server, e.Status = r.op, hostOf(c.Endpoint.TokenURL), x.status
+		e := x.failure(err, hostOf(c.Endpoint.TokenURL), append(r.secrets, c.ClientSecret))
+		e.Op = r.op
 		if e.Kind == KindReplyLost && r.repeatable {
 			e.Kind = KindTemporary
 		}
@@ -174,24 +174,26 @@ func (x *exchange) sent(err error) bool {
 
 // failure makes an Error of what x/oauth2 returned. The answer's body goes
 // into none of its fields but through clean.
-func (x *exchange) failure(err error, secrets []secret.Text) *Error {
+func (x *exchange) failure(err error, server string, secrets []secret.Text) *Error {
 	if retrieve, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		e := &Error{
+			Server:      server,
+			Status:      x.status,
 			Code:        cleanCode(retrieve.ErrorCode, secrets...),
-			Suberror:    cleanCode(suberror(retrieve.Body), secrets...),
 			Description: clean(retrieve.ErrorDescription, secrets...),
 			Wait:        retry.FromHeader(x.header, time.Now()),
 		}
-		e.Kind = kindOf(e.Code, e.Suberror, x.status)
+		e.setMore(retrieve.Body, secrets...)
+		e.settle()
 		if e.Code == "" && gateway(x.status) {
 			e.Kind = KindReplyLost
 		}
 		return e
 	}
 	if x.status != 0 {
-		return &Error{Kind: x.unreadable(), Description: "the answer has no access token in it"}
+		return &Error{Kind: x.unreadable(), Server: server, Status: x.status, Description: "the answer has no access token in it"}
 	}
-	e := &Error{Kind: KindTemporary, Err: err}
+	e := &Error{Kind: KindTemporary, Server: server, Err: err}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || refusedByProxy(err) {
 		e.Kind = KindClientConfig
 	} else if x.sent(err) {

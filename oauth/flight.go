@@ -11,7 +11,6 @@ import (
 
 	"github.com/mailsession/mailsession/internal/observe"
 	"github.com/mailsession/mailsession/internal/retry"
-	"github.com/mailsession/mailsession/internal/throttle"
 	"github.com/mailsession/mailsession/secret"
 )
 
@@ -264,26 +263,6 @@ func (g *Grant) request(ctx context.Context, refresh secret.Text, scopes []strin
 		repeatable: g.cfg.Endpoint.RefreshTokensReusable,
 	}
 	return g.cfg.requestWithRetry(ctx, r, &g.pause)
-}
-
-// requestWithRetry sends a token request, again after temporary failures. The
-// pauses that the server asks for are kept in pause, which may be nil, so that
-// they bind later requests too.
-func (c *Config) requestWithRetry(ctx context.Context, r tokenRequest, pause *throttle.Governor) (*answer, error) {
-	var got *answer
-	policy := retry.Policy{Rand: c.random, Notify: func(try int, wait time.Duration, err error) {
-		observe.Logger(c.Logger).LogAttrs(ctx, slog.LevelWarn, "token request failed, trying again",
-			slog.String("operation", r.op), slog.Int("try", try), slog.Duration("wait", wait), slog.String("error", err.Error()))
-	}}
-	err := retry.Do(ctx, policy, func(ctx context.Context) (err error) {
-		if err := pause.Wait(ctx); err != nil {
-			return &Error{Kind: KindTemporary, Op: r.op, Server: hostOf(c.Endpoint.TokenURL), Wait: pause.Remaining(), Err: err}
-		}
-		got, err = c.request(ctx, r)
-		pause.Hold(RetryAfter(err))
-		return err
-	})
-	return got, err
 }
 
 // keepError says that the grant's record is out of reach.

@@ -62,7 +62,7 @@ func TestKindOf(t *testing.T) {
 func TestEveryKindHasANameAndARemedy(t *testing.T) {
 	seen := make(map[string]Kind)
 	for kind := KindUnknown; kind <= KindProtocol; kind++ {
-		for _, text := range []string{kind.String(), (&Error{Kind: kind}).remedy(), (&Error{Kind: kind, Code: "x", Wait: time.Minute}).remedy()} {
+		for _, text := range []string{kind.String(), (&Error{Kind: kind}).Remedy(), (&Error{Kind: kind, Code: "x", Wait: time.Minute}).Remedy()} {
 			if other, ok := seen[text]; text == "" || (ok && other != kind) {
 				t.Errorf("kind %d says %q, as kind %d does", kind, text, other)
 			}
@@ -78,7 +78,7 @@ func TestErrorText(t *testing.T) {
 	}{
 		{
 			&Error{Kind: KindRevoked, Op: "refresh", Server: "login.example", Status: 400, Code: "invalid_grant", Suberror: "bad_token", Description: "AADSTS50173: …"},
-			"oauth: refresh at login.example: invalid_grant (bad_token): AADSTS50173: …; the grant was revoked or has expired: sign in again",
+			"oauth: refresh at login.example: invalid_grant (bad_token): AADSTS50173: …; the grant is over, revoked or else expired without the server saying so: sign in again",
 		},
 		{
 			&Error{Kind: KindTemporary, Op: "refresh", Server: "login.example", Status: 429, Wait: time.Minute},

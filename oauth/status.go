@@ -75,7 +75,7 @@ func (s status) err(key, server string, now time.Time) error {
 	}
 	e := &Error{
 		Kind: s.kind(), Op: "refresh", Server: server, Status: s.HTTPStatus,
-		Code: s.Code, Suberror: s.Suberror, Description: s.Reason,
+		Code: s.Code, Suberror: s.Suberror, Description: s.Reason, VendorCode: vendorCode(nil, s.Reason),
 	}
 	if !e.needsSignIn() {
 		return nil
