@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -175,4 +176,21 @@ func (b *bed) mustNotContain(what, text string) {
 			b.t.Errorf("%s contains a secret:\n%s", what, text)
 		}
 	}
+}
+
+// replaced is a body with one text put in place of another.
+func replaced(body io.ReadCloser, old, text string) io.ReadCloser {
+	all, err := io.ReadAll(body)
+	_ = body.Close()
+	return io.NopCloser(io.MultiReader(strings.NewReader(strings.Replace(string(all), old, text, 1)), failingReader{err}))
+}
+
+// failingReader fails with an error, or ends where that is nil.
+type failingReader struct{ err error }
+
+func (f failingReader) Read([]byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return 0, io.EOF
 }

@@ -21,7 +21,9 @@ func kindOf(code, suberror string, status int) Kind {
 	case "invalid_client", "unauthorized_client", "invalid_request", "invalid_scope", "invalid_target",
 		"invalid_resource", "unsupported_grant_type", "unsupported_response_type":
 		return KindClientConfig
-	case "access_denied":
+	case "expired_token", "bad_verification_code", "code_expired":
+		return KindInteraction // a device code that nobody has used
+	case "access_denied", "authorization_declined":
 		return KindPolicy
 	case "temporarily_unavailable", "server_error", "slow_down":
 		return KindTemporary

@@ -39,6 +39,12 @@ type Endpoint struct {
 	AuthURL string
 	// TokenURL is the token endpoint.
 	TokenURL string
+	// DeviceURL is the device authorization endpoint (RFC 8628), for
+	// SignInDevice alone.
+	DeviceURL string
+	// RevokeURL is the revocation endpoint (RFC 7009). Empty means that the
+	// server has none, as Microsoft's.
+	RevokeURL string
 	// AuthStyle is how a client secret is sent.
 	AuthStyle AuthStyle
 	// ResponseMode is how the code is sent to the redirect URI: "query", or
@@ -95,8 +101,8 @@ type Config struct {
 	Rand func() float64
 	// Logger is told what happens, without secrets. Nil discards it.
 	Logger *slog.Logger
-	// Observer is told of the operations oauth.SignIn, oauth.Redeem and
-	// oauth.Refresh. It may be nil.
+	// Observer is told of the operations oauth.SignIn, oauth.SignInDevice,
+	// oauth.Redeem, oauth.Refresh and oauth.Revoke. It may be nil.
 	Observer Observer
 }
 
@@ -149,6 +155,14 @@ func (c *Config) checkClient() error {
 	}
 	if err := secureURL("TokenURL", c.Endpoint.TokenURL); err != nil {
 		return configError(err)
+	}
+	for name, address := range map[string]string{"DeviceURL": c.Endpoint.DeviceURL, "RevokeURL": c.Endpoint.RevokeURL} {
+		if address == "" {
+			continue
+		}
+		if err := secureURL(name, address); err != nil {
+			return configError(err)
+		}
 	}
 	if err := c.checkProxy(); err != nil {
 		return configError(err)

@@ -176,23 +176,33 @@ func (x *exchange) sent(err error) bool {
 // into none of its fields but through clean.
 func (x *exchange) failure(err error, server string, secrets []secret.Text) *Error {
 	if retrieve, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		e := &Error{
-			Server:      server,
-			Status:      x.status,
-			Code:        cleanCode(retrieve.ErrorCode, secrets...),
-			Description: clean(retrieve.ErrorDescription, secrets...),
-			Wait:        retry.FromHeader(x.header, time.Now()),
-		}
-		e.setMore(retrieve.Body, secrets...)
-		e.settle()
-		if e.Code == "" && gateway(x.status) {
-			e.Kind = KindReplyLost
-		}
-		return e
+		return x.refusal(retrieve.ErrorCode, retrieve.ErrorDescription, retrieve.Body, server, secrets)
 	}
 	if x.status != 0 {
 		return &Error{Kind: x.unreadable(), Server: server, Status: x.status, Description: "the answer has no access token in it"}
 	}
+	return x.unanswered(err, server)
+}
+
+// refusal makes an Error of an error answer.
+func (x *exchange) refusal(code, description string, body []byte, server string, secrets []secret.Text) *Error {
+	e := &Error{
+		Server:      server,
+		Status:      x.status,
+		Code:        cleanCode(code, secrets...),
+		Description: clean(description, secrets...),
+		Wait:        retry.FromHeader(x.header, time.Now()),
+	}
+	e.setMore(body, secrets...)
+	e.settle()
+	if e.Code == "" && gateway(x.status) {
+		e.Kind = KindReplyLost
+	}
+	return e
+}
+
+// unanswered makes an Error of a request without an answer.
+func (x *exchange) unanswered(err error, server string) *Error {
 	e := &Error{Kind: KindTemporary, Server: server, Err: err}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || refusedByProxy(err) {
 		e.Kind = KindClientConfig

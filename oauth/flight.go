@@ -62,6 +62,7 @@ func (g *Grant) land(s *slot, f *flight, tok *Token, err error) {
 	if err == nil {
 		h := g.newHandout(tok)
 		s.present.Store(h)
+		s.missing = missingScopes(s.scopes, tok.Scopes)
 		f.tok = h.token
 	} else if e, ok := errors.AsType[*Error](err); ok && e.Kind != KindTemporary && e.Kind != KindReplyLost {
 		s.failure, s.until = err, time.Now().Add(failureMemory)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,6 +63,8 @@ type slot struct {
 	// refused is the newest token that was invalidated. It is not taken back
 	// from the record.
 	refused secret.Text
+	// missing are the scopes that the newest answer did not grant.
+	missing []string
 	flight  *flight
 	failure error
 	until   time.Time // how long failure is remembered
@@ -119,6 +122,7 @@ func newGrant(cfg *Config, rec record, k keeper, pin *pinned) *Grant {
 	g.user.Store(&rec.user)
 	for key, tok := range rec.tokens {
 		s := &slot{scopes: strings.Fields(key)}
+		s.missing = missingScopes(s.scopes, tok.Scopes)
 		s.present.Store(g.newHandout(tok))
 		g.slots[key] = s
 	}
@@ -145,6 +149,21 @@ func (g *Grant) Subject() string { return g.user.Load().subject }
 // The source is an [Invalidator] as well.
 func (g *Grant) For(resource string) TokenSource {
 	return &source{grant: g, slot: g.slotFor(scopesFor(g.cfg.Scopes, resource))}
+}
+
+// Missing returns the scopes that the newest token of each resource was asked
+// for and not granted, as where the user unticked one of them on the consent
+// page, in alphabetical order. It does no I/O: a resource is heard of once there
+// was a token for it, in this process or in the record.
+func (g *Grant) Missing() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var missing []string
+	for _, s := range g.slots {
+		missing = append(missing, s.missing...)
+	}
+	slices.Sort(missing)
+	return slices.Compact(missing)
 }
 
 var (

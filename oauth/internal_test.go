@@ -423,3 +423,37 @@ func FuzzCallback(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDeviceAnswer: whatever a device authorization endpoint says, there is an
+// error, or a code and pages that can be shown and a life with an end.
+func FuzzDeviceAnswer(f *testing.F) {
+	for _, seed := range []string{
+		`{"device_code":"d","user_code":"AB-CD","verification_uri":"https://a.example/device","expires_in":900,"interval":5}`,
+		`{"device_code":"d","user_code":"AB-CD","verification_url":"https://www.google.com/device","expires_in":"1800","interval":"5"}`,
+		`{"device_code":"d","user_code":"\u202e","verification_uri":"https://a.example"}`,
+		`{"device_code":"d","user_code":"A","verification_uri":"http://a.example","interval":-1}`,
+		`{"device_code":"d","user_code":"A","verification_uri":"https://a.example","verification_uri_complete":"file:///etc","expires_in":1e99}`,
+		`{"device_code":7}`, `[]`, ``, `{`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		d, err := parseDeviceAnswer(body)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\r\n") {
+				t.Errorf("the error has several lines: %q", err)
+			}
+			return
+		}
+		if d.deviceCode.IsZero() || d.userCode == "" || d.life() <= 0 || d.life() > maxDeviceLife {
+			t.Errorf("a code %q that is good for %v", d.userCode, d.life())
+		}
+		if wait := newPace(d.interval).next; wait <= 0 || wait > maxInterval {
+			t.Errorf("the first wait is %v", wait)
+		}
+		text := d.shown(time.Time{}).String()
+		if strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), unshowable) {
+			t.Errorf("what is shown holds more than text: %q", text)
+		}
+	})
+}

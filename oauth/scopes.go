@@ -60,3 +60,23 @@ func firstScopes(scopes []string) (first []string, several bool) {
 	})
 	return first, len(first) < len(scopes)
 }
+
+// missingScopes returns the scopes that were asked for and are not among those
+// granted. Those of the protocol are left aside: servers leave them out of
+// answers or give them other names. Names are compared without regard to case
+// and a last slash, and a granted "Mail.Read" stands for that of any resource,
+// as in Microsoft's answers about its Graph.
+func missingScopes(asked, granted []string) []string {
+	var missing []string
+	for _, scope := range asked {
+		short := scope[strings.LastIndex(scope, "/")+1:]
+		same := func(g string) bool {
+			return strings.EqualFold(strings.TrimSuffix(g, "/"), strings.TrimSuffix(scope, "/")) ||
+				(short != "" && strings.EqualFold(g, short))
+		}
+		if !protocolScope(scope) && short != ".default" && !slices.ContainsFunc(granted, same) {
+			missing = append(missing, scope)
+		}
+	}
+	return missing
+}

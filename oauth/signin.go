@@ -112,25 +112,23 @@ func (o *SignInOptions) withDefaults() SignInOptions {
 	return out
 }
 
-// attempt is one sign-in under way.
+// attempt is one sign-in with a browser under way.
 type attempt struct {
-	cfg      *Config
+	newcomer
+
 	options  SignInOptions
-	log      *slog.Logger
 	redirect redirect
 	uri      string // the redirect URI, once the port is known
 	state    secret.Text
 	verifier secret.Text
-	nonce    secret.Text  // zero unless openid is asked for
-	keeper   *storeKeeper // nil: in memory
+	nonce    secret.Text // zero unless openid is asked for
 }
 
 // newAttempt draws the random values: 256 bits each for the state, the nonce
 // and the verifier.
 func newAttempt(cfg *Config, options SignInOptions, r redirect) *attempt {
 	a := &attempt{
-		cfg: cfg, options: options, redirect: r,
-		log:      observe.Logger(cfg.Logger),
+		newcomer: newNewcomer(cfg, options.Keep), options: options, redirect: r,
 		state:    secret.New(rand.Text() + rand.Text()),
 		verifier: secret.New(oauth2.GenerateVerifier()),
 	}
@@ -142,17 +140,9 @@ func newAttempt(cfg *Config, options SignInOptions, r redirect) *attempt {
 
 // begin looks whether the grant can be kept and runs the sign-in.
 func (a *attempt) begin(ctx context.Context) (*Grant, error) {
-	if a.options.Keep == nil {
-		return a.run(ctx)
+	if err := a.prepare(ctx); err != nil {
+		return nil, err
 	}
-	k, err := newStoreKeeper(*a.options.Keep)
-	if err == nil {
-		err = k.check(ctx)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("oauth: sign in: the grant could not be kept: %w", err)
-	}
-	a.keeper = k
 	return a.run(ctx)
 }
 
@@ -271,38 +261,7 @@ func (a *attempt) redeem(ctx context.Context, code secret.Text) (*Grant, error) 
 	if err != nil {
 		return nil, err
 	}
-	if got.token.Scopes == nil {
-		got.token.Scopes = scopes
-	}
-	var user identity
-	if !got.idToken.IsZero() {
-		user, err = readIDToken(got.idToken, idTokenRules{
-			clientID: a.cfg.ClientID, issuer: a.cfg.Endpoint.Issuer, nonce: a.nonce, now: time.Now(),
-		})
-		if err != nil {
-			return nil, &Error{Kind: KindProtocol, Op: r.op, Server: hostOf(a.cfg.Endpoint.TokenURL), Err: err}
-		}
-	}
-	if got.refresh.IsZero() {
-		a.log.LogAttrs(ctx, slog.LevelWarn, "the sign-in gave no refresh token; it ends with its access token",
-			slog.Time("expiry", got.token.Expiry))
-	}
-	rec := newRecord(a.cfg)
-	rec.user = user
-	rec.take(slotKey(scopes), got)
-	return a.keep(ctx, rec)
-}
-
-// keep keeps the record of a sign-in and returns its grant.
-func (a *attempt) keep(ctx context.Context, rec record) (*Grant, error) {
-	if a.keeper == nil {
-		return newGrant(a.cfg, rec, newMemoryKeeper(rec), nil), nil
-	}
-	rec.provider = a.options.Keep.Provider
-	if err := a.keeper.replace(ctx, rec); err != nil {
-		return nil, fmt.Errorf("oauth: sign in: the grant is good and cannot be kept: %w", err)
-	}
-	return newGrant(a.cfg, rec, a.keeper, nil), nil
+	return a.accept(ctx, r.op, got, scopes, a.nonce)
 }
 
 // authURL returns the authorization request (RFC 6749 section 4.1.1).

@@ -77,12 +77,20 @@ func (s *Server) checkAuthorize(form url.Values) (code, description string) {
 	case !slices.Contains([]string{"", "query", "form_post"}, form.Get("response_mode")):
 		return "invalid_request", "response_mode must be query or form_post"
 	}
-	for scope := range strings.FieldsSeq(form.Get("scope")) {
-		if s.opts.Scopes != nil && !isProtocolScope(scope) && !slices.Contains(s.opts.Scopes, scope) {
-			return "invalid_scope", "the scope " + scope + " is not known"
-		}
+	if no := s.checkScopes(form.Get("scope")); no != nil {
+		return no.code, no.description
 	}
 	return "", ""
+}
+
+// checkScopes refuses scopes that the server does not know.
+func (s *Server) checkScopes(scopes string) *refusal {
+	for scope := range strings.FieldsSeq(scopes) {
+		if s.opts.Scopes != nil && !isProtocolScope(scope) && !slices.Contains(s.opts.Scopes, scope) {
+			return refuse("invalid_scope", "the scope "+scope+" is not known")
+		}
+	}
+	return nil
 }
 
 // allowsRedirect compares a redirect URI with the registered ones. For a
@@ -174,7 +182,7 @@ func (s *Server) choose(w http.ResponseWriter, r *http.Request) {
 	for _, a := range accounts {
 		query := maps.Clone(r.Form)
 		query.Set("login_hint", a.Email)
-		links = append(links, link{AuthorizePath + "?" + query.Encode(), a.Email})
+		links = append(links, link{r.URL.Path + "?" + query.Encode(), a.Email})
 	}
 	render(w, accountPage, links)
 }

@@ -4,8 +4,8 @@
 // [New] starts a real HTTP server: over loopback TCP, or with
 // [Options.InMemory] over pipes, so that a whole sign-in and the years after
 // it run inside a bubble of testing/synctest in virtual time. It has an
-// authorization endpoint with PKCE, a token endpoint with one-time codes,
-// scoped refreshes and a choice of rotation, signed id_tokens, discovery,
+// authorization endpoint with PKCE, device codes, a token endpoint with one-time
+// codes, scoped refreshes and a choice of rotation, signed id_tokens, discovery,
 // introspection, revocation and userinfo.
 //
 // It is strict where real servers are: PKCE with S256 is demanded, a code works
@@ -21,6 +21,7 @@
 // status and body, a delay, silence, or a request whose work is done and whose
 // reply is lost. Tokens can be expired and revoked, and [Server.CheckToken]
 // answers a fake mail server that wants to know whether a token is good.
+// [Entra] and [Google] make faults in the shapes of those two servers.
 //
 // The package does not import testing, and shares no code with the client it
 // tests.
@@ -51,7 +52,11 @@ const (
 	IntrospectPath = "/introspect"
 	RevokePath     = "/revoke"
 	UserinfoPath   = "/userinfo"
-	KeysPath       = "/keys"
+	// DevicePath is the device authorization endpoint (RFC 8628), VerifyPath
+	// the page at which the user enters the code.
+	DevicePath = "/device_authorization"
+	VerifyPath = "/device"
+	KeysPath   = "/keys"
 	// DiscoveryPath and MetadataPath serve the same document
 	// (OpenID Connect Discovery 1.0 and RFC 8414).
 	DiscoveryPath = "/.well-known/openid-configuration"
@@ -102,7 +107,16 @@ type Options struct {
 	RefreshLifetime time.Duration
 	// CodeLifetime is how long an authorization code lives. 0 means one minute.
 	CodeLifetime time.Duration
+	// DeviceLifetime is how long a device code lives. 0 means 15 minutes.
+	DeviceLifetime time.Duration
+	// DeviceInterval is how often a device may ask for its tokens; who asks
+	// more often is told to slow down. 0 means 5 seconds, which the answer then
+	// leaves out, as RFC 8628 allows.
+	DeviceInterval time.Duration
 }
+
+// defaultInterval is how often a device asks where nobody says otherwise.
+const defaultInterval = 5 * time.Second
 
 // Account is a user of the server.
 type Account struct {
@@ -182,6 +196,12 @@ func (o *Options) withDefaults() Options {
 	}
 	if out.CodeLifetime == 0 {
 		out.CodeLifetime = time.Minute
+	}
+	if out.DeviceLifetime == 0 {
+		out.DeviceLifetime = 15 * time.Minute
+	}
+	if out.DeviceInterval == 0 {
+		out.DeviceInterval = defaultInterval
 	}
 	return out
 }

@@ -37,6 +37,7 @@ type Server struct {
 	accounts []Account
 	codes    map[string]*code
 	tokens   map[string]*token
+	devices  map[string]*device
 	faults   map[string][]Fault
 	log      []Request
 	secrets  []secret.Text
@@ -56,6 +57,7 @@ func New(o *Options) *Server {
 		accounts: slices.Clone(opts.Accounts),
 		codes:    make(map[string]*code),
 		tokens:   make(map[string]*token),
+		devices:  make(map[string]*device),
 		faults:   make(map[string][]Fault),
 	}
 	if opts.InMemory {
@@ -126,6 +128,9 @@ func (s *Server) IntrospectURL() string { return s.base + IntrospectPath }
 // RevokeURL returns the URL of the revocation endpoint (RFC 7009).
 func (s *Server) RevokeURL() string { return s.base + RevokePath }
 
+// DeviceURL returns the URL of the device authorization endpoint (RFC 8628).
+func (s *Server) DeviceURL() string { return s.base + DevicePath }
+
 // Client returns an HTTP client that reaches the server over TCP or in memory,
 // trusts its certificates, and reaches listeners of [Server.Listen] as well.
 // It uses no proxy.
@@ -143,6 +148,10 @@ func (s *Server) route(r *http.Request) handler {
 		return s.serveAuthorize
 	case r.URL.Path == TokenPath && post:
 		return s.serveToken
+	case r.URL.Path == DevicePath && post:
+		return s.serveDevice
+	case r.URL.Path == VerifyPath && (get || post):
+		return s.serveVerify
 	case r.URL.Path == IntrospectPath && post:
 		return s.serveIntrospect
 	case r.URL.Path == RevokePath && post:

@@ -25,13 +25,18 @@ func refuse(code, description string) *refusal {
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	answer, no := s.token(r)
 	if no != nil {
-		if no.status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", `Basic realm="oauthtest"`)
-		}
-		writeJSON(w, no.status, errorBody(no.code, "", no.description))
+		writeRefusal(w, no)
 		return
 	}
 	writeJSON(w, http.StatusOK, answer)
+}
+
+// writeRefusal answers with an OAuth error.
+func writeRefusal(w http.ResponseWriter, no *refusal) {
+	if no.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="oauthtest"`)
+	}
+	writeJSON(w, no.status, errorBody(no.code, "", no.description))
 }
 
 // token does the work of the token endpoint.
@@ -52,8 +57,10 @@ func (s *Server) token(r *http.Request) (map[string]any, *refusal) {
 		return s.redeem(client, r.PostForm)
 	case "refresh_token":
 		return s.refresh(client, r.PostForm)
+	case deviceGrant:
+		return s.redeemDevice(client, r.PostForm)
 	default:
-		return nil, refuse("unsupported_grant_type", "grant_type must be authorization_code or refresh_token")
+		return nil, refuse("unsupported_grant_type", "grant_type must be authorization_code, refresh_token or "+deviceGrant)
 	}
 }
 
@@ -106,7 +113,13 @@ func (s *Server) redeem(client Client, form url.Values) (map[string]any, *refusa
 	case encode(challenge[:]) != c.challenge:
 		return nil, refuse("invalid_grant", "the code_verifier does not fit the code_challenge")
 	}
-	scopes, no := s.narrow(c.family, form.Get("scope"))
+	return s.firstAnswer(c.family, form, func() { c.used = true })
+}
+
+// firstAnswer is the answer to what a user has just agreed to; spend is called
+// once nothing stands against it. The caller holds the lock.
+func (s *Server) firstAnswer(f *family, form url.Values, spend func()) (map[string]any, *refusal) {
+	scopes, no := s.narrow(f, form.Get("scope"))
 	if no != nil {
 		return nil, no
 	}
@@ -117,12 +130,12 @@ func (s *Server) redeem(client Client, form url.Values) (map[string]any, *refusa
 		}
 		scopes = first
 	}
-	c.used = true
+	spend()
 	refresh := ""
-	if !s.opts.RequireOffline || slices.Contains(c.family.scopes, "offline_access") {
-		refresh = s.newRefresh(c.family)
+	if !s.opts.RequireOffline || slices.Contains(f.scopes, "offline_access") {
+		refresh = s.newRefresh(f)
 	}
-	return s.answer(c.family, scopes, refresh)
+	return s.answer(f, scopes, refresh)
 }
 
 // refresh answers a refresh token (RFC 6749 section 6). The caller holds the
