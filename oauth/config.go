@@ -75,9 +75,11 @@ type Config struct {
 	// Scopes are asked for at the sign-in. They may belong to several
 	// resources; see Grant.For.
 	Scopes []string
-	// RedirectURL is the loopback redirect as registered: http, the host
-	// localhost, 127.0.0.1 or [::1], and a path where one is registered. Without
-	// a port a free one is used. Empty means "http://localhost".
+	// RedirectURL is the redirect as registered. A loopback one has http, the
+	// host localhost, 127.0.0.1 or [::1], and a path, whose case matters, where
+	// one is registered; without a port a free one is used. Any other one has
+	// https or a scheme of its own, and the user pastes the address that it
+	// leads to (SignInOptions.Paste). Empty means "http://localhost".
 	RedirectURL string
 	// AuthParams are further parameters of the authorization request, such as
 	// access_type or prompt. They cannot replace the protocol's own.
@@ -137,9 +139,17 @@ func (c *Config) check() error {
 	if err := secureURL("AuthURL", c.Endpoint.AuthURL); err != nil {
 		return configError(err)
 	}
-	for name := range c.AuthParams {
-		if reserved(name) {
-			return configError(fmt.Errorf("its AuthParams set %q, which the sign-in sets itself", name))
+	return checkParams("its AuthParams", c.AuthParams)
+}
+
+// checkParams refuses further parameters that are the protocol's own.
+func checkParams(what string, params url.Values) error {
+	for name, values := range params {
+		switch {
+		case reserved(name):
+			return configError(fmt.Errorf("%s set %q, which the sign-in sets itself", what, name))
+		case len(values) != 1:
+			return configError(fmt.Errorf("%s have %d values for %q: a parameter must not be repeated", what, len(values), name))
 		}
 	}
 	return nil
@@ -208,7 +218,7 @@ func isLoopback(host string) bool {
 func reserved(name string) bool {
 	switch name {
 	case "response_type", "client_id", "redirect_uri", "scope", "state", "nonce",
-		"code_challenge", "code_challenge_method", "response_mode", "client_secret":
+		"code_challenge", "code_challenge_method", "response_mode", "client_secret", "request", "request_uri":
 		return true
 	}
 	return false

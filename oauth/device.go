@@ -289,7 +289,7 @@ func (a *deviceAttempt) poll(ctx context.Context, d *deviceAnswer) (*Grant, erro
 		}
 		got, err := a.cfg.request(ctx, r)
 		if err == nil {
-			return a.accept(ctx, r.op, got, scopes, secret.Text{})
+			return a.accept(ctx, r.op, got, scopes, idTokenRules{})
 		}
 		if ctx.Err() != nil {
 			return nil, a.ended(ctx)

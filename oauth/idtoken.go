@@ -28,6 +28,7 @@ type idTokenRules struct {
 	issuer   string      // empty: not known
 	nonce    secret.Text // zero: none was sent
 	now      time.Time
+	since    time.Time // the user must not have logged in before it; zero: any time
 }
 
 // claims are the parts of an id_token that are looked at.
@@ -37,6 +38,7 @@ type claims struct {
 	Audience  audience `json:"aud"`
 	Party     string   `json:"azp"`
 	Expires   float64  `json:"exp"`
+	AuthTime  float64  `json:"auth_time"`
 	Nonce     string   `json:"nonce"`
 	TenantID  string   `json:"tid"`
 	Email     string   `json:"email"`
@@ -92,6 +94,8 @@ func (c *claims) check(rules idTokenRules) error {
 		return errors.New("the id_token has expired: check this machine's clock")
 	case !rules.nonce.IsZero() && !rules.nonce.Equal(secret.New(c.Nonce)):
 		return errors.New("the id_token has another nonce: it belongs to another sign-in")
+	case !rules.since.IsZero() && c.AuthTime != 0 && c.AuthTime < float64(rules.since.Add(-leeway).Unix()):
+		return errors.New("the server let the user in by an older login, although a fresh one was asked for")
 	case rules.issuer != "" && !sameIssuer(rules.issuer, c.Issuer, c.TenantID):
 		return fmt.Errorf("the id_token is of the issuer %q instead of %q", clean(c.Issuer), rules.issuer)
 	}

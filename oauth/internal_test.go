@@ -226,11 +226,51 @@ func TestBrowserCommands(t *testing.T) {
 }
 
 func TestPrompt(t *testing.T) {
-	if got := prompt("https://login.example/", "1234", false); !strings.Contains(got, "\nhttps://login.example/\n") || strings.Contains(got, "ssh") {
-		t.Errorf("prompt = %q", got)
+	const page = "https://login.example/"
+	for _, tt := range []struct {
+		name       string
+		p          prompt
+		says, none []string
+	}{
+		{"here", prompt{address: page, port: "1234"}, []string{"\n" + page + "\n"}, []string{"ssh", "paste", "container"}},
+		{"over ssh", prompt{address: page, port: "1234", where: whereabout{ssh: "ann@192.0.2.7"}}, []string{"\nssh -L 1234:127.0.0.1:1234 ann@192.0.2.7\n"}, []string{"paste"}},
+		{"over ssh, with paste", prompt{address: page, port: "1234", paste: true, where: whereabout{ssh: "h"}}, []string{"ssh -L", "copy its address and paste"}, nil},
+		{"elsewhere", prompt{address: page, paste: true, where: whereabout{ssh: "h"}}, []string{"paste it here"}, []string{"ssh"}},
+		{"container", prompt{address: page, port: "1234", where: whereabout{container: true}}, []string{"port 1234 of the container"}, []string{"ssh"}},
+	} {
+		got := tt.p.String()
+		for _, want := range tt.says {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: %q, want %q in it", tt.name, got, want)
+			}
+		}
+		for _, not := range tt.none {
+			if strings.Contains(got, not) {
+				t.Errorf("%s: %q, want no %q", tt.name, got, not)
+			}
+		}
 	}
-	if got := prompt("https://login.example/", "1234", true); !strings.Contains(got, "ssh -L 1234:127.0.0.1:1234 ") {
-		t.Errorf("prompt from elsewhere = %q", got)
+}
+
+func TestSSHTarget(t *testing.T) {
+	for connection, want := range map[string]string{
+		"":                                  "",
+		"198.51.100.9 50000 192.0.2.7 22":   "ann@192.0.2.7",
+		"198.51.100.9 50000 192.0.2.7 2222": "-p 2222 ann@192.0.2.7",
+		"odd":                               "THIS-HOST",
+	} {
+		env := map[string]string{"SSH_CONNECTION": connection, "USER": "ann"}
+		if got := sshTarget(func(name string) string { return env[name] }); got != want {
+			t.Errorf("sshTarget(%q) = %q, want %q", connection, got, want)
+		}
+	}
+}
+
+func TestPrivateWindows(t *testing.T) {
+	got := privately([][]string{{"/usr/bin/firefox", "@"}, {"chromium", "--new", "@"}, {"msedge", "@"}, {"chromium", "--incognito", "@"}, {"xdg-open", "@"}})
+	want := "[[/usr/bin/firefox --private-window @] [chromium --incognito --new @] [msedge @] [chromium --incognito @] [xdg-open @]]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("privately = %v, want %v", got, want)
 	}
 }
 
@@ -454,6 +494,29 @@ func FuzzDeviceAnswer(f *testing.F) {
 		text := d.shown(time.Time{}).String()
 		if strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), unshowable) {
 			t.Errorf("what is shown holds more than text: %q", text)
+		}
+	})
+}
+
+// FuzzPasted: of all that a user may paste, only the redirect URI with the
+// state of the sign-in is taken, and errors quote nothing of it.
+func FuzzPasted(f *testing.F) {
+	const state = "S7Q4XWZ2M5K"
+	for _, seed := range []string{
+		"https://a.example/done?code=c&state=" + state, "https://a.example/done/?error=x&state=" + state + "#f",
+		"http://a.example/done?code=c&state=" + state, "https://a.example/other?code=c&state=" + state,
+		"https://a.example/done?code=c&state=x", "code=c&state=" + state, "", "::", "https://a.example/done?%zz",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		a := &attempt{uri: "https://a.example/done", state: secret.New(state)}
+		c, err := a.parsePasted(text)
+		switch {
+		case err == nil && (!c.state.Equal(a.state) || !strings.Contains(strings.ToLower(text), "a.example/")):
+			t.Errorf("%q was taken", text)
+		case err != nil && (strings.ContainsAny(err.Error(), "\r\n") || strings.Contains(err.Error(), state)):
+			t.Errorf("the error is %q", err)
 		}
 	})
 }

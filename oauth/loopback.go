@@ -80,6 +80,14 @@ func serveLoopback(ctx context.Context, listeners []net.Listener, path, port str
 	return l
 }
 
+// callbacks returns where the answer arrives, nil where nobody listens.
+func (l *loopback) callbacks() <-chan callback {
+	if l == nil {
+		return nil
+	}
+	return l.answers
+}
+
 // ServeHTTP implements [http.Handler]. Whatever is not the callback is answered
 // and changes nothing: browsers ask for icons, scanners for anything.
 func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -191,8 +199,12 @@ func (l *loopback) serveResult(w http.ResponseWriter) {
 }
 
 // finish sets the outcome and lets the browsers that wait for it fetch the page
-// before the server ends, also where ctx has ended. It is called once.
+// before the server ends, also where ctx has ended. It is called once. Where
+// nobody listens it does nothing.
 func (l *loopback) finish(ctx context.Context, outcome error) {
+	if l == nil {
+		return
+	}
 	l.outcome = outcome
 	close(l.done)
 	timer := time.NewTimer(showTimeout)

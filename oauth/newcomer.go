@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/mailsession/mailsession/internal/observe"
-	"github.com/mailsession/mailsession/secret"
 )
 
 // newcomer is what every sign-in of a person begins and ends with, whichever
@@ -41,17 +40,16 @@ func (n *newcomer) prepare(ctx context.Context) error {
 }
 
 // accept makes a grant of the first answer of the token endpoint, to the request
-// named op for scopes. The nonce may be zero.
-func (n *newcomer) accept(ctx context.Context, op string, got *answer, scopes []string, nonce secret.Text) (*Grant, error) {
+// named op for scopes. An id_token is held against the rules and the Config.
+func (n *newcomer) accept(ctx context.Context, op string, got *answer, scopes []string, rules idTokenRules) (*Grant, error) {
 	if got.token.Scopes == nil {
 		got.token.Scopes = scopes
 	}
 	var user identity
 	if !got.idToken.IsZero() {
 		var err error
-		user, err = readIDToken(got.idToken, idTokenRules{
-			clientID: n.cfg.ClientID, issuer: n.cfg.Endpoint.Issuer, nonce: nonce, now: time.Now(),
-		})
+		rules.clientID, rules.issuer, rules.now = n.cfg.ClientID, n.cfg.Endpoint.Issuer, time.Now()
+		user, err = readIDToken(got.idToken, rules)
 		if err != nil {
 			return nil, &Error{Kind: KindProtocol, Op: op, Server: hostOf(n.cfg.Endpoint.TokenURL), Err: err}
 		}

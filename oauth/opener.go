@@ -7,16 +7,40 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 )
 
 // openBrowser opens address in the user's browser, detached from this process
-// and without its standard streams. It fails where no browser is found, as in
-// a session without a display.
-func openBrowser(ctx context.Context, address string) error {
-	return startFirst(ctx, browserCommands(runtime.GOOS, os.Getenv, isWSL(), address))
+// and without its standard streams, in a private window where that is wanted
+// and the browser is known to have them. It fails where no browser is found, as
+// in a session without a display.
+func openBrowser(ctx context.Context, address string, private bool) error {
+	commands := browserCommands(runtime.GOOS, os.Getenv, isWSL(), address)
+	if private {
+		commands = privately(commands)
+	}
+	return startFirst(ctx, commands)
+}
+
+// privately returns the commands with the browser's own flag for a private
+// window, where it is known.
+func privately(commands [][]string) [][]string {
+	flags := map[string]string{
+		"firefox": "--private-window", "firefox-esr": "--private-window", "librewolf": "--private-window",
+		"chromium": "--incognito", "chromium-browser": "--incognito", "google-chrome": "--incognito",
+		"google-chrome-stable": "--incognito", "brave-browser": "--incognito", "vivaldi": "--incognito",
+		"microsoft-edge": "--inprivate", "microsoft-edge-stable": "--inprivate", "opera": "--private",
+	}
+	private := slices.Clone(commands)
+	for i, command := range private {
+		if flag := flags[filepath.Base(command[0])]; flag != "" && !slices.Contains(command, flag) {
+			private[i] = slices.Insert(slices.Clone(command), 1, flag)
+		}
+	}
+	return private
 }
 
 // startFirst starts the first of the commands that can be started.

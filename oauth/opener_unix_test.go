@@ -24,7 +24,7 @@ func TestOpenBrowser(t *testing.T) {
 	}
 	t.Setenv("BROWSER", filepath.Join(dir, "missing")+":"+script)
 	const address = "https://login.example/?a=b&c=$(d)"
-	if err := openBrowser(t.Context(), address); err != nil {
+	if err := openBrowser(t.Context(), address, false); err != nil {
 		t.Fatalf("openBrowser: %v", err)
 	}
 	got, err := os.ReadFile(fifo) //nolint:gosec // It waits for the script; the path is the test's own.

@@ -17,15 +17,19 @@ const defaultRedirect = "http://localhost"
 // families.
 const maxPorts = 20
 
-// redirect is a loopback redirect as a Config describes it.
+// redirect is a redirect as a Config describes it.
 type redirect struct {
-	host string // localhost, 127.0.0.1 or ::1
-	port string // "0" for any
-	path string // as registered, possibly empty
+	raw string
+	// remote tells that it is not on loopback; the other fields are empty.
+	remote bool
+	host   string // localhost, 127.0.0.1 or ::1
+	port   string // "0" for any
+	path   string // as registered, possibly empty
 }
 
-// parseRedirect reads Config.RedirectURL.
-func parseRedirect(raw string) (redirect, error) {
+// parseRedirect reads Config.RedirectURL. Where the user can paste, it may lead
+// anywhere but in plain text through a network.
+func parseRedirect(raw string, paste bool) (redirect, error) {
 	if raw == "" {
 		raw = defaultRedirect
 	}
@@ -33,14 +37,18 @@ func parseRedirect(raw string) (redirect, error) {
 	if err != nil {
 		return redirect{}, configError(fmt.Errorf("its RedirectURL cannot be parsed: %w", err))
 	}
-	r := redirect{host: u.Hostname(), port: u.Port(), path: u.Path}
+	plain := u.Fragment == "" && u.User == nil && u.RawQuery == "" && !u.ForceQuery
+	if paste && plain && u.Scheme != "" && u.Scheme != "http" {
+		return redirect{raw: raw, remote: true}, nil
+	}
+	r := redirect{raw: raw, host: u.Hostname(), port: u.Port(), path: u.Path}
 	if r.port == "" {
 		r.port = "0"
 	}
 	bad := ""
 	switch {
 	case u.Scheme != "http":
-		bad = "a loopback redirect uses http"
+		bad = "a loopback redirect uses http, and for another one the options need Paste"
 	case r.host != "localhost" && r.host != "127.0.0.1" && r.host != "::1":
 		bad = "the host must be localhost, 127.0.0.1 or [::1]"
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":

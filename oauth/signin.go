@@ -34,12 +34,33 @@ type SignInOptions struct {
 	// LoginHint is the address that the user probably signs in with
 	// (login_hint).
 	LoginHint string
+	// Params are further parameters of this authorization request, in place of
+	// those of the Config under the same name: prompt, domain_hint, claims. As
+	// there, the protocol's own are refused.
+	Params url.Values
+	// Fresh has the user enter their credentials again instead of being let in
+	// by the session that the browser has with the server: it asks for that
+	// with prompt=login and max_age=0 (OpenID Connect Core section 3.1.2.1),
+	// unless the parameters say otherwise, and opens a private window where
+	// $BROWSER names a browser known to have them. Servers may ignore the
+	// wish, and Google's knows no prompt=login; where the id_token names the
+	// time of the login, an older one is refused.
+	Fresh bool
 	// OpenURL shows the authorization URL to the user, in a browser as a rule.
 	// It is called once, in a goroutine of its own, and must return when its
 	// context ends, a second after the sign-in at the latest. The URL holds nothing secret that outlives the sign-in. If
 	// it fails and the URL was written nowhere, the sign-in fails too. Nil
 	// means the system's browser: the one named in $BROWSER, or the desktop's.
 	OpenURL func(ctx context.Context, url string) error
+	// Paste returns the address that the user's browser ends on, for users
+	// whose browser cannot reach this program: over ssh, from a container, or
+	// where Config.RedirectURL is not on loopback, for which it is needed. It is
+	// called in a goroutine of its own and again after an address that is not
+	// the answer to this sign-in, which Prompt tells; its context ends with the
+	// sign-in. On loopback it stands beside the listener, whichever is first,
+	// and its failure is not the sign-in's. With Paste the answer is asked for
+	// in the query, for a posted form leaves no address to copy. See PasteFrom.
+	Paste func(ctx context.Context) (string, error)
 	// Prompt is where the URL is written for the user to copy. Nil means
 	// standard error where OpenURL is nil as well, and nowhere otherwise.
 	// Nothing is ever written to standard output.
@@ -58,8 +79,8 @@ type SignInOptions struct {
 // SignIn has the user sign in with a browser and returns the grant.
 //
 // It runs the authorization code flow with PKCE (RFC 6749 section 4.1, RFC
-// 7636) and a loopback redirect (RFC 8252 section 7.3): it listens on
-// 127.0.0.1 and ::1, opens the browser at the authorization endpoint, waits for
+// 7636) and a loopback redirect (RFC 8252 section 7.3), or with any registered
+// redirect whose address the user pastes: it listens on 127.0.0.1 and ::1, opens the browser at the authorization endpoint, waits for
 // the answer with the right state, checks its issuer (RFC 9207), redeems the
 // code and checks the id_token if there is one. The user's browser ends on a
 // page that says how it went, after that is known.
@@ -75,11 +96,14 @@ func SignIn(ctx context.Context, cfg *Config, o *SignInOptions) (*Grant, error) 
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	r, err := parseRedirect(cfg.RedirectURL)
+	options := o.withDefaults()
+	if err := checkParams("the options' Params", options.Params); err != nil {
+		return nil, err
+	}
+	r, err := parseRedirect(cfg.RedirectURL, options.Paste != nil)
 	if err != nil {
 		return nil, err
 	}
-	options := o.withDefaults()
 	ctx, end := observe.Start(ctx, cfg.Observer, "oauth.SignIn", slog.String("server", hostOf(cfg.Endpoint.AuthURL)))
 	grant, err := newAttempt(cfg.clone(), options, r).begin(ctx)
 	end(err)
@@ -97,7 +121,7 @@ func (o *SignInOptions) withDefaults() SignInOptions {
 		out = *o
 	}
 	if out.OpenURL == nil {
-		out.OpenURL = openBrowser
+		out.OpenURL = func(ctx context.Context, url string) error { return openBrowser(ctx, url, out.Fresh) }
 		if out.Prompt == nil {
 			out.Prompt = os.Stderr
 		}
@@ -122,6 +146,8 @@ type attempt struct {
 	state    secret.Text
 	verifier secret.Text
 	nonce    secret.Text // zero unless openid is asked for
+	begun    time.Time
+	pasted   chan callback // answers of the user instead of the browser
 }
 
 // newAttempt draws the random values: 256 bits each for the state, the nonce
@@ -131,6 +157,8 @@ func newAttempt(cfg *Config, options SignInOptions, r redirect) *attempt {
 		newcomer: newNewcomer(cfg, options.Keep), options: options, redirect: r,
 		state:    secret.New(rand.Text() + rand.Text()),
 		verifier: secret.New(oauth2.GenerateVerifier()),
+		begun:    time.Now(),
+		pasted:   make(chan callback, 1),
 	}
 	if slices.Contains(cfg.Scopes, "openid") {
 		a.nonce = secret.New(rand.Text() + rand.Text())
@@ -154,15 +182,24 @@ func (a *attempt) run(ctx context.Context) (*Grant, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, a.options.Timeout, late)
 	defer cancel()
-	listeners, port, err := a.redirect.listen(ctx, a.options.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("oauth: sign in: %w", err)
+	var l *loopback
+	port := ""
+	if a.redirect.remote {
+		a.uri = a.redirect.raw
+	} else {
+		var listeners []net.Listener
+		var err error
+		if listeners, port, err = a.redirect.listen(ctx, a.options.Listen); err != nil {
+			return nil, fmt.Errorf("oauth: sign in: %w", err)
+		}
+		a.uri = a.redirect.uri(port)
+		l = serveLoopback(ctx, listeners, a.redirect.requestPath(), port, a.state, a.log)
 	}
-	a.uri = a.redirect.uri(port)
-	l := serveLoopback(ctx, listeners, a.redirect.requestPath(), port, a.state, a.log)
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
 	returned := a.open(ctx, port, failed)
-	grant, err := a.wait(ctx, l, failed)
+	stop := a.listenForPaste(ctx, failed)
+	grant, err := a.wait(ctx, l.callbacks(), failed)
+	stop()
 	l.finish(ctx, err)
 	// An OpenURL that is still reading the page may end in peace.
 	timer := time.NewTimer(openTimeout)
@@ -175,14 +212,15 @@ func (a *attempt) run(ctx context.Context) (*Grant, error) {
 	return grant, err
 }
 
-// open shows the URL to the user. It sends to failed, which has room for it,
-// an error that leaves the user without the URL, and closes the channel it
-// returns when OpenURL has returned.
+// open shows the URL to the user, and lets them paste where the browser ends.
+// It sends to failed, which has room for it, errors that leave no way to go on,
+// and closes the channel it returns when OpenURL has returned.
 func (a *attempt) open(ctx context.Context, port string, failed chan<- error) <-chan struct{} {
 	address := a.authURL()
 	returned := make(chan struct{})
 	if a.options.Prompt != nil {
-		if _, err := io.WriteString(a.options.Prompt, prompt(address, port, os.Getenv("SSH_CONNECTION") != "")); err != nil {
+		text := prompt{address: address, port: port, paste: a.options.Paste != nil, where: whereabouts(os.Getenv)}.String()
+		if _, err := io.WriteString(a.options.Prompt, text); err != nil {
 			failed <- fmt.Errorf("oauth: sign in: the address cannot be shown: %w", err)
 			close(returned)
 			return returned
@@ -202,26 +240,16 @@ func (a *attempt) open(ctx context.Context, port string, failed chan<- error) <-
 	return returned
 }
 
-// prompt is what the user reads. In a session from elsewhere the browser is
-// on another machine, whose loopback address has to lead here.
-func prompt(address, port string, remote bool) string {
-	text := "Open this address in a browser to sign in:\n\n" + address + "\n\n"
-	if remote {
-		text += "If the browser is on another machine, first run there:\n\n" +
-			"ssh -L " + port + ":127.0.0.1:" + port + " THIS-HOST\n\n"
-	}
-	return text
-}
-
 // wait waits for the callback and redeems its code.
-func (a *attempt) wait(ctx context.Context, l *loopback, failed <-chan error) (*Grant, error) {
+func (a *attempt) wait(ctx context.Context, answers <-chan callback, failed <-chan error) (*Grant, error) {
 	var c callback
 	select {
-	case c = <-l.answers:
+	case c = <-answers:
+	case c = <-a.pasted:
 	case err := <-failed:
 		// A browser that failed after it had delivered the answer did its work.
 		select {
-		case c = <-l.answers:
+		case c = <-answers:
 		default:
 			return nil, err
 		}
@@ -261,7 +289,20 @@ func (a *attempt) redeem(ctx context.Context, code secret.Text) (*Grant, error) 
 	if err != nil {
 		return nil, err
 	}
-	return a.accept(ctx, r.op, got, scopes, a.nonce)
+	rules := idTokenRules{nonce: a.nonce}
+	if a.options.Fresh {
+		rules.since = a.begun
+	}
+	return a.accept(ctx, r.op, got, scopes, rules)
+}
+
+// responseMode returns how the answer is asked for.
+func (a *attempt) responseMode() string {
+	mode := a.cfg.Endpoint.ResponseMode
+	if a.options.Paste != nil && mode != "" {
+		return "query"
+	}
+	return mode
 }
 
 // authURL returns the authorization request (RFC 6749 section 4.1.1).
@@ -271,7 +312,12 @@ func (a *attempt) authURL() string {
 		return "" // Config.check parsed it.
 	}
 	q := u.Query()
+	if a.options.Fresh {
+		q.Set("prompt", "login")
+		q.Set("max_age", "0")
+	}
 	maps.Copy(q, a.cfg.AuthParams)
+	maps.Copy(q, a.options.Params)
 	q.Set("response_type", "code")
 	q.Set("client_id", a.cfg.ClientID)
 	q.Set("redirect_uri", a.uri)
@@ -281,7 +327,7 @@ func (a *attempt) authURL() string {
 	optional := map[string]string{
 		"scope":         strings.Join(a.cfg.Scopes, " "),
 		"nonce":         a.nonce.Reveal(),
-		"response_mode": a.cfg.Endpoint.ResponseMode,
+		"response_mode": a.responseMode(),
 		"login_hint":    a.options.LoginHint,
 	}
 	for name, value := range optional {

@@ -98,7 +98,7 @@ func (s *Server) checkScopes(scopes string) *refusal {
 // and "/" are the same.
 func (c Client) allowsRedirect(uri string) bool {
 	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" || u.Fragment != "" {
+	if err != nil || u.Scheme == "" || u.Fragment != "" {
 		return false
 	}
 	if c.RedirectURIs == nil {
@@ -129,6 +129,9 @@ func (s *Server) newCode(form url.Values, account Account) string {
 		client:  form.Get("client_id"),
 		scopes:  strings.Fields(form.Get("scope")),
 		nonce:   form.Get("nonce"),
+	}
+	if form.Has("max_age") {
+		f.loggedIn = time.Now()
 	}
 	value := s.random("code-")
 	s.codes[value] = &code{

@@ -59,6 +59,32 @@ func (s *Server) Browser(ctx context.Context, address string) error {
 	return fmt.Errorf("oauthtest: browser: more than %d pages", maxSteps)
 }
 
+// Landing plays a browser that cannot reach the program, and returns the
+// address that it ends on: the redirect URI with the answer in it, as the user
+// would copy it. The address it is given is an authorization URL of this
+// server, whose login_hint names who signs in.
+func (s *Server) Landing(ctx context.Context, address string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err == nil {
+		err = s.checkHint(req.URL.Query().Get("login_hint"))
+	}
+	if err != nil {
+		return "", fmt.Errorf("oauthtest: browser: %w", err)
+	}
+	client := *s.client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("oauthtest: browser: %w", hideQuery(err))
+	}
+	defer resp.Body.Close()
+	landed := resp.Header.Get("Location")
+	if landed == "" {
+		return "", fmt.Errorf("oauthtest: browser: %s answered %s and leads nowhere", req.URL.Path, resp.Status)
+	}
+	return landed, nil
+}
+
 // checkHint fails where the program expects somebody to sign in whom the server
 // does not know: the person at the browser would not sign in as somebody else.
 func (s *Server) checkHint(hint string) error {

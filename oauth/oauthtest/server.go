@@ -253,7 +253,7 @@ func (s *Server) record(r *http.Request) int {
 func plain(name string) bool {
 	switch name {
 	case "grant_type", "client_id", "scope", "redirect_uri", "response_type", "response_mode",
-		"code_challenge_method", "login_hint", "prompt", "access_type", "token_type_hint":
+		"code_challenge_method", "login_hint", "prompt", "max_age", "access_type", "domain_hint", "token_type_hint":
 		return true
 	}
 	return false

@@ -223,6 +223,9 @@ func (s *Server) claims(f *family) map[string]any {
 	if f.nonce != "" {
 		claims["nonce"] = f.nonce
 	}
+	if !f.loggedIn.IsZero() {
+		claims["auth_time"] = f.loggedIn.Unix()
+	}
 	if slices.Contains(f.scopes, "email") {
 		claims["email"] = f.account.Email
 	}

@@ -16,6 +16,8 @@ type family struct {
 	scopes  []string // granted
 	nonce   string
 	revoked bool
+	// loggedIn is when the user logged in, zero where nobody asked (max_age).
+	loggedIn time.Time
 }
 
 // code is an authorization code.
