@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mailsession/mailsession/proxy"
 	"github.com/mailsession/mailsession/secret"
@@ -55,6 +56,10 @@ type Endpoint struct {
 	// authorization_response_iss_parameter_supported says in the server's
 	// metadata (RFC 9207).
 	IssuerInRedirect bool
+	// IdleLimit is how long a grant lives that nobody uses, 0 where that is not
+	// known or without limit: 90 days at Microsoft, six months at Google. See
+	// Grant.KeepAlive.
+	IdleLimit time.Duration
 	// RefreshTokensReusable tells that a refresh token stays good after it was
 	// used, because the server does not rotate (Google) or keeps old ones
 	// (Microsoft). Only then a refresh whose answer was lost is sent again.
@@ -201,7 +206,7 @@ func secureURL(name, raw string) error {
 		return fmt.Errorf("its Endpoint.%s cannot be parsed: %w", name, err)
 	case u.Host == "":
 		return fmt.Errorf("its Endpoint.%s is %q: give a full https URL", name, raw)
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+	case secure(u):
 		return nil
 	}
 	return fmt.Errorf("its Endpoint.%s is %q: only https is allowed, and http on loopback", name, raw)

@@ -256,7 +256,7 @@ func webPage(address string) bool {
 		return false
 	}
 	u, err := url.Parse(address)
-	return err == nil && u.Host != "" && u.User == nil && (u.Scheme == "https" || (u.Scheme == "http" && isLoopback(u.Hostname())))
+	return err == nil && u.User == nil && secure(u)
 }
 
 // secondsIn reads a number of seconds, 0 where there is none.

@@ -48,7 +48,10 @@ func (g *Grant) join(ctx context.Context, s *slot) *flight {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
 		defer cancel()
-		tok, err := g.refresh(ctx, s.scopes, refused)
+		tok, err := g.refresh(ctx, s.scopes, func(rec *record) (*Token, bool) {
+			tok := rec.tokens[slotKey(s.scopes)]
+			return tok, g.fresh(tok) && !tok.AccessToken.Equal(refused)
+		})
 		g.land(s, f, tok, err)
 	}()
 	return f
@@ -71,12 +74,28 @@ func (g *Grant) land(s *slot, f *flight, tok *Token, err error) {
 	close(f.done)
 }
 
-// refresh returns a new access token for scopes, or one that is in the record
-// already, unless that is the refused one.
-func (g *Grant) refresh(ctx context.Context, scopes []string, refused secret.Text) (*Token, error) {
+// refresh returns a new access token for scopes, unless what the record holds is
+// enough: then it returns that.
+func (g *Grant) refresh(ctx context.Context, scopes []string, enough func(*record) (*Token, bool)) (tok *Token, err error) {
+	err = g.underLock(ctx, func(h hold, rec *record) error {
+		var ok bool
+		if tok, ok = enough(rec); ok {
+			return nil
+		}
+		tok, err = g.renew(ctx, h, rec, scopes)
+		if g.pin.changed(ctx, g, rec, err) {
+			tok, err = g.renew(ctx, h, rec, scopes)
+		}
+		return err
+	})
+	return tok, err
+}
+
+// underLock calls f with the sole right to change the record.
+func (g *Grant) underLock(ctx context.Context, f func(h hold, rec *record) error) error {
 	h, err := g.keeper.lock(ctx)
 	if err != nil {
-		return nil, g.keepError("wait for its turn", err)
+		return g.keepError("wait for its turn", err)
 	}
 	defer func() {
 		if err := h.release(); err != nil {
@@ -85,16 +104,9 @@ func (g *Grant) refresh(ctx context.Context, scopes []string, refused secret.Tex
 	}()
 	rec, err := g.load(ctx, h)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if tok := rec.tokens[slotKey(scopes)]; g.fresh(tok) && !tok.AccessToken.Equal(refused) {
-		return tok, nil
-	}
-	tok, err := g.renew(ctx, h, &rec, scopes)
-	if g.pin.changed(ctx, g, &rec, err) {
-		tok, err = g.renew(ctx, h, &rec, scopes)
-	}
-	return tok, err
+	return f(h, &rec)
 }
 
 // load returns the record that h holds, with what an earlier refresh failed to
@@ -170,6 +182,9 @@ func (g *Grant) spent(rec *record, key string) error {
 	}
 	if !rec.refresh.IsZero() {
 		return rec.status.err(key, server, time.Now())
+	}
+	if rec.status.State == stateSignedOut {
+		return &Error{Kind: KindRevoked, Op: "refresh", Server: server, Err: errors.New("the user has signed out here")}
 	}
 	return &Error{
 		Kind: KindExpired, Op: "refresh", Server: server,

@@ -520,3 +520,33 @@ func FuzzPasted(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMetadata: whatever a metadata document says, what is taken from it is the
+// issuer's, and every address in it is of TLS or of this machine.
+func FuzzMetadata(f *testing.F) {
+	const issuer = "https://login.example/t-1/v2.0"
+	for _, seed := range []string{
+		`{"issuer":"` + issuer + `","token_endpoint":"https://login.example/token","revocation_endpoint":"http://localhost/r"}`,
+		`{"issuer":"https://login.example/{tenantid}/v2.0","token_endpoint":"https://login.example/token","jwks_uri":"http://x/"}`,
+		`{"issuer":"` + issuer + `","token_endpoint":"//x"}`, `{"issuer":7}`, `[]`, ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		m, err := parseMetadata(body, issuer)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\r\n") {
+				t.Errorf("the error has several lines: %q", err)
+			}
+			return
+		}
+		if !issuerFits(m.Endpoint.Issuer, issuer) || m.Endpoint.TokenURL == "" {
+			t.Errorf("the document of %q was taken for that of %q", m.Endpoint.Issuer, issuer)
+		}
+		for _, address := range []string{m.Endpoint.AuthURL, m.Endpoint.TokenURL, m.Endpoint.DeviceURL, m.Endpoint.RevokeURL, m.RegistrationURL, m.KeysURL, m.UserinfoURL} {
+			if address != "" && secureURL("x", address) != nil {
+				t.Errorf("the address %q was taken", address)
+			}
+		}
+	})
+}

@@ -10,6 +10,7 @@ const (
 	stateOK          = "ok"
 	stateNeedsSignIn = "needs_sign_in"
 	stateOtherUser   = "other_user"
+	stateSignedOut   = "signed_out"
 )
 
 // status is what the server last thought of a grant. The zero value is that of

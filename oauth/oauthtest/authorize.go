@@ -127,7 +127,7 @@ func (s *Server) newCode(form url.Values, account Account) string {
 	f := &family{
 		account: account,
 		client:  form.Get("client_id"),
-		scopes:  strings.Fields(form.Get("scope")),
+		scopes:  s.granted(form.Get("scope")),
 		nonce:   form.Get("nonce"),
 	}
 	if form.Has("max_age") {
@@ -141,6 +141,11 @@ func (s *Server) newCode(form url.Values, account Account) string {
 		expires:     time.Now().Add(s.opts.CodeLifetime),
 	}
 	return value
+}
+
+// granted returns the scopes that the user consents to.
+func (s *Server) granted(asked string) []string {
+	return slices.DeleteFunc(strings.Fields(asked), func(scope string) bool { return slices.Contains(s.opts.Withheld, scope) })
 }
 
 // redirect sends an answer to the redirect URI in the response mode asked for.

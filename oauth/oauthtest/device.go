@@ -40,7 +40,7 @@ func (s *Server) serveDevice(w http.ResponseWriter, r *http.Request) {
 	code := s.random("dc-")
 	d := &device{
 		userCode: rand.Text()[:4] + "-" + rand.Text()[:4],
-		client:   client.ID, scopes: strings.Fields(r.PostForm.Get("scope")),
+		client:   client.ID, scopes: s.granted(r.PostForm.Get("scope")),
 		interval: s.opts.DeviceInterval, expires: time.Now().Add(s.opts.DeviceLifetime),
 	}
 	s.devices[code] = d

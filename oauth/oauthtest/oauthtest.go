@@ -84,6 +84,9 @@ type Options struct {
 	// Scopes are those the server knows; others are refused with
 	// invalid_scope. Nil allows every scope.
 	Scopes []string
+	// Withheld are scopes that the user does not consent to: they are left out
+	// of what is granted, as on a consent page with boxes to tick.
+	Withheld []string
 	// MailScopes are the scopes of which a token needs one to pass
 	// Server.CheckToken. Nil asks for none.
 	MailScopes []string

@@ -173,8 +173,8 @@ func (s *Server) refresh(client Client, form url.Values) (map[string]any, *refus
 
 // narrow returns the scopes asked for, all granted ones where none are named.
 func (s *Server) narrow(f *family, asked string) ([]string, *refusal) {
-	scopes := strings.Fields(asked)
-	if len(scopes) == 0 {
+	scopes := s.granted(asked)
+	if strings.TrimSpace(asked) == "" {
 		return f.scopes, nil
 	}
 	for _, scope := range scopes {

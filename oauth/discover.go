@@ -1,0 +1,196 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/mailsession/mailsession/internal/retry"
+)
+
+// maxMetadata is the largest metadata document that is read.
+const maxMetadata = 256 << 10
+
+// Metadata is what an authorization server says of itself.
+type Metadata struct {
+	// Endpoint can be used in a Config. Its ResponseMode is left to the server,
+	// and what metadata do not tell, such as IdleLimit, is zero.
+	Endpoint Endpoint
+	// RegistrationURL is the endpoint of dynamic registration (RFC 7591), KeysURL
+	// that of the keys of id_tokens, UserinfoURL that of the claims about the
+	// user. Each may be empty.
+	RegistrationURL, KeysURL, UserinfoURL string
+	// Scopes, GrantTypes, ResponseModes and ChallengeMethods are what the server
+	// says that it supports; nil where it does not say.
+	Scopes, GrantTypes, ResponseModes, ChallengeMethods []string
+}
+
+// DiscoverOptions change how Discover goes about it.
+type DiscoverOptions struct {
+	// HTTPClient is used for the requests. Its redirect policy is replaced: a
+	// document is taken from the issuer's own address alone. Nil means one
+	// with http.DefaultTransport.
+	HTTPClient *http.Client
+	// Retry says which failed requests are sent again.
+	Retry Retry
+}
+
+// Discover returns the metadata of the authorization server with an issuer
+// identifier, such as "https://accounts.google.com": from the place that RFC
+// 8414 section 3 names, or else from that of OpenID Connect Discovery section 4.
+//
+// The document has to name the very same issuer, or a template with
+// "{tenantid}" that the issuer fits, as Microsoft's for "common" does. The
+// issuer and all endpoints have to use https, or be on loopback. Errors are an
+// *Error: of KindClientConfig where there is no document, of KindProtocol where
+// it cannot be trusted. The options may be nil.
+func Discover(ctx context.Context, issuer string, o *DiscoverOptions) (*Metadata, error) {
+	if o == nil {
+		o = &DiscoverOptions{}
+	}
+	addresses, err := metadataURLs(issuer)
+	if err != nil {
+		return nil, &Error{Kind: KindClientConfig, Op: discoverOp, Err: err}
+	}
+	cfg := &Config{HTTPClient: o.HTTPClient, Retry: o.Retry}
+	for _, address := range addresses {
+		var body []byte
+		err = retry.Do(ctx, cfg.policy(ctx, discoverOp), func(ctx context.Context) (err error) {
+			body, err = cfg.fetchMetadata(ctx, address)
+			return err
+		})
+		if err == nil {
+			metadata, bad := parseMetadata(body, issuer)
+			if bad != nil {
+				return nil, &Error{Kind: KindProtocol, Op: discoverOp, Server: hostOf(issuer), Err: bad}
+			}
+			return metadata, nil
+		}
+		if e, ok := errors.AsType[*Error](err); !ok || e.Status < 400 || e.Status >= 500 {
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+const discoverOp = "discover the server"
+
+// metadataURLs returns where the document may be.
+func metadataURLs(issuer string) ([]string, error) {
+	u, err := url.Parse(issuer)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the issuer cannot be parsed: %w", err)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil:
+		return nil, fmt.Errorf("the issuer is %q: it must have no query, no fragment and no user", clean(issuer))
+	case !secure(u):
+		return nil, fmt.Errorf("the issuer is %q: only https is allowed, and http on loopback", clean(issuer))
+	}
+	path := strings.TrimSuffix(u.EscapedPath(), "/")
+	base := u.Scheme + "://" + u.Host
+	return []string{
+		base + "/.well-known/oauth-authorization-server" + path,
+		base + path + "/.well-known/openid-configuration",
+	}, nil
+}
+
+// fetchMetadata asks for one document.
+func (c *Config) fetchMetadata(ctx context.Context, address string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	server := hostOf(address)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return nil, &Error{Kind: KindClientConfig, Op: discoverOp, Server: server, Err: err}
+	}
+	req.Header.Set("Accept", "application/json")
+	x := &exchange{base: c.ownTransport()}
+	resp, err := x.client(c.HTTPClient).Do(req)
+	if err != nil {
+		e := x.unanswered(err, server)
+		if e.Op = discoverOp; e.lost() {
+			e.Kind = KindTemporary
+		}
+		return nil, e
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body) // RoundTrip has limited it
+	if err != nil {
+		return nil, &Error{Kind: KindTemporary, Op: discoverOp, Server: server, Err: err}
+	}
+	switch {
+	case x.status != http.StatusOK:
+		e := x.refusal("", "", nil, server, nil)
+		if e.Op = discoverOp; e.lost() {
+			e.Kind = KindTemporary
+		}
+		return nil, e
+	case len(body) > maxMetadata:
+		return nil, &Error{Kind: KindProtocol, Op: discoverOp, Server: server, Status: x.status, Err: fmt.Errorf("the document is larger than %d bytes", maxMetadata)}
+	}
+	return body, nil
+}
+
+// document is the part of the metadata that is read (RFC 8414 section 2).
+type document struct {
+	Issuer        string   `json:"issuer"`
+	AuthURL       string   `json:"authorization_endpoint"`
+	TokenURL      string   `json:"token_endpoint"`
+	DeviceURL     string   `json:"device_authorization_endpoint"`
+	RevokeURL     string   `json:"revocation_endpoint"`
+	Registration  string   `json:"registration_endpoint"`
+	Keys          string   `json:"jwks_uri"`
+	Userinfo      string   `json:"userinfo_endpoint"`
+	Scopes        []string `json:"scopes_supported"`
+	GrantTypes    []string `json:"grant_types_supported"`
+	ResponseModes []string `json:"response_modes_supported"`
+	Challenges    []string `json:"code_challenge_methods_supported"`
+	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+	IssInRedirect bool     `json:"authorization_response_iss_parameter_supported"`
+}
+
+// parseMetadata reads a document and checks that it is the issuer's.
+func parseMetadata(body []byte, issuer string) (*Metadata, error) {
+	var d document
+	if json.Unmarshal(body, &d) != nil {
+		return nil, errors.New("the metadata are not a JSON object of the kind that RFC 8414 describes")
+	}
+	if d.Issuer != issuer && (!strings.Contains(d.Issuer, tenantMark) || !issuerFits(d.Issuer, issuer)) {
+		return nil, fmt.Errorf("the metadata are those of the issuer %q instead of %q", clean(d.Issuer), clean(issuer))
+	}
+	if d.TokenURL == "" {
+		return nil, errors.New("the metadata name no token endpoint")
+	}
+	for name, address := range map[string]string{
+		"authorization": d.AuthURL, "token": d.TokenURL, "device authorization": d.DeviceURL, "revocation": d.RevokeURL,
+		"registration": d.Registration, "keys": d.Keys, "userinfo": d.Userinfo,
+	} {
+		if u, err := url.Parse(address); address != "" && (err != nil || !secure(u)) {
+			return nil, fmt.Errorf("the metadata's %s endpoint is %q: only https is allowed, and http on loopback", name, clean(address))
+		}
+	}
+	m := &Metadata{
+		Endpoint: Endpoint{
+			Issuer: d.Issuer, AuthURL: d.AuthURL, TokenURL: d.TokenURL, DeviceURL: d.DeviceURL, RevokeURL: d.RevokeURL,
+			IssuerInRedirect: d.IssInRedirect,
+		},
+		RegistrationURL: d.Registration, KeysURL: d.Keys, UserinfoURL: d.Userinfo,
+		Scopes: d.Scopes, GrantTypes: d.GrantTypes, ResponseModes: d.ResponseModes, ChallengeMethods: d.Challenges,
+	}
+	// Nothing said means client_secret_basic (RFC 8414 section 2).
+	if !slices.Contains(d.AuthMethods, "client_secret_post") {
+		m.Endpoint.AuthStyle = InHeader
+	}
+	return m, nil
+}
+
+// secure reports whether a URL uses TLS, or is on this machine.
+func secure(u *url.URL) bool {
+	return u.Host != "" && (u.Scheme == "https" || (u.Scheme == "http" && isLoopback(u.Hostname())))
+}
