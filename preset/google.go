@@ -26,6 +26,8 @@ func Google() Provider {
 			Issuer:                "https://accounts.google.com",
 			AuthURL:               "https://accounts.google.com/o/oauth2/v2/auth",
 			TokenURL:              "https://oauth2.googleapis.com/token",
+			RevokeURL:             "https://oauth2.googleapis.com/revoke",
+			IdleLimit:             180 * 24 * time.Hour,
 			RefreshTokensReusable: true,
 		},
 		RedirectURL: "http://127.0.0.1",

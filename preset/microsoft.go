@@ -40,6 +40,8 @@ func microsoft(name, tenant, smtp string) Provider {
 			Issuer:                "https://login.microsoftonline.com/{tenantid}/v2.0",
 			AuthURL:               base + "/oauth2/v2.0/authorize",
 			TokenURL:              base + "/oauth2/v2.0/token",
+			DeviceURL:             base + "/oauth2/v2.0/devicecode",
+			IdleLimit:             90 * 24 * time.Hour,
 			ResponseMode:          "form_post",
 			RefreshTokensReusable: true,
 		},

@@ -151,6 +151,8 @@ func (p *Provider) Preset() preset.Provider {
 			Issuer:                p.OAuth.Issuer(),
 			AuthURL:               p.OAuth.AuthURL(),
 			TokenURL:              p.OAuth.TokenURL(),
+			DeviceURL:             p.OAuth.DeviceURL(),
+			RevokeURL:             p.OAuth.RevokeURL(),
 			ResponseMode:          "form_post",
 			IssuerInRedirect:      true,
 			RefreshTokensReusable: p.opts.Rotation == oauthtest.RotateNever || p.opts.Rotation == oauthtest.RotateKeepOld,
