@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"html/template"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // pageStyle is the style sheet of the page, which the policy allows by its hash.
@@ -48,7 +50,13 @@ func resultPage(err error) page {
 	if err == nil {
 		return page{"You are signed in", []string{"You can close this page and go back to the program."}}
 	}
-	return page{"The sign-in failed", []string{err.Error(), "You can close this page and go back to the program."}}
+	lines := []string{err.Error()}
+	if e, ok := errors.AsType[*Error](err); ok {
+		// What to do comes first, what happened after it.
+		remedy := e.Remedy()
+		lines = []string{strings.ToUpper(remedy[:1]) + remedy[1:] + ".", strings.TrimSuffix(err.Error(), "; "+remedy)}
+	}
+	return page{"The sign-in failed", append(lines, "You can close this page and go back to the program.")}
 }
 
 // write answers with the page. Nothing in it is fetched, run, framed, stored or
