@@ -229,6 +229,9 @@ func (o *OIDC) Logs() string {
 	return o.running.name + " printed:\n" + lastLines(o.running.output.String(), 60)
 }
 
+// Node returns the Node.js that runs the programs of the folder oidc.
+func Node() (string, error) { return findNode() }
+
 // findNode finds Node and what the program needs beside it. A Node that was
 // installed with the program comes first: there was no other that is new enough.
 func findNode() (string, error) {

@@ -54,11 +54,13 @@ const (
 	UserinfoPath   = "/userinfo"
 	// DevicePath is the device authorization endpoint (RFC 8628), VerifyPath
 	// the page at which the user enters the code.
-	DevicePath = "/device_authorization"
+	DevicePath = "/devicecode"
 	VerifyPath = "/device"
 	KeysPath   = "/keys"
 	// DiscoveryPath and MetadataPath serve the same document
-	// (OpenID Connect Discovery 1.0 and RFC 8414).
+	// (OpenID Connect Discovery 1.0 and RFC 8414). The first is served below
+	// every other path too, as Microsoft has it for each tenant; the issuer in
+	// it stays the same.
 	DiscoveryPath = "/.well-known/openid-configuration"
 	MetadataPath  = "/.well-known/oauth-authorization-server"
 )

@@ -160,7 +160,7 @@ func (s *Server) route(r *http.Request) handler {
 		return s.serveUserinfo
 	case r.URL.Path == KeysPath && get:
 		return s.serveKeys
-	case (r.URL.Path == DiscoveryPath || r.URL.Path == MetadataPath) && get:
+	case (strings.HasSuffix(r.URL.Path, DiscoveryPath) || r.URL.Path == MetadataPath) && get:
 		return s.serveMetadata
 	default:
 		return http.NotFound

@@ -57,7 +57,7 @@ func (s *Server) token(r *http.Request) (map[string]any, *refusal) {
 		return s.redeem(client, r.PostForm)
 	case "refresh_token":
 		return s.refresh(client, r.PostForm)
-	case deviceGrant:
+	case deviceGrant, "device_code": // the second is what Microsoft's libraries say
 		return s.redeemDevice(client, r.PostForm)
 	default:
 		return nil, refuse("unsupported_grant_type", "grant_type must be authorization_code, refresh_token or "+deviceGrant)
