@@ -49,8 +49,8 @@ type OIDCClient struct {
 type OIDC struct {
 	// Issuer is the issuer identifier, the base of all URLs.
 	Issuer string
-	// AuthURL, TokenURL, IntrospectURL and RevokeURL are the endpoints.
-	AuthURL, TokenURL, IntrospectURL, RevokeURL string
+	// AuthURL, TokenURL, DeviceURL, IntrospectURL and RevokeURL are the endpoints.
+	AuthURL, TokenURL, DeviceURL, IntrospectURL, RevokeURL string
 	// Public is a program without a secret.
 	Public OIDCClient
 	// Confidential is a program with a secret of all kinds of characters,
@@ -173,6 +173,7 @@ func (o *OIDC) awaitAddresses(ctx context.Context) error {
 		if addresses := printedURLs(o.running.output.String()); len(addresses) == 2 {
 			o.Issuer, o.control = addresses[0], addresses[1]
 			o.AuthURL, o.TokenURL = o.Issuer+"/auth", o.Issuer+"/token"
+			o.DeviceURL = o.Issuer + "/device/auth"
 			o.IntrospectURL, o.RevokeURL = o.TokenURL+"/introspection", o.TokenURL+"/revocation"
 			return nil
 		}

@@ -36,6 +36,16 @@ func (o *OIDC) RevokeAccess(ctx context.Context, account string) error {
 	return o.command(ctx, "/revoke-access?account="+url.QueryEscape(account))
 }
 
+// Approve has an account agree to the sign-in of a device.
+func (o *OIDC) Approve(ctx context.Context, userCode, account string) error {
+	return o.command(ctx, "/approve?user_code="+url.QueryEscape(userCode)+"&account="+url.QueryEscape(account))
+}
+
+// Deny has the user decline the sign-in of a device.
+func (o *OIDC) Deny(ctx context.Context, userCode string) error {
+	return o.command(ctx, "/deny?user_code="+url.QueryEscape(userCode))
+}
+
 // Down has the server leave its port, with all connections broken off. It
 // forgets nothing.
 func (o *OIDC) Down(ctx context.Context) error { return o.command(ctx, "/down") }

@@ -15,6 +15,8 @@
 //                         its answer lost. Faults queue up.
 //   POST /revoke?account= every sign-in of the account ends, with its tokens;
 //                         at /revoke-access its access tokens alone
+//   POST /approve?user_code=&account= the account agrees to a device sign-in;
+//                         at /deny it declines
 //   POST /down, POST /up  the server leaves its port, and comes back to it with
 //                         everything it knew
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -24,6 +26,7 @@ import { createServer } from 'node:http';
 import { Provider } from 'oidc-provider';
 
 const settings = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 const scopes = ['openid', 'email', 'offline_access', 'mail', 'calendar'];
 
 const hits = {};
@@ -51,6 +54,7 @@ function configuration() {
     expiresWithSession: () => false,
     features: {
       devInteractions: { enabled: false },
+      deviceFlow: { enabled: true },
       introspection: { enabled: true, allowedPolicy: confidential },
       revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },
     },
@@ -64,6 +68,7 @@ function configuration() {
     ttl: {
       AccessToken: settings.accessLifetime,
       AuthorizationCode: 60,
+      DeviceCode: 600,
       IdToken: 3600,
       RefreshToken: week,
       Grant: week,
@@ -83,9 +88,9 @@ function client({ id, secret, method, signsIn }) {
     ...(secret && { client_secret: secret }),
     token_endpoint_auth_method: method,
     application_type: 'native',
-    grant_types: signsIn ? ['authorization_code', 'refresh_token'] : [],
+    grant_types: signsIn ? ['authorization_code', 'refresh_token', deviceGrant] : [],
     response_types: signsIn ? ['code'] : [],
-    redirect_uris: signsIn ? ['http://localhost', 'http://localhost/callback', 'http://127.0.0.1'] : [],
+    redirect_uris: signsIn ? ['http://localhost', 'http://localhost/callback', 'http://localhost/Callback', 'http://127.0.0.1'] : [],
   };
 }
 
@@ -106,6 +111,25 @@ async function approve(request, response) {
   const grantId = await grant.save();
   grants.get(accountId).push(grantId);
   await provider.interactionFinished(request, response, { login: { accountId }, consent: { grantId } });
+}
+
+// approveDevice is the user's part of a sign-in with a device code.
+async function approveDevice(userCode, accountId, agrees) {
+  const code = await provider.DeviceCode.findByUserCode(userCode.replace(/\W/g, '').toUpperCase());
+  if (!code || code.accountId || code.error) {
+    throw new Error(`no device waits with the code ${userCode}`);
+  }
+  if (!agrees) {
+    Object.assign(code, { error: 'access_denied', errorDescription: 'the user declined' });
+    await code.save();
+    return;
+  }
+  const grant = new provider.Grant({ accountId, clientId: code.clientId });
+  grant.addOIDCScope(code.params.scope);
+  const grantId = await grant.save();
+  grants.get(accountId).push(grantId);
+  Object.assign(code, { accountId, grantId, scope: code.params.scope, authTime: Math.floor(Date.now() / 1000) });
+  await code.save();
 }
 
 // answer is what stands before the provider: interactions, faults and counting.
@@ -172,6 +196,10 @@ async function control(request) {
       return {};
     case 'POST /revoke-access':
       await revokeAccess(url.searchParams.get('account'));
+      return {};
+    case 'POST /approve':
+    case 'POST /deny':
+      await approveDevice(url.searchParams.get('user_code'), url.searchParams.get('account'), url.pathname === '/approve');
       return {};
     case 'POST /down':
       await new Promise((done) => {
