@@ -1,0 +1,41 @@
+//go:build interop
+
+package interop_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestARealKeyring: a program keeps the key of its records in the Secret Service
+// of GNOME, finds it again in the next session, and says what to do in a session
+// that has none.
+func TestARealKeyring(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "keyringuser")
+	build := exec.CommandContext(t.Context(), "go", "build", "-C", "../../state/keyring", "-o", program, "./internal/keyringuser") //nolint:gosec // G204: the command is ours.
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	home, folder := t.TempDir(), filepath.Join(t.TempDir(), "grants")
+	// The daemon reads the keyring's password to the end of its input and ends with the session's bus.
+	const unlocked = `printf password | gnome-keyring-daemon --unlock --components=secrets >/dev/null && "$@"`
+	session := func(script string, args ...string) (string, error) {
+		command := append([]string{"-i", "HOME=" + home, "XDG_RUNTIME_DIR=" + home, "PATH=/usr/local/bin:/usr/bin:/bin"},
+			append([]string{"dbus-run-session", "--", "sh", "-c", script, "session", program}, args...)...)
+		out, err := exec.CommandContext(t.Context(), "env", command...).CombinedOutput() //nolint:gosec // G204: the command is ours.
+		return string(out), err
+	}
+	if out, err := session(unlocked, folder, "a refresh token"); err != nil {
+		t.Fatalf("the first session: %v\n%s", err, out)
+	}
+	if out, err := session(unlocked, folder); err != nil || !strings.HasSuffix(out, "a refresh token") {
+		t.Errorf("the next session prints %q, %v; want what was kept", out, err)
+	}
+	bare := exec.CommandContext(t.Context(), "env", "-i", "HOME="+home, "PATH=/bin", program, folder) //nolint:gosec // G204: the command is ours.
+	if out, err := bare.CombinedOutput(); err == nil || !strings.Contains(string(out), "passphrase or a key file") {
+		t.Errorf("without a session's bus the program prints %q, %v; want what to do", out, err)
+	}
+}
