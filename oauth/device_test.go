@@ -84,7 +84,7 @@ func TestSignInWithADevice(t *testing.T) {
 			b.t.Fatalf("Open: %v", err)
 		}
 		tok := b.token(again.For(mailResource))
-		if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken.Reveal()); err != nil {
+		if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken); err != nil {
 			b.t.Errorf("CheckToken = %v, want nil", err)
 		}
 		b.mustNotContain("the log", b.log.String())
@@ -114,7 +114,7 @@ func TestADeviceSignInAsksForOneResource(t *testing.T) {
 		if got, want := b.tokenRequest().Form["scope"], "openid "+mailScope+" offline_access"; got != want {
 			b.t.Errorf("the device code was redeemed for %q, want %q", got, want)
 		}
-		if tok := b.token(grant.For(graphResource)); b.srv.Checker(graphScope)(oauthtest.DefaultEmail, tok.AccessToken.Reveal()) != nil {
+		if tok := b.token(grant.For(graphResource)); b.srv.Checker(graphScope)(oauthtest.DefaultEmail, tok.AccessToken) != nil {
 			b.t.Error("the token of the second resource is not good")
 		}
 	})
@@ -143,7 +143,7 @@ func TestADeviceSignInSurvives(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, oauthtest.Options{}, func(b *bed) {
-				b.srv.FailNext(oauthtest.TokenPath, tt.faults...)
+				b.srv.Inject(oauthtest.TokenPath, tt.faults...)
 				start := time.Now()
 				grant, err := b.device(nil, func(d oauth.DeviceCode) {
 					if len(tt.faults) > 0 && tt.faults[0].ReplyLost {
@@ -215,7 +215,7 @@ func TestADeviceSignInEnds(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, oauthtest.Options{}, func(b *bed) {
-				b.srv.FailNext(oauthtest.TokenPath, tt.fault)
+				b.srv.Inject(oauthtest.TokenPath, tt.fault)
 				start := time.Now()
 				_, err := b.device(&tt.options, tt.user(b))
 				e := b.failed(err, tt.kind)
@@ -269,7 +269,7 @@ func TestTheRequestForADeviceCode(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, oauthtest.Options{}, func(b *bed) {
-				b.srv.FailNext(oauthtest.DevicePath, tt.fault)
+				b.srv.Inject(oauthtest.DevicePath, tt.fault)
 				_, err := b.device(nil, b.approveAfter(0))
 				if tt.kind == oauth.KindUnknown {
 					if err != nil {

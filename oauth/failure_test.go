@@ -30,7 +30,7 @@ func TestTemporaryFailuresAreTriedAgain(t *testing.T) {
 			inBubble(t, oauthtest.Options{Rotation: oauthtest.RotateRevokeFamily}, func(b *bed) {
 				source := b.signIn().For("")
 				let(time.Hour)
-				b.srv.FailNext(oauthtest.TokenPath, tt.faults...)
+				b.srv.Inject(oauthtest.TokenPath, tt.faults...)
 				start := time.Now()
 				b.token(source)
 				if waited := time.Since(start); waited < tt.least || waited > tt.atMost {
@@ -49,7 +49,7 @@ func TestALongPauseBindsAllRefreshes(t *testing.T) {
 		b.cfg.Scopes = append(b.cfg.Scopes, graphScope)
 		grant := b.signIn()
 		let(time.Hour)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"3600"}}})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"3600"}}})
 		start := time.Now()
 		for range 50 {
 			for _, resource := range []string{mailResource, graphResource} {
@@ -108,7 +108,7 @@ func TestALostReply(t *testing.T) {
 			inBubble(t, oauthtest.Options{Rotation: oauthtest.RotateRevokeFamily}, func(b *bed) {
 				source := b.signIn().For("")
 				let(time.Hour)
-				b.srv.FailNext(oauthtest.TokenPath, fault)
+				b.srv.Inject(oauthtest.TokenPath, fault)
 				_, err := source.Token(b.t.Context())
 				b.failed(err, oauth.KindReplyLost)
 				if oauth.Temporary(err) || oauth.NeedsSignIn(err) || b.refreshes() != 1 {
@@ -133,7 +133,7 @@ func TestALostReply(t *testing.T) {
 				b.cfg.Endpoint.RefreshTokensReusable = true
 				source := b.signIn().For("")
 				let(time.Hour)
-				b.srv.FailNext(oauthtest.TokenPath, fault)
+				b.srv.Inject(oauthtest.TokenPath, fault)
 				if b.token(source); b.refreshes() != 2 {
 					b.t.Errorf("%d refreshes, want 2", b.refreshes())
 				}
@@ -146,7 +146,7 @@ func TestALostReplyIsRememberedThroughOtherFailures(t *testing.T) {
 	inBubble(t, oauthtest.Options{Rotation: oauthtest.RotateAlways}, func(b *bed) {
 		source := b.signIn().For("")
 		let(time.Hour)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{ReplyLost: true}, oauthtest.Fault{Status: 401, Error: "invalid_client"})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{ReplyLost: true}, oauthtest.Fault{Status: 401, Error: "invalid_client"})
 		_, err := source.Token(b.t.Context())
 		b.failed(err, oauth.KindReplyLost)
 		_, err = source.Token(b.t.Context())
@@ -200,7 +200,7 @@ func TestARefusalIsRememberedAndTheGrantKept(t *testing.T) {
 	inBubble(t, oauthtest.Options{}, func(b *bed) {
 		source := b.signIn().For("")
 		let(time.Hour)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Status: 401, Error: "invalid_client", Suberror: "secret_expired"})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Status: 401, Error: "invalid_client", Suberror: "secret_expired"})
 		for range 100 {
 			_, err := source.Token(b.t.Context())
 			if e := b.failed(err, oauth.KindClientConfig); e.Suberror != "secret_expired" || e.StatusCode() != 401 {
@@ -220,14 +220,14 @@ func TestTheMarginIsThereForFailures(t *testing.T) {
 		source := b.signIn().For("")
 		first := b.token(source)
 		let(56 * time.Minute)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Error: "access_denied"})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Error: "access_denied"})
 		if tok := b.token(source); !tok.AccessToken.Equal(first.AccessToken) {
 			b.t.Error("Token did not fall back on the token that is still good")
 		}
 		ctx, cancel := context.WithCancel(b.t.Context())
 		cancel()
 		let(2 * time.Minute)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Delay: time.Second})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Delay: time.Second})
 		if _, err := source.Token(ctx); !errors.Is(err, context.Canceled) {
 			b.t.Errorf("Token with an ended context = %v, want Canceled", err)
 		}
@@ -241,7 +241,7 @@ func TestTokenEndpointRedirectsAreNotFollowed(t *testing.T) {
 	inBubble(t, oauthtest.Options{}, func(b *bed) {
 		source := b.signIn().For("")
 		let(time.Hour)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{
 			Status: http.StatusTemporaryRedirect, Header: http.Header{"Location": {b.srv.URL() + "/stolen"}},
 		})
 		_, err := source.Token(b.t.Context())
@@ -264,7 +264,7 @@ func TestOddAnswersAreUnderstood(t *testing.T) {
 			inBubble(t, oauthtest.Options{}, func(b *bed) {
 				source := b.signIn().For("")
 				let(time.Hour)
-				b.srv.FailNext(oauthtest.TokenPath, fault)
+				b.srv.Inject(oauthtest.TokenPath, fault)
 				if tok := b.token(source); tok.AccessToken.Reveal() != "odd" || time.Until(tok.Expiry) != 2*time.Hour || tok.Type != "Bearer" {
 					b.t.Errorf("token of type %q, ends in %v, want Bearer and 2h", tok.Type, time.Until(tok.Expiry))
 				}
@@ -278,7 +278,7 @@ func TestOddAnswersAreUnderstood(t *testing.T) {
 			inBubble(t, oauthtest.Options{}, func(b *bed) {
 				source := b.signIn().For("")
 				let(time.Hour)
-				b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{
+				b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{
 					Status: 200, Body: `{"access_token":"odd","expires_in":` + lifetime + `}`, ContentType: "application/json",
 				})
 				if tok := b.token(source); time.Until(tok.Expiry) != time.Hour {

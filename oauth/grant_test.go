@@ -146,12 +146,12 @@ func TestTenThousandCallersRefreshOnce(t *testing.T) {
 	inBubble(t, oauthtest.Options{Rotation: oauthtest.RotateRevokeFamily}, func(b *bed) {
 		grant := b.signIn()
 		let(time.Hour)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Delay: time.Second})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Delay: time.Second})
 		var all sync.WaitGroup
 		for range 10_000 {
 			all.Go(func() {
 				tok, err := grant.For("").Token(b.t.Context())
-				if err != nil || b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken.Reveal()) != nil {
+				if err != nil || b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken) != nil {
 					b.t.Errorf("Token = %v, %v, want a good token", tok, err)
 				}
 			})
@@ -179,7 +179,7 @@ func TestAThousandCallersRefreshOnceOverTCP(t *testing.T) {
 				t.Errorf("Invalidate = %v, want nil", err)
 			}
 			tok, err := grant.For("").Token(t.Context())
-			if err != nil || b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken.Reveal()) != nil {
+			if err != nil || b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken) != nil {
 				t.Errorf("Token = %v, %v, want a good token", tok, err)
 			}
 		})
@@ -194,7 +194,7 @@ func TestACallerLeavesAndTheOthersGoOn(t *testing.T) {
 	inBubble(t, oauthtest.Options{}, func(b *bed) {
 		source := b.signIn().For("")
 		let(time.Hour)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Delay: 10 * time.Second})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Delay: 10 * time.Second})
 		start := time.Now()
 		hasty, cancel := context.WithTimeout(b.t.Context(), time.Second)
 		defer cancel()
@@ -218,7 +218,7 @@ func TestARefreshThatNobodyWaitsForIsKept(t *testing.T) {
 	inBubble(t, oauthtest.Options{Rotation: oauthtest.RotateAlways}, func(b *bed) {
 		source := b.signIn().For("")
 		let(time.Hour)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Delay: time.Second})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Delay: time.Second})
 		ctx, cancel := context.WithTimeout(b.t.Context(), time.Millisecond)
 		defer cancel()
 		if _, err := source.Token(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -245,7 +245,7 @@ func TestRotatedTokensOfTwoResources(t *testing.T) {
 			for resource, scope := range map[string]string{mailResource: mailScope, graphResource: graphScope} {
 				both.Go(func() {
 					tok := b.token(grant.For(resource))
-					if err := b.srv.Checker(scope)(oauthtest.DefaultEmail, tok.AccessToken.Reveal()); err != nil {
+					if err := b.srv.Checker(scope)(oauthtest.DefaultEmail, tok.AccessToken); err != nil {
 						b.t.Errorf("token for %s: %v", resource, err)
 					}
 				})
@@ -288,7 +288,7 @@ func TestInvalidate(t *testing.T) {
 		}
 		bad := b.token(source)
 		b.srv.RevokeAccess(oauthtest.DefaultEmail)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Delay: time.Second})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Delay: time.Second})
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
@@ -316,7 +316,7 @@ func TestARefusedTokenDoesNotComeBackAfterAFailure(t *testing.T) {
 	inBubble(t, oauthtest.Options{}, func(b *bed) {
 		source := b.signIn().For("")
 		bad := b.token(source)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Error: "access_denied"})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Error: "access_denied"})
 		invalidator, _ := source.(oauth.Invalidator)
 		b.failed(invalidator.Invalidate(b.t.Context(), bad), oauth.KindPolicy)
 		_, err := source.Token(b.t.Context())
@@ -340,7 +340,7 @@ func TestManyGrantsAndCallersAtOnce(t *testing.T) {
 				for range 20 {
 					let(time.Duration(i+1) * time.Second)
 					tok := b.token(source)
-					if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken.Reveal()); err != nil {
+					if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken); err != nil {
 						b.t.Errorf("CheckToken = %v", err)
 					}
 					if i%10 == 0 {

@@ -53,7 +53,7 @@ func TestATokenThatIsNotKeptIsNotHandedOut(t *testing.T) {
 		}
 		store.set(nil, nil, nil)
 		tok := b.token(grant.For(""))
-		if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken.Reveal()); err != nil || b.refreshes() != 1 {
+		if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken); err != nil || b.refreshes() != 1 {
 			b.t.Errorf("CheckToken = %v after %d refreshes, want nil after 1", err, b.refreshes())
 		}
 		let(time.Hour)
@@ -88,7 +88,7 @@ func TestALostLeaseDoesNotOverwrite(t *testing.T) {
 		slow := &hooked{Store: shared}
 		_, first := b.kept(slow)
 		let(time.Hour)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Delay: 25 * time.Second})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Delay: 25 * time.Second})
 		var both sync.WaitGroup
 		both.Go(func() {
 			_, err := first.For("").Token(b.t.Context())
@@ -139,7 +139,7 @@ func TestTheStatusIsKept(t *testing.T) {
 				keep, grant := b.kept(store)
 				refresh := fields(b.t, store)["refresh_token"]
 				let(time.Hour)
-				b.srv.FailNext(oauthtest.TokenPath, tt.fault)
+				b.srv.Inject(oauthtest.TokenPath, tt.fault)
 				_, err := grant.For("").Token(b.t.Context())
 				b.failed(err, tt.kind)
 				m := fields(b.t, store)
@@ -194,7 +194,7 @@ func TestConsentIsAMatterOfOneResource(t *testing.T) {
 		store := state.NewMemory()
 		keep, grant := b.kept(store)
 		let(time.Hour)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant", Suberror: "consent_required"})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant", Suberror: "consent_required"})
 		_, err := grant.For(graphResource).Token(b.t.Context())
 		b.failed(err, oauth.KindConsent)
 		b.token(b.open(keep).For(mailResource))
@@ -224,7 +224,7 @@ func TestANewSignInReachesTheProgramsThatRun(t *testing.T) {
 		if b.failed(err, oauth.KindClientConfig); !errors.Is(err, oauth.ErrOtherUser) || grant.Address() != oauthtest.DefaultEmail {
 			b.t.Errorf("Token of %s = %v, want ErrOtherUser", grant.Address(), err)
 		}
-		if tok := b.token(b.open(keep).For("")); b.srv.CheckToken("bob@example.org", tok.AccessToken.Reveal()) != nil {
+		if tok := b.token(b.open(keep).For("")); b.srv.CheckToken("bob@example.org", tok.AccessToken) != nil {
 			b.t.Error("the grant that is opened anew is not Bob's")
 		}
 	})

@@ -152,7 +152,7 @@ func TestThePageAtTheEnd(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			everywhere(t, oauthtest.Options{}, func(b *bed) {
-				b.srv.FailNext(oauthtest.TokenPath, tt.fault)
+				b.srv.Inject(oauthtest.TokenPath, tt.fault)
 				pages := make(chan answered, 1)
 				b.opts.OpenURL = func(ctx context.Context, address string) error {
 					v := visitor{b, address, ""}
@@ -207,7 +207,7 @@ func checkPage(t *testing.T, page answered) {
 
 func TestTwoTabs(t *testing.T) {
 	everywhere(t, oauthtest.Options{}, func(b *bed) {
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Delay: 50 * time.Millisecond})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Delay: 50 * time.Millisecond})
 		b.opts.OpenURL = func(ctx context.Context, address string) error {
 			uri, _ := redirectOf(b.t, address)
 			// The browser asks the server once and shows the answer in two tabs.
@@ -308,7 +308,7 @@ func TestABrowserThatLeavesEarly(t *testing.T) {
 	inBubble(t, oauthtest.Options{}, func(b *bed) {
 		b.opts.OpenURL = func(ctx context.Context, address string) error {
 			// The browser delivers the answer and is closed before the page comes.
-			b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Delay: 10 * time.Second})
+			b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Delay: 10 * time.Second})
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
 			return b.srv.Browser(ctx, address)
@@ -324,7 +324,7 @@ func TestABrowserThatLeavesEarly(t *testing.T) {
 func TestASlowExchangeStillGetsItsPage(t *testing.T) {
 	inBubble(t, oauthtest.Options{}, func(b *bed) {
 		b.cfg.Endpoint.ResponseMode = "form_post"
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Delay: 29 * time.Second})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Delay: 29 * time.Second})
 		failed := make(chan error, 1)
 		b.opts.OpenURL = func(ctx context.Context, address string) error {
 			failed <- b.srv.Browser(ctx, address)

@@ -83,7 +83,7 @@ func TestPinsOfAllKinds(t *testing.T) {
 			t.Errorf("%s: Address = %q before a refresh", name, grant.Address())
 		}
 		tok := b.token(grant.For(""))
-		if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken.Reveal()); err != nil || grant.Address() != oauthtest.DefaultEmail {
+		if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken); err != nil || grant.Address() != oauthtest.DefaultEmail {
 			t.Errorf("%s: CheckToken = %v for %q", name, err, grant.Address())
 		}
 		for _, shown := range []string{pin.String(), fmt.Sprintf("%v %+v %#v %s %q %x", pin, pin, pin, pin, pin, pin)} {
@@ -177,7 +177,7 @@ func TestAPinIsReplacedWithoutARestart(t *testing.T) {
 				b.token(other.For(""))
 				b.srv.Revoke(oauthtest.DefaultEmail)
 				let(time.Hour)
-				b.srv.FailNext(oauthtest.TokenPath, refusal)
+				b.srv.Inject(oauthtest.TokenPath, refusal)
 				if _, err := grant.For("").Token(b.t.Context()); err == nil {
 					b.t.Fatal("Token succeeded with a revoked pin")
 				}
@@ -185,7 +185,7 @@ func TestAPinIsReplacedWithoutARestart(t *testing.T) {
 				at.put(b.t, b.issue(oauthtest.DefaultEmail))
 				let(time.Minute)
 				tok := b.token(grant.For(""))
-				if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken.Reveal()); err != nil || b.refreshes() != before+2 {
+				if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken); err != nil || b.refreshes() != before+2 {
 					b.t.Errorf("CheckToken = %v after %d more refreshes, want nil after 2", err, b.refreshes()-before)
 				}
 				if _, err := other.For("").Token(b.t.Context()); !oauth.NeedsSignIn(err) {
@@ -239,7 +239,7 @@ func TestAnOldProcessDoesNotBringItsPinBack(t *testing.T) {
 		old := b.pinned(oauth.PinValue(b.issue(oauthtest.DefaultEmail)), o)
 		b.pinned(oauth.PinValue(b.issue(oauthtest.DefaultEmail)), o)
 		pin := fields(b.t, store)["pin"]
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant"})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant"})
 		_, err := old.For("").Token(b.t.Context())
 		b.failed(err, oauth.KindRevoked)
 		if now := fields(b.t, store)["pin"]; now != pin || b.refreshes() != 1 {
@@ -258,11 +258,11 @@ func TestANewPinIsTakenUpOnce(t *testing.T) {
 		first, second := b.pinned(at.pin(), o), b.pinned(at.pin(), o)
 		b.token(first.For(""))
 		at.put(b.t, b.issue(oauthtest.DefaultEmail))
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant"})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant"})
 		let(time.Hour)
 		b.token(first.For("")) // turns to the new pin, which the server replaces
 		refresh := fields(b.t, store)["refresh_token"]
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant"})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant"})
 		let(time.Hour)
 		_, err := second.For("").Token(b.t.Context())
 		b.failed(err, oauth.KindRevoked)
@@ -297,14 +297,14 @@ func TestAPinOfAnotherUser(t *testing.T) {
 		let(time.Hour)
 		at.put(b.t, anns) // The server has long replaced it.
 		running := b.pinned(at.pin(), o)
-		if tok := b.token(running.For("")); b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken.Reveal()) != nil {
+		if tok := b.token(running.For("")); b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken) != nil {
 			b.t.Error("the token is not Ann's")
 		}
 		at.put(b.t, bobs) // So is this one.
 		o.AllowOtherUser = true
 		grant := b.pinned(at.pin(), o)
 		tok := b.token(grant.For(""))
-		if err := b.srv.CheckToken(bob, tok.AccessToken.Reveal()); err != nil || grant.Address() != bob {
+		if err := b.srv.CheckToken(bob, tok.AccessToken); err != nil || grant.Address() != bob {
 			b.t.Errorf("CheckToken = %v, Address = %q, want Bob's", err, grant.Address())
 		}
 		let(time.Hour)
@@ -335,7 +335,7 @@ func TestTokensOfTheFormerUserEnd(t *testing.T) {
 		}
 		for _, resource := range []string{mailResource, graphResource} {
 			tok := b.token(grant.For(resource))
-			if err := b.srv.CheckToken(bob, tok.AccessToken.Reveal()); err != nil || grant.Address() != bob {
+			if err := b.srv.CheckToken(bob, tok.AccessToken); err != nil || grant.Address() != bob {
 				b.t.Errorf("CheckToken for %s = %v, Address = %q, want Bob's", resource, err, grant.Address())
 			}
 		}
@@ -401,7 +401,7 @@ func ExamplePinned() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(pin, srv.CheckToken(oauthtest.DefaultEmail, token.AccessToken.Reveal()), srv.Hits(oauthtest.TokenPath))
+		fmt.Println(pin, srv.CheckToken(oauthtest.DefaultEmail, token.AccessToken), srv.Hits(oauthtest.TokenPath))
 	}
 	// Output:
 	// pinned refresh token from a value <nil> 1

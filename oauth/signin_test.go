@@ -32,7 +32,7 @@ func TestSignIn(t *testing.T) {
 						b.t.Errorf("Address, Subject = %q, %q, want %s, 1001", grant.Address(), grant.Subject(), oauthtest.DefaultEmail)
 					}
 					tok := b.token(grant.For(mailResource))
-					if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken.Reveal()); err != nil {
+					if err := b.srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken); err != nil {
 						b.t.Errorf("CheckToken = %v, want nil", err)
 					}
 					if got := b.srv.Hits(oauthtest.TokenPath); got != 1 {
@@ -151,7 +151,7 @@ func TestTheCodeIsRedeemedForTheFirstResource(t *testing.T) {
 			{graph, graphScope, nil},
 			{graph, mailScope, oauthtest.ErrWrongScope},
 		} {
-			err := b.srv.Checker(tt.scope)(oauthtest.DefaultEmail, tt.tok.AccessToken.Reveal())
+			err := b.srv.Checker(tt.scope)(oauthtest.DefaultEmail, tt.tok.AccessToken)
 			if !errors.Is(err, tt.want) {
 				b.t.Errorf("scopes %v, wanted %s: %v, want %v", tt.tok.Scopes, tt.scope, err, tt.want)
 			}
@@ -181,7 +181,7 @@ func TestSignInFails(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			everywhere(t, oauthtest.Options{}, func(b *bed) {
-				b.srv.FailNext(tt.path, tt.fault)
+				b.srv.Inject(tt.path, tt.fault)
 				_, err := oauth.SignIn(b.t.Context(), b.cfg, b.opts)
 				e := b.failed(err, tt.kind)
 				if !strings.Contains(e.Error(), tt.text) || e.Server == "" {
@@ -196,7 +196,7 @@ func TestSignInFails(t *testing.T) {
 func TestARefusedCodeIsNotSentAgain(t *testing.T) {
 	inBubble(t, oauthtest.Options{}, func(b *bed) {
 		b.cfg.Endpoint.RefreshTokensReusable = true // says nothing about codes
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{ReplyLost: true})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{ReplyLost: true})
 		_, err := oauth.SignIn(b.t.Context(), b.cfg, b.opts)
 		b.failed(err, oauth.KindReplyLost)
 		if got := b.srv.Hits(oauthtest.TokenPath); got != 1 {
@@ -466,7 +466,7 @@ func TestNothingShowsSecrets(t *testing.T) {
 		grant := b.signIn()
 		source := grant.For(graphResource)
 		tok := b.token(source)
-		b.srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant", Description: "no " + clientSecret})
+		b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant", Description: "no " + clientSecret})
 		invalidator, _ := source.(oauth.Invalidator)
 		err := invalidator.Invalidate(b.t.Context(), tok)
 		b.failed(err, oauth.KindRevoked)

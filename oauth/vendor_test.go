@@ -65,7 +65,7 @@ func TestMicrosoftsErrors(t *testing.T) {
 			for _, number := range tt.numbers {
 				name := fmt.Sprintf("%s %d", tt.class, number)
 				let(2 * time.Hour)
-				b.srv.FailNext(oauthtest.TokenPath, oauthtest.Entra(number, tt.code, tt.suberror, "Something about tenant T."))
+				b.srv.Inject(oauthtest.TokenPath, oauthtest.Entra(number, tt.code, tt.suberror, "Something about tenant T."))
 				_, err := source.Token(b.t.Context())
 				e := b.failed(err, tt.kind)
 				if e.Reason() != tt.reason || !strings.Contains(e.Remedy(), tt.remedy) || !strings.HasSuffix(e.Error(), "; "+e.Remedy()) {
@@ -110,7 +110,7 @@ func TestExpiredAndRevokedAreToldApart(t *testing.T) {
 			inBubble(t, oauthtest.Options{RefreshLifetime: tt.life}, func(b *bed) {
 				source := b.signIn().For("")
 				let(25 * time.Hour)
-				b.srv.FailNext(oauthtest.TokenPath, tt.fault)
+				b.srv.Inject(oauthtest.TokenPath, tt.fault)
 				_, err := source.Token(b.t.Context())
 				e := b.failed(err, tt.kind)
 				if e.Reason() != tt.reason || !strings.Contains(e.Remedy(), tt.says) || strings.Contains(e.Remedy(), tt.saysNone) {
@@ -163,7 +163,7 @@ func (b *bed) behind(tokenURL string, fault oauthtest.Fault) *oauth.Grant {
 	cfg := *b.cfg
 	cfg.Endpoint.TokenURL = tokenURL
 	cfg.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-		b.srv.FailNext(oauthtest.TokenPath, fault)
+		b.srv.Inject(oauthtest.TokenPath, fault)
 		r = r.Clone(r.Context())
 		r.URL.Scheme, r.URL.Host = "http", strings.TrimPrefix(b.srv.URL(), "http://")
 		return b.srv.Client().Transport.RoundTrip(r)
@@ -209,7 +209,7 @@ func TestRetryIsSettable(t *testing.T) {
 				source := b.signIn().For("")
 				let(2 * time.Hour)
 				for range 10 {
-					b.srv.FailNext(oauthtest.TokenPath, tt.fault)
+					b.srv.Inject(oauthtest.TokenPath, tt.fault)
 				}
 				start := time.Now()
 				_, err := source.Token(b.t.Context())

@@ -17,6 +17,7 @@ import (
 	"github.com/mailsession/mailsession/internal/interop"
 	"github.com/mailsession/mailsession/internal/testtls"
 	"github.com/mailsession/mailsession/oauth/oauthtest"
+	"github.com/mailsession/mailsession/secret"
 )
 
 // foreignFake starts the fake authorization server for clients that others
@@ -79,7 +80,7 @@ func TestXOAuth2OnTheFake(t *testing.T) {
 	third, err := cfg.DeviceAccessToken(ctx, device)
 	must(t, err)
 	for _, token := range []*oauth2.Token{second, third} {
-		must(t, server.CheckToken(ann, token.AccessToken))
+		must(t, server.CheckToken(ann, secret.New(token.AccessToken)))
 	}
 	if got, want := grantTypes(server), "authorization_code refresh_token device_code"; got != want {
 		t.Errorf("grants %q, want %q", got, want)
@@ -107,13 +108,13 @@ func TestMSALOnTheFake(t *testing.T) {
 	if second.AccessToken == first.AccessToken {
 		t.Error("the refresh gave no new access token")
 	}
-	must(t, server.CheckToken(ann, second.AccessToken))
+	must(t, server.CheckToken(ann, secret.New(second.AccessToken)))
 	device, err := client.AcquireTokenByDeviceCode(t.Context(), scopes)
 	must(t, err)
 	must(t, server.Approve(device.Result.UserCode, ann))
 	third, err := device.AuthenticationResult(t.Context())
 	must(t, err)
-	must(t, server.CheckToken(ann, third.AccessToken))
+	must(t, server.CheckToken(ann, secret.New(third.AccessToken)))
 	if got, want := grantTypes(server), "authorization_code refresh_token device_code"; got != want {
 		t.Errorf("grants %q, want %q", got, want)
 	}

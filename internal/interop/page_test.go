@@ -43,7 +43,7 @@ func TestTheResultPageInABrowser(t *testing.T) {
 			must(t, err)
 			t.Cleanup(func() { must(t, browser.Stop()) })
 			if tc.path != "" {
-				server.FailNext(tc.path, tc.fault)
+				server.Inject(tc.path, tc.fault)
 			}
 			_, err = oauth.SignIn(t.Context(), &oauth.Config{
 				ClientID: oauthtest.DefaultClientID,

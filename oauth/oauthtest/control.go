@@ -27,20 +27,20 @@ var (
 // CheckToken returns nil if token is an access token with which user may open
 // their mail now, and one of the errors above otherwise. It is what a fake mail
 // server checks logins with; the user is an address, whose case does not matter.
-func (s *Server) CheckToken(user, token string) error {
+func (s *Server) CheckToken(user string, token secret.Text) error {
 	return s.check(user, token, s.opts.MailScopes)
 }
 
 // Checker returns a function like [Server.CheckToken] that asks for one of
 // the given scopes instead of Options.MailScopes.
-func (s *Server) Checker(scopes ...string) func(user, token string) error {
-	return func(user, token string) error { return s.check(user, token, scopes) }
+func (s *Server) Checker(scopes ...string) func(user string, token secret.Text) error {
+	return func(user string, token secret.Text) error { return s.check(user, token, scopes) }
 }
 
-func (s *Server) check(user, value string, scopes []string) error {
+func (s *Server) check(user string, token secret.Text, scopes []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.tokens[value]
+	t := s.tokens[token.Reveal()]
 	wanted := func(scope string) bool { return slices.Contains(scopes, scope) }
 	switch {
 	case t == nil || t.refresh:

@@ -108,7 +108,7 @@ func TestFaults(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Issue: %v", err)
 		}
-		srv.FailNext(oauthtest.TokenPath,
+		srv.Inject(oauthtest.TokenPath,
 			oauthtest.Fault{Error: "invalid_client", Suberror: "x", Description: "no"},
 			oauthtest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"7"}}},
 			oauthtest.Fault{Status: http.StatusOK, Body: "<html>", ContentType: "text/html"},
@@ -146,7 +146,7 @@ func TestSilenceAndDelay(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Issue: %v", err)
 		}
-		srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Delay: time.Minute}, oauthtest.Fault{Silent: true})
+		srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Delay: time.Minute}, oauthtest.Fault{Silent: true})
 		start := time.Now()
 		if _, err := c.refresh(t, issued.Refresh.Reveal()); err != nil || time.Since(start) != time.Minute {
 			t.Errorf("delayed refresh = %v after %v, want nil after 1m", err, time.Since(start))
@@ -199,7 +199,7 @@ func TestBrowserReportsErrors(t *testing.T) {
 func TestCloseEndsRequests(t *testing.T) {
 	inMemory(t, oauthtest.Options{}, func(b bed) {
 		t, srv := b.t, b.srv
-		srv.FailNext(oauthtest.TokenPath, oauthtest.Fault{Silent: true})
+		srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Silent: true})
 		c := newClient(t, srv)
 		failed := make(chan error, 1)
 		go func() {
@@ -212,5 +212,65 @@ func TestCloseEndsRequests(t *testing.T) {
 			t.Error("the request succeeded")
 		}
 		srv.Close()
+	})
+}
+
+// TestFaultsAreCountedAndForgotten: a test sees whether its faults were used.
+func TestFaultsAreCountedAndForgotten(t *testing.T) {
+	srv := oauthtest.New(nil)
+	defer srv.Close()
+	srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Status: 503}, oauthtest.Entra(700082, "invalid_grant", "", "Old."))
+	srv.Inject(oauthtest.DevicePath, oauthtest.Google("invalid_grant", "invalid_rapt", "reauth related error (invalid_rapt)"))
+	if got := srv.Pending(); got != 3 {
+		t.Errorf("Pending = %d, want 3", got)
+	}
+	if status, _ := post(t, srv, srv.TokenURL(), nil); status != http.StatusServiceUnavailable || srv.Pending() != 2 {
+		t.Errorf("status %d and %d pending, want 503 and 2", status, srv.Pending())
+	}
+	status, body := post(t, srv, srv.TokenURL(), nil)
+	if numbers, _ := body["error_codes"].([]any); status != http.StatusBadRequest || len(numbers) != 1 || body["correlation_id"] != oauthtest.FaultCorrelationID {
+		t.Errorf("Microsoft's error is %d %v", status, body)
+	}
+	srv.Heal()
+	if status, body := post(t, srv, srv.DeviceURL(), url.Values{"client_id": {oauthtest.DefaultClientID}}); status != http.StatusOK || srv.Pending() != 0 {
+		t.Errorf("after Heal: %d %v and %d pending, want a device code", status, body, srv.Pending())
+	}
+}
+
+// TestDeviceCodes: a code waits for the user, is good once, and ends.
+func TestDeviceCodes(t *testing.T) {
+	inMemory(t, oauthtest.Options{}, func(b bed) {
+		form := url.Values{"client_id": {oauthtest.DefaultClientID}, "scope": {"mail"}}
+		_, device := post(b.t, b.srv, b.srv.DeviceURL(), form)
+		code, _ := device["device_code"].(string)
+		user, _ := device["user_code"].(string)
+		redeem := func() string {
+			_, answer := post(b.t, b.srv, b.srv.TokenURL(), url.Values{
+				"client_id": {oauthtest.DefaultClientID}, "device_code": {code},
+				"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"},
+			})
+			if refusal, ok := answer["error"].(string); ok {
+				return refusal
+			}
+			return "tokens"
+		}
+		var got []string
+		got = append(got, redeem(), redeem())
+		wait(b.t, 6*time.Second) // not yet the ten that slow_down asks for
+		got = append(got, redeem())
+		wait(b.t, 15*time.Second)
+		got = append(got, redeem())
+		if err := b.srv.Approve(user, oauthtest.DefaultEmail); err != nil {
+			b.t.Errorf("Approve: %v", err)
+		}
+		got = append(got, redeem(), redeem())
+		want := "[authorization_pending slow_down slow_down authorization_pending tokens invalid_grant]"
+		if fmt.Sprint(got) != want {
+			b.t.Errorf("answers %v, want %s", got, want)
+		}
+		wait(b.t, 15*time.Minute)
+		if err := b.srv.Deny(user); err == nil {
+			b.t.Error("a code that has expired can be declined")
+		}
 	})
 }

@@ -17,7 +17,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	login := func() { fmt.Println(srv.CheckToken(oauthtest.DefaultEmail, tokens.Access.Reveal())) }
+	login := func() { fmt.Println(srv.CheckToken(oauthtest.DefaultEmail, tokens.Access)) }
 	login()
 	srv.ExpireAccess(oauthtest.DefaultEmail)
 	login()

@@ -30,12 +30,30 @@ type Fault struct {
 	Silent bool
 }
 
-// FailNext queues faults for the next requests to path, such as [TokenPath];
+// Inject queues faults for the next requests to path, such as [TokenPath];
 // each is used for one request.
-func (s *Server) FailNext(path string, faults ...Fault) {
+func (s *Server) Inject(path string, faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults[path] = append(s.faults[path], faults...)
+}
+
+// Pending returns how many faults are queued.
+func (s *Server) Pending() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, queue := range s.faults {
+		n += len(queue)
+	}
+	return n
+}
+
+// Heal removes the faults that are queued.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.faults)
 }
 
 // nextFault takes a fault from the queue.

@@ -17,7 +17,7 @@
 //
 // # Faults
 //
-// [Server.FailNext] queues a [Fault] for an endpoint: an OAuth error, any
+// [Server.Inject] queues a [Fault] for an endpoint: an OAuth error, any
 // status and body, a delay, silence, or a request whose work is done and whose
 // reply is lost. Tokens can be expired and revoked, and [Server.CheckToken]
 // answers a fake mail server that wants to know whether a token is good.
@@ -45,7 +45,7 @@ const (
 	DefaultEmail = "ann@example.org"
 )
 
-// The paths of the endpoints, for [Server.FailNext] and [Server.Hits].
+// The paths of the endpoints, for [Server.Inject] and [Server.Hits].
 const (
 	AuthorizePath  = "/authorize"
 	TokenPath      = "/token"

@@ -139,7 +139,7 @@ func TestSignIn(t *testing.T) {
 				if err != nil {
 					t.Fatalf("Exchange: %v", err)
 				}
-				if err := srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken); err != nil {
+				if err := srv.CheckToken(oauthtest.DefaultEmail, secret.New(tok.AccessToken)); err != nil {
 					t.Errorf("CheckToken = %v, want nil", err)
 				}
 				if next, err := c.refresh(t, tok.RefreshToken); err != nil || next.AccessToken == tok.AccessToken {
@@ -248,7 +248,7 @@ func TestACodeIsStrict(t *testing.T) {
 		if _, err := c.config.Exchange(c.ctx, value, oauth2.VerifierOption(verifier)); errorCode(err) != "invalid_grant" {
 			t.Errorf("second use: error %q, want invalid_grant", errorCode(err))
 		}
-		if err := srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken); !errors.Is(err, oauthtest.ErrRevokedToken) {
+		if err := srv.CheckToken(oauthtest.DefaultEmail, secret.New(tok.AccessToken)); !errors.Is(err, oauthtest.ErrRevokedToken) {
 			t.Errorf("CheckToken after the second use = %v, want ErrRevokedToken", err)
 		}
 	})
@@ -305,10 +305,10 @@ func TestScopesOfOneResource(t *testing.T) {
 		if got := tok.Extra("scope"); got != mail+" offline_access" {
 			t.Errorf("scope = %v, want that of the first resource", got)
 		}
-		if err := srv.Checker(graph)(oauthtest.DefaultEmail, tok.AccessToken); !errors.Is(err, oauthtest.ErrWrongScope) {
+		if err := srv.Checker(graph)(oauthtest.DefaultEmail, secret.New(tok.AccessToken)); !errors.Is(err, oauthtest.ErrWrongScope) {
 			t.Errorf("Checker(graph) = %v, want ErrWrongScope", err)
 		}
-		if err := srv.Checker(graph, mail)(oauthtest.DefaultEmail, tok.AccessToken); err != nil {
+		if err := srv.Checker(graph, mail)(oauthtest.DefaultEmail, secret.New(tok.AccessToken)); err != nil {
 			t.Errorf("Checker(graph, mail) = %v, want nil", err)
 		}
 	})
@@ -373,7 +373,7 @@ func TestLifetimesInVirtualTime(t *testing.T) {
 			t.Errorf("late code: %q, want invalid_grant", errorCode(err))
 		}
 		wait(t, 59*time.Minute)
-		if err := srv.CheckToken(oauthtest.DefaultEmail, tok.AccessToken); !errors.Is(err, oauthtest.ErrExpiredToken) {
+		if err := srv.CheckToken(oauthtest.DefaultEmail, secret.New(tok.AccessToken)); !errors.Is(err, oauthtest.ErrExpiredToken) {
 			t.Errorf("CheckToken after an hour = %v, want ErrExpiredToken", err)
 		}
 		if _, err := c.refresh(t, tok.RefreshToken); err != nil {
@@ -416,23 +416,23 @@ func TestCheckToken(t *testing.T) {
 		{"scope", "ann@example.org", scopeless, oauthtest.ErrWrongScope},
 		{"unknown", "ann@example.org", "x", oauthtest.ErrUnknownToken},
 	} {
-		if err := srv.CheckToken(tt.user, tt.token); !errors.Is(err, tt.want) {
+		if err := srv.CheckToken(tt.user, secret.New(tt.token)); !errors.Is(err, tt.want) {
 			t.Errorf("%s: CheckToken = %v, want %v", tt.name, err, tt.want)
 		}
 	}
 	srv.RevokeAccess("ann@example.org")
-	if err := srv.CheckToken("ann@example.org", good); !errors.Is(err, oauthtest.ErrRevokedToken) {
+	if err := srv.CheckToken("ann@example.org", secret.New(good)); !errors.Is(err, oauthtest.ErrRevokedToken) {
 		t.Errorf("CheckToken after RevokeAccess = %v, want ErrRevokedToken", err)
 	}
 	srv.ExpireAccess("bob@example.org")
-	if err := srv.CheckToken("bob@example.org", bobs); !errors.Is(err, oauthtest.ErrExpiredToken) {
+	if err := srv.CheckToken("bob@example.org", secret.New(bobs)); !errors.Is(err, oauthtest.ErrExpiredToken) {
 		t.Errorf("CheckToken after ExpireAccess = %v, want ErrExpiredToken", err)
 	}
 	if _, err := srv.Issue("carl@example.org"); err == nil {
 		t.Error("Issue for an unknown account succeeded")
 	}
 	srv.AddAccount(oauthtest.Account{Email: "carl@example.org"})
-	if err := srv.CheckToken("carl@example.org", issue("carl@example.org", "mail")); err != nil {
+	if err := srv.CheckToken("carl@example.org", secret.New(issue("carl@example.org", "mail"))); err != nil {
 		t.Errorf("CheckToken of an added account = %v, want nil", err)
 	}
 }

@@ -129,7 +129,7 @@ func (p *Provider) Add(address string, password secret.Text) *mailtest.Account {
 func checker(server *oauthtest.Server, scope string) func(ctx context.Context, user string, token secret.Text) error {
 	check := server.Checker(scope)
 	return func(_ context.Context, user string, token secret.Text) error {
-		err := check(user, token.Reveal())
+		err := check(user, token)
 		switch {
 		case err == nil:
 			return nil
