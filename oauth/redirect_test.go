@@ -84,6 +84,8 @@ func TestPaste(t *testing.T) {
 						good := <-landed
 						pastes = []string{
 							strings.Replace(good, "state=", "state=x", 1),
+							strings.Replace(good, "?", "x?", 1),
+							"https://evil.example/done" + good[strings.Index(good, "?"):],
 							"", "hello", "https://login.example.org/other?code=x&state=y", uri + "?code=x&state=y", uri, good,
 						}
 					}
@@ -92,8 +94,8 @@ func TestPaste(t *testing.T) {
 					return "  " + text + "\n", nil
 				}
 				b.signIn()
-				if got := strings.Count(screen.String(), "This is not it: "); got != 6 {
-					b.t.Errorf("%d wrong addresses were named, want 6:\n%s", got, screen.String())
+				if got := strings.Count(screen.String(), "This is not it: "); got != 8 {
+					b.t.Errorf("%d wrong addresses were named, want 8:\n%s", got, screen.String())
 				}
 				b.mustNotContain("the screen", screen.String())
 			})
