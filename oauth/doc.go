@@ -2,7 +2,9 @@
 // that sign-in fresh. It knows nothing of mail.
 //
 // [SignIn] runs the authorization code flow with PKCE in the user's browser
-// and a loopback redirect (RFC 8252), and returns a [Grant]. A Grant is one
+// and a loopback redirect (RFC 8252), or any registered redirect whose address
+// the user pastes, and returns a [Grant]. [SignInDevice] does so with a device
+// code (RFC 8628), and [Discover] finds a server's endpoints. A Grant is one
 // sign-in and may serve several resources: [Grant.For] returns the
 // [TokenSource] of one. Programs that have a token from elsewhere wrap it with
 // [StaticToken] and [AnyResource].
@@ -36,9 +38,14 @@
 // reads the [Pin] and never writes it; what the server puts in its place goes
 // into the record.
 //
+// [Grant.KeepAlive] uses a grant that lies still before its provider ends it,
+// [Grant.Revoke] ends it, and [Grant.Facts] says what is known of it.
+//
 // # Errors
 //
-// Failures are an [*Error] whose Kind says what to do. [Temporary],
+// Failures are an [*Error] whose Kind says what to do; its Remedy says so in
+// words, from what Microsoft's and Google's servers say beside the error code.
+// [Diagnose] looks at a token that does not work. [Temporary],
 // [RetryAfter] and [NeedsSignIn] ask an error the usual questions. Errors
 // carry the server's words after secrets have been taken out of them, and
 // never an answer's body.

@@ -138,6 +138,26 @@ func TestTheListenerKeepsWaiting(t *testing.T) {
 	})
 }
 
+// TestAHugeRequestHeader: the listener refuses it, or hangs up on it, and waits
+// on.
+func TestAHugeRequestHeader(t *testing.T) {
+	everywhere(t, oauthtest.Options{}, func(b *bed) {
+		b.whileWaiting(func(ctx context.Context, v *visitor) {
+			resp, err := v.srv.Client().Do(v.request(ctx, http.MethodGet, "/?state="+v.state+"&code="+strings.Repeat("x", 1<<20), nil))
+			if err != nil {
+				return // it hung up before the whole request was sent
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+				v.t.Errorf("a request header of 1 MiB: status %d, want 431 or none", resp.StatusCode)
+			}
+		})
+		if got := b.srv.Hits(oauthtest.TokenPath); got != 1 {
+			b.t.Errorf("%d token requests, want 1", got)
+		}
+	})
+}
+
 var styleText = regexp.MustCompile(`(?s)<style>(.*)</style>`)
 
 func TestThePageAtTheEnd(t *testing.T) {
