@@ -39,6 +39,14 @@ type Endpoint struct {
 	AuthURL string
 	// TokenURL is the token endpoint.
 	TokenURL string
+	// DeviceURL is the device authorization endpoint (RFC 8628), "" where there
+	// is none.
+	DeviceURL string
+	// GrantTypes are the grant types that the server offers, by the names that
+	// its metadata list them under (grant_types_supported of RFC 8414), such as
+	// GrantClientCredentials. What is not among them is refused before any
+	// request. Nil means that they are not known, and that everything is tried.
+	GrantTypes []string
 	// AuthStyle is how a client secret is sent.
 	AuthStyle AuthStyle
 	// ResponseMode is how the code is sent to the redirect URI: "query", or
@@ -92,8 +100,8 @@ type Config struct {
 	Rand func() float64
 	// Logger is told what happens, without secrets. Nil discards it.
 	Logger *slog.Logger
-	// Observer is told of the operations oauth.SignIn, oauth.Redeem and
-	// oauth.Refresh. It may be nil.
+	// Observer is told of the operations oauth.SignIn, oauth.Redeem,
+	// oauth.Refresh and oauth.Fetch. It may be nil.
 	Observer Observer
 }
 
@@ -111,6 +119,7 @@ type Observer interface {
 func (c *Config) clone() *Config {
 	d := *c
 	d.Scopes = slices.Clone(c.Scopes)
+	d.Endpoint.GrantTypes = slices.Clone(c.Endpoint.GrantTypes)
 	d.AuthParams = maps.Clone(c.AuthParams)
 	return &d
 }
@@ -144,6 +153,11 @@ func (c *Config) checkClient() error {
 	if c.ClientID == "" {
 		return configError(errors.New("it has no ClientID: register the program with the provider"))
 	}
+	return c.checkToken()
+}
+
+// checkToken returns what is wrong with what requests without a ClientID need.
+func (c *Config) checkToken() error {
 	if err := secureURL("TokenURL", c.Endpoint.TokenURL); err != nil {
 		return configError(err)
 	}

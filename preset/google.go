@@ -26,6 +26,8 @@ func Google() Provider {
 			Issuer:                "https://accounts.google.com",
 			AuthURL:               "https://accounts.google.com/o/oauth2/v2/auth",
 			TokenURL:              "https://oauth2.googleapis.com/token",
+			DeviceURL:         "https://oauth2.googleapis.com/device/code",
+			GrantTypes:            []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken, oauth.GrantDeviceCode, oauth.GrantJWTBearer},
 			RefreshTokensReusable: true,
 		},
 		RedirectURL: "http://127.0.0.1",
@@ -33,6 +35,10 @@ func Google() Provider {
 		AuthParams:   url.Values{"access_type": {"offline"}, "prompt": {"consent"}},
 		SignInScopes: []string{"openid", "email"},
 		Scopes: map[Protocol][]string{
+			IMAP: {gmail},
+			SMTP: {gmail},
+		},
+		AppScopes: map[Protocol][]string{
 			IMAP: {gmail},
 			SMTP: {gmail},
 		},
