@@ -182,6 +182,8 @@ func (a *App) check(tok *Token, key string, refused secret.Text, now time.Time) 
 	if left := was.since.Add(failureMemory).Sub(now); left > 0 {
 		return problem(KindTemporary, "the same access token came again that was refused just now", left)
 	}
+	// It is offered again; where it is refused again, that counts anew.
+	delete(a.refusals, key)
 	return nil
 }
 
@@ -281,11 +283,6 @@ func (a *App) clientAssertion(c Credential) func(context.Context) (url.Values, [
 			"client_assertion":      {text.Reveal()},
 		}, []secret.Text{text}, nil
 	}
-}
-
-// params returns the parameters of a token request of a grant type.
-func params(grantType string) map[string][]string {
-	return url.Values{"grant_type": {grantType}}
 }
 
 // checkGrant returns an error where the provider does not offer a grant type to

@@ -27,18 +27,18 @@ import (
 // What the program of the tests is and may.
 const (
 	robot         = "11111111-2222-3333-4444-555555555555"
-	robotSecret   = "a secret of the robot" //nolint:gosec // G101: made up here.
+	robotSecret   = "a secret of the robot"
 	sharedMailbox = "info@example.org"
 	appScope      = mailResource + "/IMAP.AccessAsApp"
 	workload      = "system:serviceaccount:mail:reader"
 )
 
 // newPEM returns a new certificate with its key. It is valid in virtual time.
-func newPEM(t testing.TB, until time.Time) []byte {
-	t.Helper()
+func newPEM(tb testing.TB, until time.Time) []byte {
+	tb.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		t.Fatalf("GenerateKey: %v", err)
+		tb.Fatalf("GenerateKey: %v", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "robot"},
@@ -46,11 +46,11 @@ func newPEM(t testing.TB, until time.Time) []byte {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		t.Fatalf("CreateCertificate: %v", err)
+		tb.Fatalf("CreateCertificate: %v", err)
 	}
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		t.Fatalf("MarshalPKCS8PrivateKey: %v", err)
+		tb.Fatalf("MarshalPKCS8PrivateKey: %v", err)
 	}
 	return slices.Concat(
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
@@ -60,18 +60,18 @@ func newPEM(t testing.TB, until time.Time) []byte {
 
 // newCertificate returns a certificate for a client and what a server knows of
 // it.
-func newCertificate(t testing.TB, until time.Time) (*oauth.Certificate, *x509.Certificate) {
-	t.Helper()
-	data := newPEM(t, until)
+func newCertificate(tb testing.TB, until time.Time) (*oauth.Certificate, *x509.Certificate) {
+	tb.Helper()
+	data := newPEM(tb, until)
 	c, err := oauth.ParseCertificate(data)
 	if err != nil {
-		t.Fatalf("ParseCertificate: %v", err)
+		tb.Fatalf("ParseCertificate: %v", err)
 	}
 	_, rest := pem.Decode(data)
 	block, _ := pem.Decode(rest)
 	public, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		t.Fatalf("ParseCertificate of x509: %v", err)
+		tb.Fatalf("ParseCertificate of x509: %v", err)
 	}
 	return c, public
 }
@@ -400,8 +400,11 @@ func (n noRequests) RoundTrip(r *http.Request) (*http.Response, error) {
 // TestWhereProgramsHaveNoWay: it is told before any request, with the way on.
 func TestWhereProgramsHaveNoWay(t *testing.T) {
 	sample := oauth.ClientSecret(secret.New(robotSecret))
+	//nolint:gosec // G101: addresses that everybody may know
 	google := oauth.Endpoint{TokenURL: "https://oauth2.googleapis.com/token", GrantTypes: []string{oauth.GrantAuthorizationCode, oauth.GrantJWTBearer}}
+	//nolint:gosec // G101: as above
 	yahoo := oauth.Endpoint{TokenURL: "https://api.login.yahoo.com/oauth2/get_token", GrantTypes: []string{oauth.GrantAuthorizationCode}}
+	//nolint:gosec // G101: as above
 	byHand := oauth.Endpoint{TokenURL: "https://login.example/common/oauth2/v2.0/token"}
 	for _, tt := range []struct {
 		name     string

@@ -18,7 +18,7 @@ const (
 	GrantClientCredentials = "client_credentials"
 	// GrantJWTBearer is an assertion in place of a person (RFC 7523):
 	// ServiceAccount.
-	GrantJWTBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	GrantJWTBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer" //nolint:gosec // G101: a name that everybody may know
 )
 
 // offers reports whether the server has a grant type, or does not say.

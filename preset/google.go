@@ -26,7 +26,7 @@ func Google() Provider {
 			Issuer:                "https://accounts.google.com",
 			AuthURL:               "https://accounts.google.com/o/oauth2/v2/auth",
 			TokenURL:              "https://oauth2.googleapis.com/token",
-			DeviceURL:         "https://oauth2.googleapis.com/device/code",
+			DeviceURL:             "https://oauth2.googleapis.com/device/code",
 			GrantTypes:            []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken, oauth.GrantDeviceCode, oauth.GrantJWTBearer},
 			RefreshTokensReusable: true,
 		},

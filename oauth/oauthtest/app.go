@@ -36,7 +36,7 @@ type App struct {
 // The grant types of programs.
 const (
 	grantClientCredentials = "client_credentials"
-	grantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	grantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer" //nolint:gosec // G101: a name that everybody may know
 	assertionType          = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 )
 
