@@ -33,6 +33,16 @@ type App struct {
 	Federated []string
 }
 
+// OpenMailbox lets a client open one more mailbox in its own name, with tokens
+// that it gets from now on.
+func (s *Server) OpenMailbox(client, address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.clientByID(client); ok && c.App != nil {
+		c.App.Mailboxes = append(slices.Clip(c.App.Mailboxes), address)
+	}
+}
+
 // The grant types of programs.
 const (
 	grantClientCredentials = "client_credentials"
