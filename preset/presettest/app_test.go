@@ -41,7 +41,10 @@ func TestAProgramReadsASharedMailbox(t *testing.T) {
 		p := presettest.NewProvider(&presettest.Options{InMemory: true})
 		defer p.Close()
 		p.Add(ann, secret.Text{})
-		p.AddShared(info).Append("INBOX", mailtest.CRLF("From: ann@contoso.example\nSubject: Offer\n\nHello.\n"), nil)
+		_, err := p.AddShared(info).Append("INBOX", mailtest.CRLF("From: ann@contoso.example\nSubject: Offer\n\nHello.\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		app, err := p.App(preset.IMAP)
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +84,11 @@ func TestAProgramReadsASharedMailbox(t *testing.T) {
 func ExampleProvider_App() {
 	p := presettest.NewProvider(nil)
 	defer p.Close()
-	p.AddShared("info@contoso.example").Append("INBOX", mailtest.CRLF("Subject: Offer\n\nHello.\n"), nil)
+	_, err := p.AddShared("info@contoso.example").Append("INBOX", mailtest.CRLF("Subject: Offer\n\nHello.\n"), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 
 	app, err := p.App()
 	if err != nil {
