@@ -4,8 +4,8 @@
 //   node server.mjs SETTINGS
 //
 // SETTINGS is a JSON file: accounts (addresses), accessLifetime (seconds) and
-// clients (id, secret and method, RFC 7591's token_endpoint_auth_method, and
-// signsIn). The first line printed is the issuer, the second the URL of the
+// clients (id, secret, jwk and method, RFC 7591's token_endpoint_auth_method,
+// signsIn and alone). The first line printed is the issuer, the second the URL of the
 // control endpoints, which tests use behind a client's back:
 //
 //   GET  /hits            how often each "PATH" was asked for; with a
@@ -51,6 +51,7 @@ function configuration() {
     expiresWithSession: () => false,
     features: {
       devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: confidential },
       revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },
     },
@@ -75,15 +76,17 @@ function configuration() {
   };
 }
 
-// client is a client's registration. A native application's loopback redirects
+// client is a client's registration. One that is alone gets tokens in its own
+// name. A native application's loopback redirects
 // may have any port (RFC 8252 section 7.3).
-function client({ id, secret, method, signsIn }) {
+function client({ id, secret, jwk, method, signsIn, alone }) {
   return {
     client_id: id,
     ...(secret && { client_secret: secret }),
+    ...(jwk && { jwks: { keys: [jwk] } }),
     token_endpoint_auth_method: method,
     application_type: 'native',
-    grant_types: signsIn ? ['authorization_code', 'refresh_token'] : [],
+    grant_types: [...(signsIn ? ['authorization_code', 'refresh_token'] : []), ...(alone ? ['client_credentials'] : [])],
     response_types: signsIn ? ['code'] : [],
     redirect_uris: signsIn ? ['http://localhost', 'http://localhost/callback', 'http://127.0.0.1'] : [],
   };
