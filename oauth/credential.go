@@ -132,6 +132,9 @@ func readFederated(path string) (secret.Text, error) {
 // context that ends with the request. An error that is not of this package is
 // taken for temporary only where it has a method Temporary that says so.
 func FederatedToken(token func(ctx context.Context) (secret.Text, error)) Credential {
+	if token == nil {
+		return Credential{}
+	}
 	return Credential{
 		name: "federated token",
 		assert: func(ctx context.Context, _, _ string) (secret.Text, error) {

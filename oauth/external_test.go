@@ -127,6 +127,22 @@ func TestAnAddressWhoseSecretsStaySecret(t *testing.T) {
 	})
 }
 
+// TestAControlRoomBehindAProxy: the Config's proxy is on the way there, too.
+func TestAControlRoomBehindAProxy(t *testing.T) {
+	everywhere(t, oauthtest.Options{}, func(b *bed) {
+		p := b.behindProxy()
+		supplier := oauth.FromURL(b.srv.ControlRoomURL()+"?mailbox="+oauthtest.DefaultEmail, b.showKey())
+		b.opens(b.token(b.external(supplier).For("")), oauthtest.DefaultEmail)
+		refusal := "HTTP/1.1 407 No\r\n\r\n"
+		p.answer.Store(&refusal)
+		_, err := b.external(supplier).For("").Token(b.t.Context())
+		if b.failed(err, oauth.KindClientConfig); !strings.Contains(err.Error(), "check User and Password of the proxy") {
+			b.t.Errorf("Token = %v, want what to do about the proxy", err)
+		}
+		b.mustNotContain("the error", err.Error())
+	})
+}
+
 // TestTokensOfAFunction: each resource has its own, with the rules of any other
 // App.
 func TestTokensOfAFunction(t *testing.T) {

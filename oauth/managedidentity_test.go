@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/oauth/oauthtest"
+	"github.com/mailsession/mailsession/proxy"
 )
 
 // identities are those of the machine.
@@ -157,6 +159,25 @@ func TestNoManagedIdentity(t *testing.T) {
 		if b.failed(err, oauth.KindTemporary); !strings.Contains(err.Error(), "exist on Azure alone") {
 			b.t.Errorf("not on Azure: %v", err)
 		}
+	})
+}
+
+// TestAManagedIdentityUsesNoProxy: whoever is asked through one is not this
+// machine's metadata service.
+func TestAManagedIdentityUsesNoProxy(t *testing.T) {
+	inBubble(t, oauthtest.Options{Identities: identities(), MailScopes: []string{appScope}}, func(b *bed) {
+		own, ok := b.srv.Client().Transport.(*http.Transport)
+		if !ok {
+			b.t.Fatal("the fake's client has another transport")
+		}
+		transport := own.Clone()
+		transport.Proxy = func(r *http.Request) (*url.URL, error) {
+			b.t.Errorf("a proxy is asked for on the way to %s", r.URL.Host)
+			return nil, nil //nolint:nilnil // It means that there is none.
+		}
+		b.cfg.HTTPClient = &http.Client{Transport: transport}
+		b.cfg.Proxy = &proxy.Config{URL: "http://proxy.example.net:3128"}
+		b.opens(b.token(b.managed(b.onMachine())), sharedMailbox)
 	})
 }
 

@@ -129,21 +129,12 @@ func ServiceAccount(cfg *Config, signer JWTSigner, user string) (*App, error) {
 	if cfg == nil {
 		return nil, configError(errors.New("there is none"))
 	}
-	if signer == nil {
-		return nil, configError(errors.New("there is nothing to sign with: give a ServiceAccountKey or an IAMSigner"))
-	}
-	if key, ok := signer.(*ServiceAccountKey); ok && cfg.Endpoint.TokenURL == "" {
+	if key, ok := signer.(*ServiceAccountKey); ok && key != nil && cfg.Endpoint.TokenURL == "" {
 		cfg = cfg.at(key.tokenURL)
 	}
-	if err := cfg.checkToken(); err != nil {
-		return nil, err
-	}
-	if err := cfg.checkGrant(GrantJWTBearer); err != nil {
-		return nil, err
-	}
 	scopes := slices.DeleteFunc(slices.Clone(cfg.Scopes), protocolScope)
-	if len(scopes) == 0 {
-		return nil, configError(errors.New("it has no Scopes: name those that were delegated, such as https://mail.google.com/"))
+	if err := cfg.checkDelegation(signer, scopes); err != nil {
+		return nil, err
 	}
 	a := newApp(cfg, "service account "+clean(signer.Account())+" at "+hostOf(cfg.Endpoint.TokenURL))
 	if user != "" {
@@ -167,6 +158,23 @@ func ServiceAccount(cfg *Config, signer JWTSigner, user string) (*App, error) {
 		return tok, nil
 	}
 	return a, nil
+}
+
+// checkDelegation returns what is wrong with the settings of a service account.
+func (c *Config) checkDelegation(signer JWTSigner, scopes []string) error {
+	if key, ok := signer.(*ServiceAccountKey); signer == nil || ok && key == nil {
+		return configError(errors.New("there is nothing to sign with: give a ServiceAccountKey or an IAMSigner"))
+	}
+	if err := c.checkToken(); err != nil {
+		return err
+	}
+	if err := c.checkGrant(GrantJWTBearer); err != nil {
+		return err
+	}
+	if len(scopes) == 0 {
+		return configError(errors.New("it has no Scopes: name those that were delegated, such as https://mail.google.com/"))
+	}
+	return nil
 }
 
 // delegationClaims are those of a service account's assertion.

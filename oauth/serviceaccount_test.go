@@ -206,6 +206,7 @@ func TestWhatAServiceAccountNeeds(t *testing.T) {
 		}{
 			{nil, key, "there is none"},
 			{b.cfg, nil, "nothing to sign with"},
+			{b.cfg, (*oauth.ServiceAccountKey)(nil), "nothing to sign with"},
 			{&microsoft, key, "does not offer"},
 			{&oauth.Config{Endpoint: b.cfg.Endpoint}, key, "no Scopes"},
 			{&oauth.Config{Scopes: []string{gmail}}, oauth.IAMSigner(account, nil, nil), "TokenURL"},
