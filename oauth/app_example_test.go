@@ -2,6 +2,8 @@ package oauth_test
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 
@@ -48,4 +50,71 @@ func ExampleFederatedFile() {
 	app, err := oauth.ClientCredentials(cfg, oauth.FederatedFile("/var/run/secrets/azure/tokens/azure-identity-token"), nil)
 	fmt.Println(app, err)
 	// Output: app 11111111-2222-3333-4444-555555555555 at login.microsoftonline.com by federated token of a file <nil>
+}
+
+// ExampleClientCertificate proves with a certificate who the program is. The
+// provider knows the certificate, and nobody but the program its key.
+func ExampleClientCertificate() {
+	data, err := os.ReadFile("testdata/robot.pem") // the certificate and its key
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	certificate, err := oauth.ParseCertificate(data)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	block, _ := pem.Decode(data)
+	registered, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	srv := oauthtest.New(&oauthtest.Options{Microsoft: true, Clients: []oauthtest.Client{{ID: robot, App: &oauthtest.App{
+		Permissions: []string{"https://outlook.office365.com/IMAP.AccessAsApp"}, Mailboxes: []string{"info@contoso.com"},
+		Certificates: []*x509.Certificate{registered},
+	}}}})
+	defer srv.Close()
+	cfg := &oauth.Config{ClientID: robot, Endpoint: oauth.Endpoint{TokenURL: srv.TokenURL()}}
+	app, err := oauth.ClientCredentials(cfg, oauth.ClientCertificate(certificate, nil), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	tok, err := app.For("https://outlook.office365.com").Token(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(certificate)
+	fmt.Println(srv.CheckToken("info@contoso.com", tok.AccessToken.Reveal()))
+	// Output:
+	// certificate of "CN=robot" until 2126-10-28
+	// <nil>
+}
+
+// ExampleFederatedToken is a workflow that asks its runner for a token each
+// time, as on GitHub.
+func ExampleFederatedToken() {
+	const subject = "repo:contoso/mail:ref:refs/heads/main"
+	srv := oauthtest.New(&oauthtest.Options{Microsoft: true, Clients: []oauthtest.Client{{ID: robot, App: &oauthtest.App{
+		Permissions: []string{"https://outlook.office365.com/IMAP.AccessAsApp"}, Mailboxes: []string{"info@contoso.com"},
+		Federated: []string{subject},
+	}}}})
+	defer srv.Close()
+	fromRunner := func(context.Context) (secret.Text, error) { return srv.WorkloadToken(subject) }
+	cfg := &oauth.Config{ClientID: robot, Endpoint: oauth.Endpoint{TokenURL: srv.TokenURL()}}
+	app, err := oauth.ClientCredentials(cfg, oauth.FederatedToken(fromRunner), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	tok, err := app.For("https://outlook.office365.com").Token(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(srv.CheckToken("info@contoso.com", tok.AccessToken.Reveal()))
+	// Output: <nil>
 }
