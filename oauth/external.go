@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,12 +18,35 @@ import (
 const resourceMark = "{resource}"
 
 // Supplier is where tokens are from that somebody else looks after: FromFunc,
-// FromCommand or FromURL.
+// FromCommand or FromURL. It prints its kind, and nothing of an address but the
+// host.
 type Supplier struct {
 	name    string
 	address string // of FromURL, else ""
 	supply  func(ctx context.Context, cfg *Config, resource string) (*Token, error)
 }
+
+var (
+	_ fmt.Formatter  = Supplier{}
+	_ slog.LogValuer = Supplier{}
+)
+
+// String returns where the tokens are from.
+func (s Supplier) String() string {
+	if s.name == "" {
+		return "no supplier"
+	}
+	return s.name
+}
+
+// Format implements [fmt.Formatter]: every verb prints String.
+func (s Supplier) Format(state fmt.State, _ rune) {
+	// A fmt.State has nowhere to report a failed write to.
+	_, _ = io.WriteString(state, s.String())
+}
+
+// LogValue implements [slog.LogValuer].
+func (s Supplier) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // External returns an App whose tokens somebody else looks after, such as a
 // control room or a vault. The Config may be nil; its HTTPClient, Proxy, Rand,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -141,6 +142,34 @@ func TestAControlRoomBehindAProxy(t *testing.T) {
 		}
 		b.mustNotContain("the error", err.Error())
 	})
+}
+
+// TestNothingSecretIsPrinted: whatever the verb, and in logs.
+func TestNothingSecretIsPrinted(t *testing.T) {
+	const hush = "hush-hush"
+	certificate, _ := newCertificate(t, farOff())
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	for want, v := range map[string]any{
+		"rooms.example":             oauth.FromURL("https://rooms.example/"+hush+"?code="+hush, nil),
+		"the command helper":        oauth.FromCommand("/opt/"+hush+"/helper", hush),
+		"no supplier":               oauth.Supplier{},
+		"no credential":             oauth.Credential{},
+		"client secret":             oauth.ClientSecret(secret.New(hush)),
+		"federated token of a file": oauth.FederatedFile("/run/" + hush),
+		certificate.String():        certificate,
+		"signer of a@b.example":     oauth.IAMSigner("a@b.example", oauth.StaticToken(secret.New(hush)), &oauth.IAMOptions{BaseURL: "https://" + hush}),
+	} {
+		logger.Info("seen", "value", v)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d"} {
+			if got := fmt.Sprintf(verb, v); got != want {
+				t.Errorf("%s prints %q, want %q", verb, got, want)
+			}
+		}
+	}
+	if strings.Contains(log.String(), hush) {
+		t.Errorf("a secret is in the log:\n%s", log.String())
+	}
 }
 
 // TestTokensOfAFunction: each resource has its own, with the rules of any other
