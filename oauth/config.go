@@ -46,6 +46,11 @@ type Endpoint struct {
 	// RevokeURL is the revocation endpoint (RFC 7009). Empty means that the
 	// server has none, as Microsoft's.
 	RevokeURL string
+	// GrantTypes are the grant types that the server offers, by the names that
+	// its metadata list them under (grant_types_supported of RFC 8414), such as
+	// GrantClientCredentials. What is not among them is refused before any
+	// request. Nil means that they are not known, and that everything is tried.
+	GrantTypes []string
 	// AuthStyle is how a client secret is sent.
 	AuthStyle AuthStyle
 	// ResponseMode is how the code is sent to the redirect URI: "query", or
@@ -109,7 +114,7 @@ type Config struct {
 	// Logger is told what happens, without secrets. Nil discards it.
 	Logger *slog.Logger
 	// Observer is told of the operations oauth.SignIn, oauth.SignInDevice,
-	// oauth.Redeem, oauth.Refresh and oauth.Revoke. It may be nil.
+	// oauth.Redeem, oauth.Refresh, oauth.Revoke and oauth.Fetch. It may be nil.
 	Observer Observer
 }
 
@@ -127,6 +132,7 @@ type Observer interface {
 func (c *Config) clone() *Config {
 	d := *c
 	d.Scopes = slices.Clone(c.Scopes)
+	d.Endpoint.GrantTypes = slices.Clone(c.Endpoint.GrantTypes)
 	d.AuthParams = maps.Clone(c.AuthParams)
 	return &d
 }
@@ -168,6 +174,11 @@ func (c *Config) checkClient() error {
 	if c.ClientID == "" {
 		return configError(errors.New("it has no ClientID: register the program with the provider"))
 	}
+	return c.checkToken()
+}
+
+// checkToken returns what is wrong with what requests without a ClientID need.
+func (c *Config) checkToken() error {
 	if err := secureURL("TokenURL", c.Endpoint.TokenURL); err != nil {
 		return configError(err)
 	}

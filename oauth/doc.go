@@ -41,6 +41,21 @@
 // [Grant.KeepAlive] uses a grant that lies still before its provider ends it,
 // [Grant.Revoke] ends it, and [Grant.Facts] says what is known of it.
 //
+// # Without a person
+//
+// An [App] gets tokens without a sign-in, and hands them out as a Grant does:
+//
+//   - [ClientCredentials] is a program in its own name, which proves who it is by
+//     a secret, a certificate or a token of another issuer;
+//   - [ServiceAccount] is Google's, for mailboxes that were delegated to it, with
+//     a key or without ([IAMSigner]);
+//   - [ManagedIdentity] is what Azure gives to a machine;
+//   - [External] takes tokens that somebody else looks after, from a function, a
+//     program's output or an HTTPS endpoint.
+//
+// [App.NotAfter] tells when the credential ends. Nobody is ever asked to sign in:
+// what would need that elsewhere is an error of the configuration here.
+//
 // # Errors
 //
 // Failures are an [*Error] whose Kind says what to do; its Remedy says so in

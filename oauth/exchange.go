@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +40,9 @@ type tokenRequest struct {
 	params  url.Values    // grant_type and what it needs
 	scopes  []string      // sent where not empty
 	secrets []secret.Text // those in params, to be taken out of error texts
+	// prove returns further parameters that are good for one request alone, and
+	// the secrets in them. It may be nil; its errors are of type *Error.
+	prove func(ctx context.Context) (url.Values, []secret.Text, error)
 	// repeatable tells that sending the request twice does no harm.
 	repeatable bool
 }
@@ -49,6 +54,15 @@ type tokenRequest struct {
 func (c *Config) request(ctx context.Context, r tokenRequest) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	if r.prove != nil {
+		params, secrets, err := r.prove(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.params = maps.Clone(r.params)
+		maps.Copy(r.params, params)
+		r.secrets = slices.Concat(r.secrets, secrets)
+	}
 	x := &exchange{base: c.transport()}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, x.client(c.HTTPClient))
 	cc := clientcredentials.Config{
@@ -65,6 +79,9 @@ func (c *Config) request(ctx context.Context, r tokenRequest) (*answer, error) {
 		e.Op = r.op
 		if e.Kind == KindReplyLost && r.repeatable {
 			e.Kind = KindTemporary
+		}
+		if r.prove != nil {
+			e.blameClock(x.header, time.Now())
 		}
 		return nil, e
 	}

@@ -10,68 +10,16 @@ import (
 	"time"
 
 	"github.com/mailsession/mailsession/internal/observe"
-	"github.com/mailsession/mailsession/internal/retry"
 	"github.com/mailsession/mailsession/secret"
 )
 
-// flight is a refresh under way, for everybody who waits for it.
-type flight struct {
-	done chan struct{} // closed at the end; the fields below are set before
-	tok  *Token
-	err  error
-}
-
-// wait returns the flight's outcome, or the end of ctx if that comes first.
-func (f *flight) wait(ctx context.Context) (*Token, error) {
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("oauth: waiting for a token: %w", retry.Ended(ctx))
-	}
-	if f.err != nil {
-		return nil, f.err
-	}
-	return f.tok, nil
-}
-
-// join returns the slot's flight and starts one where there is none. The
-// caller holds g.mu. The flight keeps the values of ctx, not its end: a
-// request that was sent must be seen through, for its answer may replace the
-// refresh token.
-func (g *Grant) join(ctx context.Context, s *slot) *flight {
-	if s.flight != nil {
-		return s.flight
-	}
-	f := &flight{done: make(chan struct{})}
-	s.flight = f
-	refused := s.refused
-	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
-		defer cancel()
-		tok, err := g.refresh(ctx, s.scopes, func(rec *record) (*Token, bool) {
-			tok := rec.tokens[slotKey(s.scopes)]
-			return tok, g.fresh(tok) && !tok.AccessToken.Equal(refused)
-		})
-		g.land(s, f, tok, err)
-	}()
-	return f
-}
-
-// land puts a flight's outcome into its slot and releases those who wait.
-func (g *Grant) land(s *slot, f *flight, tok *Token, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	s.flight, s.failure = nil, nil
-	if err == nil {
-		h := g.newHandout(tok)
-		s.present.Store(h)
-		s.missing = missingScopes(s.scopes, tok.Scopes)
-		f.tok = h.token
-	} else if e, ok := errors.AsType[*Error](err); ok && e.Kind != KindTemporary && e.Kind != KindReplyLost {
-		s.failure, s.until = err, time.Now().Add(failureMemory)
-	}
-	f.err = err
-	close(f.done)
+// fetch is the cache's way to a new token: one that is in the record already
+// will do, unless it is the refused one.
+func (g *Grant) fetch(ctx context.Context, scopes []string, refused secret.Text) (*Token, error) {
+	return g.refresh(ctx, scopes, func(rec *record) (*Token, bool) {
+		tok := rec.tokens[slotKey(scopes)]
+		return tok, g.fresh(tok) && !tok.AccessToken.Equal(refused)
+	})
 }
 
 // refresh returns a new access token for scopes, unless what the record holds is

@@ -2,33 +2,16 @@ package oauth
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/mailsession/mailsession/internal/observe"
 	"github.com/mailsession/mailsession/internal/throttle"
-	"github.com/mailsession/mailsession/secret"
 )
-
-const (
-	// flightTimeout limits a refresh with all its tries. It is not the
-	// callers' limit: each of them leaves when its own context ends.
-	flightTimeout = 2 * time.Minute
-	// failureMemory is how long a refusal is handed to further callers
-	// without asking the server again.
-	failureMemory = time.Minute
-)
-
-// maxJitter is by how much of itself chance lengthens the margin at most.
-const maxJitter = 0.5
 
 // Grant is one sign-in of one user. It holds the refresh token and an access
 // token for each resource, in memory or in a Store. It is safe for concurrent
@@ -38,87 +21,25 @@ const maxJitter = 0.5
 // Token.Valid), or up to half as much again: each Grant draws how much earlier,
 // so that many that began together do not stay together.
 type Grant struct {
+	cache
+
 	cfg    *Config
 	user   atomic.Pointer[identity]
 	keeper keeper
 	pin    *pinned // nil unless the refresh token is pinned
 	log    *slog.Logger
-	jitter float64
 	// pause holds all refreshes while the server asks for it.
 	pause throttle.Governor
-
-	mu    sync.Mutex // never held during I/O
-	slots map[string]*slot
-	// unsaved is what a request brought and the keeper failed to keep.
+	// unsaved is what a request brought and the keeper failed to keep. It
+	// belongs to cache.mu.
 	unsaved *unsaved
-}
-
-// slot is the state of one set of scopes. Its fields but present belong to
-// Grant.mu.
-type slot struct {
-	scopes []string
-	// present is the token to hand out, nil if there is none. Who has
-	// Grant.mu changes it.
-	present atomic.Pointer[handout]
-	// refused is the newest token that was invalidated. It is not taken back
-	// from the record.
-	refused secret.Text
-	// missing are the scopes that the newest answer did not grant.
-	missing []string
-	flight  *flight
-	failure error
-	until   time.Time // how long failure is remembered
-}
-
-// handout is a token for all callers. What the grant itself needs to know of it
-// is beside it, out of their reach.
-type handout struct {
-	token  *Token
-	access secret.Text
-	// fresh and usable are until when the token is handed out and until when it
-	// is good, in nanoseconds since 1970.
-	fresh, usable int64
-}
-
-// newHandout returns a copy of a token for callers, nil for none.
-func (g *Grant) newHandout(t *Token) *handout {
-	if t == nil || t.AccessToken.IsZero() {
-		return nil
-	}
-	h := &handout{token: t.clone(), access: t.AccessToken, fresh: math.MaxInt64, usable: math.MaxInt64}
-	if !t.Expiry.IsZero() {
-		h.usable, h.fresh = nanos(t.Expiry), nanos(t.Expiry.Add(-g.margin(t)))
-	}
-	return h
-}
-
-// nanos returns the nanoseconds since 1970, as near as they can be counted.
-func nanos(t time.Time) int64 {
-	const last = math.MaxInt64 / int64(time.Second)
-	return min(max(t.Unix(), 0), last-1)*int64(time.Second) + int64(t.Nanosecond())
-}
-
-// margin returns how long before its expiry this grant replaces a token.
-func (g *Grant) margin(t *Token) time.Duration {
-	return t.margin() + time.Duration(g.jitter*float64(t.margin()))
-}
-
-// fresh reports whether a token need not be replaced yet.
-func (g *Grant) fresh(t *Token) bool {
-	if t == nil || t.AccessToken.IsZero() {
-		return false
-	}
-	return t.Expiry.IsZero() || time.Now().Before(t.Expiry.Add(-g.margin(t)))
 }
 
 // newGrant returns the grant of a record that k keeps, of a pin if that is not
 // nil.
 func newGrant(cfg *Config, rec record, k keeper, pin *pinned) *Grant {
-	g := &Grant{
-		cfg: cfg, keeper: k, pin: pin, log: observe.Logger(cfg.Logger),
-		jitter: maxJitter * cfg.random(),
-		slots:  make(map[string]*slot),
-	}
+	g := &Grant{cfg: cfg, keeper: k, pin: pin, log: observe.Logger(cfg.Logger)}
+	g.cache = newCache(cfg, g, g.fetch)
 	g.user.Store(&rec.user)
 	for key, tok := range rec.tokens {
 		s := &slot{scopes: strings.Fields(key)}
@@ -148,7 +69,7 @@ func (g *Grant) Subject() string { return g.user.Load().subject }
 //
 // The source is an [Invalidator] as well.
 func (g *Grant) For(resource string) TokenSource {
-	return &source{grant: g, slot: g.slotFor(scopesFor(g.cfg.Scopes, resource))}
+	return &source{cache: &g.cache, slot: g.slotFor(scopesFor(g.cfg.Scopes, resource))}
 }
 
 // Missing returns the scopes that the newest token of each resource was asked
@@ -189,85 +110,3 @@ func (g *Grant) Format(s fmt.State, _ rune) {
 
 // LogValue implements [slog.LogValuer].
 func (g *Grant) LogValue() slog.Value { return slog.StringValue(g.String()) }
-
-// slotKey is the name of a set of scopes.
-func slotKey(scopes []string) string { return strings.Join(scopes, " ") }
-
-// slotFor returns the slot of a set of scopes.
-func (g *Grant) slotFor(scopes []string) *slot {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	key := slotKey(scopes)
-	if g.slots[key] == nil {
-		g.slots[key] = &slot{scopes: scopes}
-	}
-	return g.slots[key]
-}
-
-// source is a TokenSource of a grant.
-type source struct {
-	grant *Grant
-	slot  *slot
-}
-
-// String returns what the source is of.
-func (s *source) String() string { return "token source of the " + s.grant.String() }
-
-// Format implements [fmt.Formatter]: every verb prints String.
-func (s *source) Format(state fmt.State, _ rune) {
-	// A fmt.State has nowhere to report a failed write to.
-	_, _ = io.WriteString(state, s.String())
-}
-
-// Token implements [TokenSource]. Where a refresh fails and the present token
-// has not expired yet, that one is returned: the margin is there for such
-// times.
-func (s *source) Token(ctx context.Context) (*Token, error) {
-	if h := s.slot.present.Load(); h != nil && time.Now().UnixNano() < h.fresh {
-		return h.token, nil
-	}
-	tok, err := s.next(ctx)
-	if err == nil || ctx.Err() != nil {
-		return tok, err
-	}
-	if h := s.slot.present.Load(); h != nil && time.Now().UnixNano() < h.usable {
-		return h.token, nil
-	}
-	return nil, err
-}
-
-// next returns the token after the present one.
-func (s *source) next(ctx context.Context) (*Token, error) {
-	g := s.grant
-	g.mu.Lock()
-	now := time.Now()
-	if h := s.slot.present.Load(); h != nil && now.UnixNano() < h.fresh {
-		g.mu.Unlock()
-		return h.token, nil
-	}
-	if err := s.slot.failure; err != nil && now.Before(s.slot.until) {
-		g.mu.Unlock()
-		return nil, err
-	}
-	f := g.join(ctx, s.slot)
-	g.mu.Unlock()
-	return f.wait(ctx)
-}
-
-// Invalidate implements [Invalidator].
-func (s *source) Invalidate(ctx context.Context, t *Token) error {
-	g := s.grant
-	g.mu.Lock()
-	present, f := s.slot.present.Load(), s.slot.flight
-	if t != nil && present != nil && present.access.Equal(t.AccessToken) {
-		s.slot.present.Store(nil)
-		s.slot.refused = present.access
-		f = g.join(ctx, s.slot)
-	}
-	g.mu.Unlock()
-	if f == nil {
-		return nil
-	}
-	_, err := f.wait(ctx)
-	return err
-}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -261,7 +262,7 @@ func TestDiscover(t *testing.T) {
 				Issuer: b.srv.Issuer(), AuthURL: b.srv.AuthURL(), TokenURL: b.srv.TokenURL(), DeviceURL: b.srv.DeviceURL(),
 				RevokeURL: b.srv.RevokeURL(), IssuerInRedirect: true,
 			}
-			if found.Endpoint != want {
+			if !reflect.DeepEqual(found.Endpoint, want) {
 				b.t.Errorf("Endpoint = %+v, want %+v", found.Endpoint, want)
 			}
 			b.cfg.Endpoint = found.Endpoint

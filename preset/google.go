@@ -28,6 +28,7 @@ func Google() Provider {
 			TokenURL:              "https://oauth2.googleapis.com/token",
 			RevokeURL:             "https://oauth2.googleapis.com/revoke",
 			IdleLimit:             180 * 24 * time.Hour,
+			GrantTypes:            []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken, oauth.GrantJWTBearer},
 			RefreshTokensReusable: true,
 		},
 		RedirectURL: "http://127.0.0.1",
@@ -35,6 +36,10 @@ func Google() Provider {
 		AuthParams:   url.Values{"access_type": {"offline"}, "prompt": {"consent"}},
 		SignInScopes: []string{"openid", "email"},
 		Scopes: map[Protocol][]string{
+			IMAP: {gmail},
+			SMTP: {gmail},
+		},
+		AppScopes: map[Protocol][]string{
 			IMAP: {gmail},
 			SMTP: {gmail},
 		},

@@ -50,6 +50,9 @@ type Provider struct {
 	SignInScopes []string
 	// Scopes are those of each protocol.
 	Scopes map[Protocol][]string
+	// AppScopes are those that a program asks for in its own name; see
+	// AppConfig.
+	AppScopes map[Protocol][]string
 
 	// IMAP and SMTP are the servers.
 	IMAP, SMTP session.Server
@@ -64,14 +67,7 @@ type Provider struct {
 // have adds no scope. Microsoft's and Google's
 // public clients have no secret; set ClientSecret where the provider gave one.
 func (p Provider) Config(clientID string, protocols ...Protocol) *oauth.Config {
-	if len(protocols) == 0 {
-		protocols = slices.Sorted(maps.Keys(p.Scopes))
-	}
-	var scopes []string
-	for _, proto := range protocols {
-		scopes = append(scopes, p.Scopes[proto]...)
-	}
-	scopes = append(scopes, p.SignInScopes...)
+	scopes := append(scopesOf(p.Scopes, protocols), p.SignInScopes...)
 	return &oauth.Config{
 		ClientID:    clientID,
 		Endpoint:    p.Endpoint,
@@ -79,6 +75,31 @@ func (p Provider) Config(clientID string, protocols ...Protocol) *oauth.Config {
 		RedirectURL: p.RedirectURL,
 		AuthParams:  maps.Clone(p.AuthParams),
 	}
+}
+
+// AppConfig returns the settings for a program that opens the given protocols
+// without a person, all that the provider has where none is given: for
+// oauth.ClientCredentials at Microsoft, for oauth.ServiceAccount at Google,
+// where the client id may be empty. Where the provider has no way for programs,
+// these functions refuse it.
+func (p Provider) AppConfig(clientID string, protocols ...Protocol) *oauth.Config {
+	return &oauth.Config{
+		ClientID: clientID,
+		Endpoint: p.Endpoint,
+		Scopes:   unique(scopesOf(p.AppScopes, protocols)),
+	}
+}
+
+// scopesOf returns the scopes of protocols, of all where none is given.
+func scopesOf(scopes map[Protocol][]string, protocols []Protocol) []string {
+	if len(protocols) == 0 {
+		protocols = slices.Sorted(maps.Keys(scopes))
+	}
+	var list []string
+	for _, proto := range protocols {
+		list = append(list, scopes[proto]...)
+	}
+	return list
 }
 
 // unique drops what is there twice and keeps the order.

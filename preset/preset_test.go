@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/preset"
+	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -126,4 +128,31 @@ func Example() {
 	// outlook.office365.com:993 TLS
 	// https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token
 	// https://outlook.office.com/IMAP.AccessAsUser.All
+}
+
+// TestProgramsWithoutAPerson: the presets know the scopes that a program asks
+// for in its own name, and where it has no way.
+func TestProgramsWithoutAPerson(t *testing.T) {
+	credential := oauth.ClientSecret(secret.New("x"))
+	contoso := preset.Microsoft365("contoso.com").AppConfig("id")
+	if got := strings.Join(contoso.Scopes, " "); got != "https://outlook.office365.com/.default" {
+		t.Errorf("Microsoft's scopes %q, want that of the resource, once", got)
+	}
+	if _, err := oauth.ClientCredentials(contoso, credential, nil); err != nil {
+		t.Errorf("one tenant: %v", err)
+	}
+	for want, p := range map[string]preset.Provider{
+		"personal accounts": preset.OutlookCom(),
+		"that tenant's id":  preset.Microsoft365("organizations"),
+		"ServiceAccount":    preset.Google(),
+	} {
+		_, err := oauth.ClientCredentials(p.AppConfig("id", preset.IMAP), credential, nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", p.Name, err, want)
+		}
+	}
+	signer := oauth.IAMSigner("robot@contoso.iam.gserviceaccount.com", oauth.StaticToken(secret.New("x")), nil)
+	if _, err := oauth.ServiceAccount(preset.Google().AppConfig("", preset.SMTP), signer, "ann@contoso.example"); err != nil {
+		t.Errorf("a service account at Google: %v", err)
+	}
 }

@@ -3,9 +3,12 @@ package interop
 import (
 	"context"
 	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"os"
 	"os/exec"
@@ -30,6 +33,9 @@ type OIDCOptions struct {
 	// KeepRefreshTokens has a refresh token stay good after it was used, instead
 	// of being replaced.
 	KeepRefreshTokens bool
+	// RobotKey is the public key that the client OIDC.Robot signs its assertions
+	// with. Nil means that there is no such client.
+	RobotKey *rsa.PublicKey
 }
 
 // An OIDCClient is a client that is registered with an authorization server.
@@ -60,6 +66,11 @@ type OIDC struct {
 	// in the form (client_secret_post), as Dovecot does.
 	MailServer OIDCClient
 
+	// Service gets tokens in its own name, by a secret in the form.
+	Service OIDCClient
+	// Robot does so too, by assertions (private_key_jwt).
+	Robot OIDCClient
+
 	control string // the URL of the control endpoints
 	client  *http.Client
 	dir     string
@@ -82,6 +93,9 @@ type oidcClientSettings struct {
 	Secret  string `json:"secret,omitempty"`
 	Method  string `json:"method"`
 	SignsIn bool   `json:"signsIn"`
+	// Alone says that it gets tokens in its own name.
+	Alone bool              `json:"alone"`
+	JWK   map[string]string `json:"jwk,omitempty"`
 }
 
 // StartOIDC starts an authorization server and returns when it listens. Nil
@@ -120,6 +134,8 @@ func startOIDC(ctx context.Context, opts *OIDCOptions) (*OIDC, error) {
 		Public:       OIDCClient{ID: "mail-program"},
 		Confidential: OIDCClient{ID: "mail-service", Secret: secret.New(rand.Text() + ` +%:&="\`)},
 		MailServer:   OIDCClient{ID: "mail-server", Secret: secret.New(rand.Text())},
+		Service:      OIDCClient{ID: "backup-service", Secret: secret.New(rand.Text() + ` +%:&="\`)},
+		Robot:        OIDCClient{ID: "robot"},
 		client:       &http.Client{Transport: &http.Transport{}},
 		dir:          dir,
 	}
@@ -147,20 +163,33 @@ func (o *OIDC) writeSettings(opts *OIDCOptions) error {
 	if lifetime < time.Second || lifetime%time.Second != 0 {
 		return fmt.Errorf("interop: access tokens cannot be good for %v; whole seconds are wanted", lifetime)
 	}
+	clients := []oidcClientSettings{
+		{ID: o.Public.ID, Method: "none", SignsIn: true},
+		{ID: o.Confidential.ID, Secret: o.Confidential.Secret.Reveal(), Method: "client_secret_basic", SignsIn: true},
+		{ID: o.MailServer.ID, Secret: o.MailServer.Secret.Reveal(), Method: "client_secret_post"},
+		{ID: o.Service.ID, Secret: o.Service.Secret.Reveal(), Method: "client_secret_post", Alone: true},
+	}
+	if opts.RobotKey != nil {
+		clients = append(clients, oidcClientSettings{ID: o.Robot.ID, Method: "private_key_jwt", Alone: true, JWK: jwk(opts.RobotKey)})
+	}
 	text, err := json.Marshal(oidcSettings{
 		Accounts:       []string{"ann@example.test", "bob@example.test"},
 		AccessLifetime: int(lifetime / time.Second),
 		Rotate:         !opts.KeepRefreshTokens,
-		Clients: []oidcClientSettings{
-			{ID: o.Public.ID, Method: "none", SignsIn: true},
-			{ID: o.Confidential.ID, Secret: o.Confidential.Secret.Reveal(), Method: "client_secret_basic", SignsIn: true},
-			{ID: o.MailServer.ID, Secret: o.MailServer.Secret.Reveal(), Method: "client_secret_post"},
-		},
+		Clients:        clients,
 	})
 	if err != nil {
 		return fmt.Errorf("interop: settings of the authorization server: %w", err)
 	}
 	return os.WriteFile(o.settings(), text, 0o600)
+}
+
+// jwk is a public key as RFC 7518 section 6.3.1 has it.
+func jwk(key *rsa.PublicKey) map[string]string {
+	encode := base64.RawURLEncoding.EncodeToString
+	return map[string]string{
+		"kty": "RSA", "use": "sig", "n": encode(key.N.Bytes()), "e": encode(big.NewInt(int64(key.E)).Bytes()),
+	}
 }
 
 // awaitAddresses waits until the program has printed where it listens.

@@ -13,9 +13,9 @@ import (
 // maxAnswer is how much of an answer of the authorization server is read.
 const maxAnswer = 1 << 20
 
-// FailNextToken has the next token request answered with a status and an empty
+// InjectToken has the next token request answered with a status and an empty
 // body. Nothing is done about it. Faults are used up one by one, in order.
-func (o *OIDC) FailNextToken(ctx context.Context, status int) error {
+func (o *OIDC) InjectToken(ctx context.Context, status int) error {
 	return o.command(ctx, "/fault?status="+strconv.Itoa(status))
 }
 

@@ -5,6 +5,7 @@ package interop_test
 import (
 	"context"
 	"net"
+	"reflect"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func discovered(t *testing.T, server *interop.OIDC) *authorization {
 		Issuer: server.Issuer, AuthURL: server.AuthURL, TokenURL: server.TokenURL, DeviceURL: server.DeviceURL,
 		RevokeURL: server.RevokeURL, IssuerInRedirect: true,
 	}
-	if found.Endpoint != want {
+	if !reflect.DeepEqual(found.Endpoint, want) {
 		t.Errorf("Discover found %+v, want %+v", found.Endpoint, want)
 	}
 	a := realAuthorization(server)
@@ -82,7 +83,7 @@ func TestDeviceCodeAtOIDCProvider(t *testing.T) {
 	server := startOIDC(t, nil)
 	cfg := discovered(t, server).config
 	cfg.Scopes = []string{mailScope, "openid", "email"}
-	must(t, server.FailNextToken(t.Context(), 503))
+	must(t, server.InjectToken(t.Context(), 503))
 	grant, err := oauth.SignInDevice(t.Context(), &cfg, &oauth.DeviceOptions{Show: func(ctx context.Context, d oauth.DeviceCode) error {
 		if left := time.Until(d.Expiry); left < 9*time.Minute || left > 10*time.Minute {
 			t.Errorf("the code is good for %v, want 10 minutes", left)

@@ -194,7 +194,7 @@ func TestTroubleAtOIDCProviderPasses(t *testing.T) {
 	}{
 		"503 twice": {
 			begin: func(ctx context.Context, o *interop.OIDC) error {
-				return errors.Join(o.FailNextToken(ctx, http.StatusServiceUnavailable), o.FailNextToken(ctx, http.StatusServiceUnavailable))
+				return errors.Join(o.InjectToken(ctx, http.StatusServiceUnavailable), o.InjectToken(ctx, http.StatusServiceUnavailable))
 			},
 			end:   func(context.Context, *interop.OIDC) error { return nil },
 			tries: 3,

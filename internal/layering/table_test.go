@@ -83,6 +83,10 @@ func table() map[string]layering.Rule {
 
 		"message": {Packages: []string{"secret"}, Modules: enmime},
 		"oauth":   {Packages: join(patience, []string{"proxy", "state"}), Modules: join(oauth2, proxy, flock)},
+		"oauth/pfx": {
+			Packages: join(patience, []string{"oauth", "proxy", "state"}),
+			Modules:  join(oauth2, proxy, flock, []string{"golang.org/x/crypto", "software.sslmate.com/src/go-pkcs12"}),
+		},
 		"proxy":   {Packages: []string{"internal/retry", "secret"}, Modules: proxy},
 		"session": {Packages: session, Modules: message},
 		"session/sessiontest": {

@@ -6,7 +6,9 @@
 // it run inside a bubble of testing/synctest in virtual time. It has an
 // authorization endpoint with PKCE, device codes, a token endpoint with one-time
 // codes, scoped refreshes and a choice of rotation, signed id_tokens, discovery,
-// introspection, revocation and userinfo.
+// introspection, revocation and userinfo. For programs without a person it has
+// client credentials, service accounts with delegation and an API that signs
+// for them, managed identities, and a control room that looks after tokens.
 //
 // It is strict where real servers are: PKCE with S256 is demanded, a code works
 // once, redirect URIs are compared as RFC 8252 says, and a public client that
@@ -103,6 +105,14 @@ type Options struct {
 	// OmitExpiresIn leaves expires_in out of token answers.
 	OmitExpiresIn bool
 
+	// Microsoft makes the token endpoint treat programs without a person as
+	// Microsoft Entra ID does: the scope is one RESOURCE/.default, assertions
+	// name their certificate by x5t#S256, and refusals have numbers.
+	Microsoft bool
+	// Identities are the managed identities of the machine, the
+	// system-assigned one first.
+	Identities []Identity
+
 	// Rotation is what becomes of a refresh token that was used.
 	Rotation Rotation
 	// AccessLifetime is how long access tokens live. 0 means one hour.
@@ -147,6 +157,8 @@ type Client struct {
 	Secret secret.Text
 	// Auth is how the client sends its secret.
 	Auth ClientAuth
+	// App lets the client get tokens in its own name. Nil means that it may not.
+	App *App
 	// RedirectURIs are compared with the request's, the port of a loopback
 	// redirect left aside (RFC 8252 section 7.3). Nil allows every loopback
 	// redirect.

@@ -41,6 +41,7 @@ type Server struct {
 	faults   map[string][]Fault
 	log      []Request
 	secrets  []secret.Text
+	apps     apps
 }
 
 // New starts a server; o may be nil. Close ends it. Like
@@ -163,7 +164,7 @@ func (s *Server) route(r *http.Request) handler {
 	case (strings.HasSuffix(r.URL.Path, DiscoveryPath) || r.URL.Path == MetadataPath) && get:
 		return s.serveMetadata
 	default:
-		return http.NotFound
+		return s.routeApps(r)
 	}
 }
 
@@ -253,7 +254,8 @@ func (s *Server) record(r *http.Request) int {
 func plain(name string) bool {
 	switch name {
 	case "grant_type", "client_id", "scope", "redirect_uri", "response_type", "response_mode",
-		"code_challenge_method", "login_hint", "prompt", "max_age", "access_type", "domain_hint", "token_type_hint":
+		"code_challenge_method", "login_hint", "prompt", "max_age", "access_type", "domain_hint", "token_type_hint",
+		"client_assertion_type", "resource", "api-version", "object_id", "principal_id", "msi_res_id", "mi_res_id", "mailbox":
 		return true
 	}
 	return false

@@ -82,10 +82,10 @@ func (s *Server) serveMetadata(w http.ResponseWriter, _ *http.Request) {
 		"jwks_uri":                                       s.base + KeysPath,
 		"response_types_supported":                       []string{"code"},
 		"response_modes_supported":                       []string{"query", "form_post"},
-		"grant_types_supported":                          []string{"authorization_code", "refresh_token", deviceGrant},
+		"grant_types_supported":                          []string{"authorization_code", "refresh_token", deviceGrant, grantClientCredentials, grantJWTBearer},
 		"subject_types_supported":                        []string{"public"},
 		"id_token_signing_alg_values_supported":          []string{"ES256"},
-		"token_endpoint_auth_methods_supported":          []string{"none", "client_secret_post", "client_secret_basic"},
+		"token_endpoint_auth_methods_supported":          []string{"none", "client_secret_post", "client_secret_basic", "private_key_jwt"},
 		"code_challenge_methods_supported":               []string{"S256"},
 		"authorization_response_iss_parameter_supported": !s.opts.OmitIss,
 	}

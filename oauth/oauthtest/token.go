@@ -2,6 +2,7 @@ package oauthtest
 
 import (
 	"crypto/sha256"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,10 +16,18 @@ import (
 type refusal struct {
 	status            int
 	code, description string
+	extra             map[string]any // further members of the answer
 }
 
 func refuse(code, description string) *refusal {
-	return &refusal{http.StatusBadRequest, code, description}
+	return &refusal{status: http.StatusBadRequest, code: code, description: description}
+}
+
+// body is the refusal as JSON has it.
+func (no *refusal) body() map[string]any {
+	body := map[string]any{"error": no.code, "error_description": no.description}
+	maps.Copy(body, no.extra)
+	return body
 }
 
 // serveToken is the token endpoint.
@@ -36,7 +45,7 @@ func writeRefusal(w http.ResponseWriter, no *refusal) {
 	if no.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="oauthtest"`)
 	}
-	writeJSON(w, no.status, errorBody(no.code, "", no.description))
+	writeJSON(w, no.status, no.body())
 }
 
 // token does the work of the token endpoint.
@@ -45,6 +54,9 @@ func (s *Server) token(r *http.Request) (map[string]any, *refusal) {
 		if len(values) > 1 {
 			return nil, refuse("invalid_request", "the parameter "+name+" is repeated")
 		}
+	}
+	if answer, no, mine := s.appToken(r); mine {
+		return answer, no
 	}
 	client, no := s.authenticate(r)
 	if no != nil {
@@ -66,7 +78,7 @@ func (s *Server) token(r *http.Request) (map[string]any, *refusal) {
 
 // authenticate finds the client of a request and checks its secret.
 func (s *Server) authenticate(r *http.Request) (Client, *refusal) {
-	bad := &refusal{http.StatusUnauthorized, "invalid_client", "the client's credentials are wrong"}
+	bad := &refusal{status: http.StatusUnauthorized, code: "invalid_client", description: "the client's credentials are wrong"}
 	id, given := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	user, password, basic := r.BasicAuth()
 	if basic {
@@ -86,11 +98,11 @@ func (s *Server) authenticate(r *http.Request) (Client, *refusal) {
 	case !ok:
 		return Client{}, bad
 	case client.Secret.IsZero() && (given != "" || basic):
-		return Client{}, &refusal{http.StatusUnauthorized, "invalid_client", "a public client must not send a secret"}
+		return Client{}, &refusal{status: http.StatusUnauthorized, code: "invalid_client", description: "a public client must not send a secret"}
 	case client.Secret.IsZero():
 		return client, nil
 	case client.Auth == AuthPost && basic, client.Auth == AuthBasic && !basic:
-		return Client{}, &refusal{http.StatusUnauthorized, "invalid_client", "the client must send its secret the other way"}
+		return Client{}, &refusal{status: http.StatusUnauthorized, code: "invalid_client", description: "the client must send its secret the other way"}
 	case !client.Secret.Equal(secret.New(given)):
 		return Client{}, bad
 	}
@@ -205,7 +217,7 @@ func (s *Server) answer(f *family, scopes []string, refresh string) (map[string]
 	if slices.Contains(f.scopes, "openid") {
 		idToken, err := s.key.sign(s.claims(f))
 		if err != nil {
-			return nil, &refusal{http.StatusInternalServerError, "server_error", err.Error()}
+			return nil, &refusal{status: http.StatusInternalServerError, code: "server_error", description: err.Error()}
 		}
 		body["id_token"] = idToken
 		s.secrets = append(s.secrets, secret.New(idToken))

@@ -24,6 +24,7 @@ package presettest
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -47,6 +48,9 @@ const (
 	Resource = "https://mail.contoso.example"
 	// ClientID is the program that is registered with it.
 	ClientID = oauthtest.DefaultClientID
+	// AppID is the program without a person that is registered with it; see
+	// Provider.App.
+	AppID = "test-app"
 
 	imapScope = Resource + "/IMAP"
 	smtpScope = Resource + "/SMTP"
@@ -80,7 +84,8 @@ type Provider struct {
 	IMAP  *imaptest.Server
 	SMTP  *smtptest.Server
 
-	opts Options
+	opts      Options
+	appSecret secret.Text
 }
 
 // NewProvider starts a provider without accounts; o may be nil. Like
@@ -93,9 +98,14 @@ func NewProvider(o *Options) *Provider {
 		session.TLS: mailtest.TLS, session.STARTTLS: mailtest.STARTTLS, session.None: mailtest.None,
 	}[o.Security]
 	box := mailtest.New()
+	appSecret := secret.New(rand.Text())
 	authorization := oauthtest.New(&oauthtest.Options{
-		InMemory:       o.InMemory,
-		Accounts:       []oauthtest.Account{},
+		InMemory: o.InMemory,
+		Accounts: []oauthtest.Account{},
+		Clients: []oauthtest.Client{
+			{ID: ClientID},
+			{ID: AppID, Secret: appSecret, App: &oauthtest.App{Permissions: []string{imapScope, smtpScope}}},
+		},
 		Scopes:         []string{imapScope, smtpScope, "openid", "email", "profile", "offline_access"},
 		OneResource:    true,
 		RequireOffline: true,
@@ -114,7 +124,8 @@ func NewProvider(o *Options) *Provider {
 			Extensions: append(smtptest.Without("AUTH"), "AUTH PLAIN LOGIN XOAUTH2"),
 			CheckToken: checker(authorization, smtpScope),
 		}),
-		opts: *o,
+		opts:      *o,
+		appSecret: appSecret,
 	}
 }
 
@@ -123,6 +134,22 @@ func NewProvider(o *Options) *Provider {
 func (p *Provider) Add(address string, password secret.Text) *mailtest.Account {
 	p.OAuth.AddAccount(oauthtest.Account{Email: address})
 	return p.Box.Add(address, password)
+}
+
+// AddShared makes an account that nobody signs in to, such as the mailbox of a
+// department, and opens it to the program that App returns.
+func (p *Provider) AddShared(address string) *mailtest.Account {
+	p.OAuth.OpenMailbox(AppID, address)
+	return p.Box.Add(address, secret.Text{})
+}
+
+// App returns the program that opens shared mailboxes in its own name:
+//
+//	session.Credentials{User: "info@contoso.example", Tokens: app}
+func (p *Provider) App(protocols ...preset.Protocol) (*oauth.App, error) {
+	c := p.Preset().AppConfig(AppID, protocols...)
+	c.HTTPClient = p.OAuth.Client()
+	return oauth.ClientCredentials(c, oauth.ClientSecret(p.appSecret), nil)
 }
 
 // checker decides about the access tokens of one protocol.
@@ -162,6 +189,10 @@ func (p *Provider) Preset() preset.Provider {
 		Scopes: map[preset.Protocol][]string{
 			preset.IMAP: {imapScope},
 			preset.SMTP: {smtpScope},
+		},
+		AppScopes: map[preset.Protocol][]string{
+			preset.IMAP: {Resource + "/.default"},
+			preset.SMTP: {Resource + "/.default"},
 		},
 		IMAP: p.server(imapHost, p.IMAP),
 		SMTP: p.server(smtpHost, p.SMTP),

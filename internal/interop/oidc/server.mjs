@@ -4,8 +4,9 @@
 //   node server.mjs SETTINGS
 //
 // SETTINGS is a JSON file: accounts (addresses), accessLifetime (seconds),
-// rotate (whether refresh tokens are replaced when they are used) and clients (id, secret and method, RFC 7591's token_endpoint_auth_method, and
-// signsIn). The first line printed is the issuer, the second the URL of the
+// rotate (whether refresh tokens are replaced when they are used) and clients
+// (id, secret, jwk and method, RFC 7591's token_endpoint_auth_method, signsIn
+// and alone). The first line printed is the issuer, the second the URL of the
 // control endpoints, which tests use behind a client's back:
 //
 //   GET  /hits            how often each "PATH" was asked for; with a
@@ -55,6 +56,7 @@ function configuration() {
     features: {
       devInteractions: { enabled: false },
       deviceFlow: { enabled: true },
+      clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: confidential },
       revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },
     },
@@ -80,15 +82,17 @@ function configuration() {
   };
 }
 
-// client is a client's registration. A native application's loopback redirects
+// client is a client's registration. One that is alone gets tokens in its own
+// name. A native application's loopback redirects
 // may have any port (RFC 8252 section 7.3).
-function client({ id, secret, method, signsIn }) {
+function client({ id, secret, jwk, method, signsIn, alone }) {
   return {
     client_id: id,
     ...(secret && { client_secret: secret }),
+    ...(jwk && { jwks: { keys: [jwk] } }),
     token_endpoint_auth_method: method,
     application_type: 'native',
-    grant_types: signsIn ? ['authorization_code', 'refresh_token', deviceGrant] : [],
+    grant_types: [...(signsIn ? ['authorization_code', 'refresh_token', deviceGrant] : []), ...(alone ? ['client_credentials'] : [])],
     response_types: signsIn ? ['code'] : [],
     redirect_uris: signsIn ? ['http://localhost', 'http://localhost/callback', 'http://localhost/Callback', 'http://127.0.0.1'] : [],
   };
