@@ -16,7 +16,7 @@ type builder struct {
 	parts    int  // leaves that were built
 	plain    bool // the message passes a limit, so enmime sees nothing of it
 	guesses  int  // parts that enmime has seen
-	readLeaf func(io.Reader) (*enmime.Envelope, error)
+	readLeaf func(io.Reader) (*enmime.Part, error)
 
 	before     *node // the part before the one that is built
 	text, html strings.Builder

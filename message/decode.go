@@ -73,8 +73,8 @@ func (b *builder) guess(mediaType string, content []byte) string {
 	if i := bytes.LastIndexByte(head, '\n'); i > minGuessed {
 		head = head[:i] // not in the middle of a character
 	}
-	if e, err := b.readLeaf(leaf(mediaType, head)); err == nil && e.Root.Charset != "" {
-		if text, ok := decodeCharset(e.Root.Charset, content); ok {
+	if part, err := b.readLeaf(leaf(mediaType, head)); err == nil && part.Charset != "" {
+		if text, ok := decodeCharset(part.Charset, content); ok {
 			return text
 		}
 	}
@@ -83,14 +83,14 @@ func (b *builder) guess(mediaType string, content []byte) string {
 
 // readLeaf has enmime decode one part. It never sees more than that, with a
 // header of ours, because its time grows exponentially with multiparts that do
-// not close, and its memory with base64 that is none.
-func readLeaf(part io.Reader) (*enmime.Envelope, error) {
+// not close, and its memory with base64 that is none. Its Envelope would link a
+// renderer of HTML and of tables, a megabyte, for nothing.
+func readLeaf(part io.Reader) (*enmime.Part, error) {
 	parser := enmime.NewParser(
-		enmime.DisableTextConversion(true),
 		enmime.MaxStoredPartErrors(1),
 		enmime.MultipartWOBoundaryAsSinglePart(true),
 	)
-	return parser.ReadEnvelope(part)
+	return parser.ReadParts(part)
 }
 
 // leaf returns a message of one part without a character set.

@@ -9,7 +9,7 @@ import (
 // ParseCounting is Parse, and returns how often it has called enmime.
 func ParseCounting(r io.Reader, opts *ParseOptions) (*Message, int, error) {
 	calls := 0
-	m, err := parse(r, opts.withDefaults(), &builder{readLeaf: func(part io.Reader) (*enmime.Envelope, error) {
+	m, err := parse(r, opts.withDefaults(), &builder{readLeaf: func(part io.Reader) (*enmime.Part, error) {
 		calls++
 		return readLeaf(part)
 	}})
