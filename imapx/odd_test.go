@@ -484,3 +484,34 @@ func TestChangesAskForNewsFirst(t *testing.T) {
 	}
 	wantOutcomes(t, results, session.Done, session.NotDone, session.Done)
 }
+
+// TestCopiesThatAreNotNamed are looked for: a server without UIDPLUS says OK
+// also where others removed the message just before.
+func TestCopiesThatAreNotNamed(t *testing.T) {
+	for _, tt := range []struct {
+		search string // what the server answers when it is asked what is there
+		want   []session.ChangeOutcome
+	}{
+		{"", []session.ChangeOutcome{session.NotDone, session.Done}},
+		{"NO [UNAVAILABLE] not now", []session.ChangeOutcome{session.Done, session.Done}},
+	} {
+		w := newWorld(t, 2, &imaptest.Options{Capabilities: imaptest.Without("UIDPLUS")})
+		all := ids(t, w)
+		w.server.Inject(mailtest.Fault{Command: "UID COPY", Call: func() {
+			if _, err := w.account.Expunge("INBOX", 1); err != nil {
+				t.Error(err)
+			}
+			if tt.search != "" {
+				w.server.Inject(mailtest.Reply("UID SEARCH", tt.search))
+			}
+		}})
+		results, err := w.client.Apply(t.Context(), session.Change{CopyTo: session.FolderAt("Archive")}, all...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantOutcomes(t, results, tt.want...)
+		if err := results[0].Err; tt.search == "" && !errors.Is(err, session.ErrNoMessage) {
+			t.Errorf("the message that is gone has the error %v, want ErrNoMessage", err)
+		}
+	}
+}

@@ -161,6 +161,15 @@ func (w *work) copy(change session.Change, uids []uint32) error {
 	}
 	copied, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+mailboxName(w.to))
 	w.settleNamed(w.tellNewIDs(copied), err)
+	if err != nil || copied != "" {
+		return err
+	}
+	// An OK that names no copy is also what a server says when there was nothing
+	// left to copy (RFC 9051 section 6.4.9). What is there still was copied.
+	err = w.missing()
+	if _, answered := errors.AsType[*Error](err); answered {
+		return nil // it does not tell, and has said OK to the copy
+	}
 	return err
 }
 
