@@ -44,10 +44,11 @@ func SafeFileName(name, contentType string) string {
 	if name[0] == '.' || name[0] == '-' {
 		name = "_" + name[1:]
 	}
+	name = shorten(name, maxFileName) // which can make "CON.txt" of a longer name
 	if isDevice(name) {
-		name = "_" + name
+		name = shorten("_"+name, maxFileName)
 	}
-	return shorten(name, maxFileName)
+	return name
 }
 
 // FileName returns the name of the attachment as a safe file name, as

@@ -36,6 +36,7 @@ func TestFileNamesAreSafe(t *testing.T) {
 		{"nul.txt", "", "_nul.txt"},
 		{"com1 .tar.gz", "", "_com1 .tar.gz"},
 		{"COM¹", "", "_COM¹"},
+		{"CON" + strings.Repeat(" ", 250) + "x.txt", "", "_CON.txt"},
 		{"LPT10", "", "LPT10"},
 		{"console.txt", "", "console.txt"},
 		{"a.txt. . ", "", "a.txt"},
