@@ -36,6 +36,7 @@ func outgoingRules() []outgoingRule {
 		{"a call whose context has ended is NotSent", sendEndedContext},
 		{"Close ends what is being sent with ErrClosed", closeEndsSending},
 		{"messages at the same time arrive once each", concurrentSending},
+		{"refused credentials are an AuthError, and nothing is sent", refusedSender},
 		{"a mode that forbids to send is a ModeError before any I/O", sendingModes},
 	}
 }

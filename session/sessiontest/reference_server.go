@@ -45,7 +45,7 @@ func (r *Reference) answerTo(t *talk) error {
 	}
 	a, err := r.Box.CheckPassword(q.User, secret.New(q.Password))
 	if err != nil {
-		return t.write(refusalOf(err))
+		return t.write(answer{Kind: kindAuth, Name: q.User, Error: err.Error()})
 	}
 	visit := visitor{Reference: r, account: a, talk: t, q: q}
 	switch q.Op {

@@ -50,6 +50,9 @@ type answer struct {
 	bad error // the line could not be read
 }
 
+// kindAuth is the kind of a refusal to sign in.
+const kindAuth = "auth"
+
 // kinds are the errors that have a name on the wire.
 func kinds() map[string]error {
 	return map[string]error{
@@ -73,6 +76,12 @@ func refusalOf(err error) answer {
 func (a answer) failure(op string) error {
 	if a.Kind == "" {
 		return nil
+	}
+	if a.Kind == kindAuth {
+		return &session.AuthError{
+			Server: referenceName, Mechanism: "PASSWORD", User: a.Name, Remedy: "correct the password",
+			Err: fmt.Errorf("%s: %s", op, a.Error),
+		}
 	}
 	err := kinds()[a.Kind]
 	if err == nil {
