@@ -86,7 +86,7 @@ func (b *builder) leaf(n *node) {
 		return
 	}
 	a := Attachment{
-		Part: n.number(), Name: name, ContentType: n.mediaType,
+		Part: n.number(), Name: name, ContentType: n.mediaType, Params: n.params,
 		ContentID: contentID(n.header), Inline: disposition == "inline",
 	}
 	if disposition == "" {

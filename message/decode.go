@@ -30,19 +30,40 @@ func (b *builder) decode(n *node) []byte {
 // decodeText returns the text of a part as UTF-8 with line feeds.
 func (b *builder) decodeText(n *node) string {
 	content := b.decode(n)
-	charset := n.params["charset"]
-	if charset == "" && n.mediaType == "text/html" {
-		charset = htmlCharset(content)
-	}
-	if charset == "" {
-		charset = "us-ascii"
-	}
-	text, ok := decodeCharset(charset, content)
+	text, ok := claimedText(n.mediaType, n.params, content)
 	if !ok {
 		b.defect(n, DefectCharset, 0)
 		text = b.guess(n.mediaType, content)
 	}
 	return lineFeeds(text)
+}
+
+// Text returns the content of a text as UTF-8 with line feeds at the ends of
+// lines, decoded from the character set that the attachment claims. What is not
+// in that is read as UTF-8 if all of it can be, and else as windows-1252.
+func (a Attachment) Text() string {
+	text, ok := claimedText(a.ContentType, a.Params, a.Content)
+	switch {
+	case ok:
+	case utf8.Valid(a.Content):
+		text = string(a.Content)
+	default:
+		text = fromWindows1252(a.Content)
+	}
+	return lineFeeds(text)
+}
+
+// claimedText returns content as UTF-8 if it is in the character set that it
+// claims, by its parameters or as an HTML page does.
+func claimedText(mediaType string, params map[string]string, content []byte) (text string, ok bool) {
+	charset := params["charset"]
+	if charset == "" && mediaType == "text/html" {
+		charset = htmlCharset(content)
+	}
+	if charset == "" {
+		charset = "us-ascii"
+	}
+	return decodeCharset(charset, content)
 }
 
 // The bounds within which character sets are guessed. That takes a fifth of a

@@ -28,8 +28,9 @@
 //
 // # Files
 //
-// [Attachment.FileName] is a name to save an attachment under, and [FileNames]
-// keeps two of them from being the same. [Attachment.Kind] tells winmail.dat
+// [Attachment.FileName] and [Part.FileName] are names to save files under, and
+// [FileNames] keeps two of them from being the same. [Attachment.Text] decodes
+// the character set of a text. [Attachment.Kind] tells winmail.dat
 // (TNEF), calendar objects and messages from other files. They are given whole:
 // TNEF is not unpacked, since no Go library for it is kept up, and what a
 // calendar object means is for a calendar library, which iCalendar has several

@@ -84,16 +84,20 @@ type Attachment struct {
 	// Part is the number of the part, as in IMAP's FETCH BODY[1.2].
 	Part string
 	// Name is the file name that the sender gave, decoded, or "". It may be any
-	// line of text, also a path: it must not be used as a path.
+	// line of text, also a path: files are saved under [Attachment.FileName].
 	Name string
 	// ContentType is the media type in lower case, without its parameters.
 	ContentType string
+	// Params are the parameters of the Content-Type by their names in lower case,
+	// decoded (RFC 2231).
+	Params map[string]string
 	// ContentID is the identifier that HTML refers to as cid:, without its angle
 	// brackets, or "".
 	ContentID string
 	// Inline tells that the part is to be shown with the text, not as a file.
 	Inline bool
-	// Content is the decoded content.
+	// Content is the content without its transfer encoding. Text is in the
+	// character set that it came in: see [Attachment.Text].
 	Content []byte
 }
 

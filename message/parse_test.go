@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -309,6 +310,42 @@ func TestAttachmentIsSource(t *testing.T) {
 	for range 2 {
 		if got := readSource(t, s); got != "content" || s.Size() != 7 {
 			t.Errorf("content is %q, Size() = %d", got, s.Size())
+		}
+	}
+}
+
+// TestTextsOfAttachments come in the character set of their sender.
+func TestTextsOfAttachments(t *testing.T) {
+	for _, test := range []struct{ contentType, content, want string }{
+		{"text/csv; charset=iso-8859-1", "Stra\xdfe;1\r\n", "Straße;1\n"},
+		{`text/csv; CHARSET="utf-8"; header=present`, "Stra\xc3\x9fe", "Straße"},
+		{"text/csv; charset=utf-8", "Stra\xdfe", "Straße"},
+		{"text/csv; charset=unknown", "Stra\xc3\x9fe", "Straße"},
+		{"text/csv", "Stra\xdfe", "Straße"},
+		{"text/csv; charset=koi8-r", "\xd0\xd2\xc9", "при"},
+		{"text/html", "<meta charset=koi8-r>\xd0\xd2\xc9", "<meta charset=koi8-r>при"},
+	} {
+		m := parse(t, "Content-Type: "+test.contentType+"\r\nContent-Disposition: attachment\r\n\r\n"+test.content)
+		if len(m.Attachments) != 1 {
+			t.Fatalf("%s: %d attachments, want one", test.contentType, len(m.Attachments))
+		}
+		if got := m.Attachments[0].Text(); got != test.want {
+			t.Errorf("Text() of %q of type %s = %q, want %q", test.content, test.contentType, got, test.want)
+		}
+	}
+}
+
+func TestPartsOfAMessageHaveTheParametersThatTheyHaveInAWalk(t *testing.T) {
+	const in = "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/calendar; method=REPLY; NAME*=utf-8''%2e%2e%2fa.ics\n\n--b--\n"
+	a := parse(t, in).Attachments[0]
+	for p, err := range message.Walk(strings.NewReader(in), nil) {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case p.Number == a.Part && (!maps.Equal(p.Params, a.Params) || a.Params["method"] != "REPLY"):
+			t.Errorf("Params = %v in the message and %v in the walk", a.Params, p.Params)
+		case p.Number == a.Part && (p.FileName() != "a.ics" || a.FileName() != "a.ics"):
+			t.Errorf("FileName() = %q in the message and %q in the walk, want a.ics", a.FileName(), p.FileName())
 		}
 	}
 }

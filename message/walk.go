@@ -57,7 +57,7 @@ type Part struct {
 	// decoded (RFC 2231).
 	Params map[string]string
 	// Name is the file name that the sender gave, decoded, or "". It may be any
-	// line of text, also a path: it must not be used as a path.
+	// line of text, also a path: files are saved under [Part.FileName].
 	Name string
 	// Disposition is inline or attachment, or "" if the part does not say. Each
 	// that is not known counts as attachment (RFC 2183 section 2.8).
