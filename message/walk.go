@@ -188,6 +188,7 @@ func (p *Part) more() {
 	p.seen += int64(len(chunk))
 	switch {
 	case chunk == nil:
+		s.settle()
 		p.err = io.EOF
 		if s.level < 0 && s.in.err != nil && !errors.Is(s.in.err, io.EOF) {
 			p.err = s.in.err

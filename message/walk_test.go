@@ -79,10 +79,10 @@ func TestWalk(t *testing.T) {
 			"cut in a delimiter", mixed + "--b\r\n\r\none\r\n-",
 			[]string{` multipart/mixed "" multipart`, `1 text/plain "one\r\n-" unexpected EOF`, missing},
 		},
-		{"cut before the parts", mixed + "pre", []string{` multipart/mixed "pre" multipart unexpected EOF`, missing}},
+		{"cut before the parts", mixed + "pre", []string{` multipart/mixed "pre" multipart multipart-without-parts unexpected EOF`, missing}},
 		{
 			"without parts inside", mixed + "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\nx\r\n--b--",
-			[]string{` multipart/mixed "" multipart`, `1 multipart/mixed "x" multipart`},
+			[]string{` multipart/mixed "" multipart`, `1 multipart/mixed "x" multipart multipart-without-parts`},
 		},
 	}
 	for _, tt := range tests {
