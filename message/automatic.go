@@ -166,16 +166,18 @@ func (h Header) markSignal(*AnswerOptions) (Signal, string) {
 	}
 	for _, field := range []string{
 		"X-Autoreply", "X-Auto-Reply", "X-Autoreply-From", "X-Autorespond", "X-Autoresponder", "X-Autoresponse",
-		"X-Mail-Autoreply", "X-Mail-Autoresponder",
+		"X-Mail-Autoreply", "X-Mail-Autoresponder", "X-Auto-Respond", "X-FC-MachineGenerated",
 	} {
 		if word := firstWord(h.Get(field)); h.Has(field) && word != "no" && word != "false" {
 			return SignalAutoReply, field
 		}
 	}
-	for value := range h.Values("Precedence") {
-		switch firstWord(value) {
-		case "bulk", "list", "junk", "auto_reply":
-			return SignalPrecedence, "Precedence"
+	for _, field := range []string{"Precedence", "X-Precedence"} {
+		for value := range h.Values(field) {
+			switch firstWord(value) {
+			case "bulk", "list", "junk", "auto_reply":
+				return SignalPrecedence, field
+			}
 		}
 	}
 	return "", ""
@@ -296,10 +298,14 @@ func isSystem(address string) bool {
 
 // isNoReply reports whether an address says that nobody reads there.
 func isNoReply(address string) bool {
-	local := strings.NewReplacer("-", "", "_", "", ".", "", "+", "").Replace(localPart(address))
-	for _, word := range []string{"noreply", "donotreply", "dontreply", "neverreply", "nichtantworten", "keineantwort", "nepasrepondre", "noresponder", "naoresponda", "nonrispondere"} {
-		if strings.Contains(local, word) {
-			return true
+	words := strings.FieldsFunc(localPart(address), func(r rune) bool { return strings.ContainsRune("-_.+", r) })
+	for i, first := range words {
+		phrase := strings.Join(words[i:min(i+3, len(words))], "") // "do-not-reply"
+		for _, word := range []string{"noreply", "donotreply", "dontreply", "neverreply", "nichtantworten", "keineantwort", "nepasrepondre", "noresponder", "naoresponda", "nonrispondere"} {
+			// Bruno.Reply is a person.
+			if strings.Contains(first, word) || strings.HasPrefix(phrase, word) {
+				return true
+			}
 		}
 	}
 	return false

@@ -77,6 +77,8 @@ func TestQuotesAreToldFromWhatIsWritten(t *testing.T) {
 		"w|>From here on it is text.\nw|x\nw|>>From there, too.\n",
 		"w|-----\nw|Original message of mine\n",
 		"w|Sent from my desk:\nw|a letter.\n",
+		"w|Here it is.\nw|\nw|Sent from my account yesterday, please check.\n",
+		"w|Sent from my desk. It is done.\n",
 	} {
 		want = strings.ReplaceAll(want, "\n\n", "\n")
 		text := passagesOf(want)

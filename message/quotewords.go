@@ -189,10 +189,11 @@ const phoneSignatures = "sent from my |get outlook for |von meinem |gesendet von
 	"enviado desde mi |enviado do meu |inviato da |verzonden vanaf mijn |verstuurd vanaf mijn |skickat från min |" +
 	"sendt fra min |lähetetty |wysłano z |odesláno z |отправлено с |iphoneから送信|发自我的|從我的|나의 iphone"
 
-// isPhoneSignature reports whether a line is such as "Sent from my iPhone".
+// isPhoneSignature reports whether a line is such as "Sent from my iPhone". What
+// goes on as a sentence does is from a person: "Sent from my desk, as you asked".
 func isPhoneSignature(line string) bool {
 	line = strings.ToLower(strings.TrimSpace(line))
-	if line == "" || len(line) > 80 || strings.HasSuffix(line, ":") {
+	if line == "" || len(line) > 80 || strings.ContainsAny(line, ",:;!?") || strings.Contains(line, ". ") {
 		return false
 	}
 	for begin := range strings.SplitSeq(phoneSignatures, "|") {
