@@ -81,7 +81,7 @@ func exactBytes(ctx context.Context, r *reading) {
 func readingSetsNoFlag(ctx context.Context, r *reading) {
 	r.seed(3)
 	before := r.snapshot()
-	for _, m := range r.list(ctx, session.Query{}) {
+	for _, m := range r.oldest(ctx) {
 		r.wantBytes(ctx, m.ID, sample(r.sampleOf(m)))
 		body, err := r.in.Open(ctx, m.ID)
 		if err != nil {
@@ -115,7 +115,7 @@ func big(n int) string {
 func cutBodies(ctx context.Context, r *reading) {
 	want := big(100_000)
 	r.put(inbox, Stored{Raw: want})
-	id := r.list(ctx, session.Query{})[0].ID
+	id := r.first(ctx, session.Query{}).ID
 	r.line.arm(nil)
 	r.wantBytes(ctx, id, want)
 	_, total, _, _ := r.line.counts()
@@ -152,7 +152,7 @@ const (
 func streamed(ctx context.Context, r *reading) {
 	want := big(largeSize)
 	r.put(inbox, Stored{Raw: want})
-	id := r.list(ctx, session.Query{})[0].ID
+	id := r.first(ctx, session.Query{}).ID
 	r.line.arm(nil)
 	body, err := r.in.Open(ctx, id)
 	if err != nil {

@@ -80,7 +80,7 @@ func setAndClear(ctx context.Context, r *reading) {
 
 func keywords(ctx context.Context, r *reading) {
 	r.seed(1)
-	id := r.list(ctx, session.Query{})[0].ID
+	id := r.first(ctx, session.Query{}).ID
 	if !r.facts(ctx).Keywords {
 		r.refused(ctx, session.Change{Set: session.Flags{"$Work"}}, id, "keyword", "flag")
 		return
@@ -90,14 +90,14 @@ func keywords(ctx context.Context, r *reading) {
 	if got, want := r.flagsOfMessage(1), fmt.Sprint(session.Flags{"$Work", session.Flagged}); got != want {
 		r.Errorf("the flags are %s, want %s", got, want)
 	}
-	if m := r.list(ctx, session.Query{})[0]; !m.Flags.Has("$work") || !m.Flags.Has(session.Flagged) || m.Flags.Has("later") {
+	if m := r.first(ctx, session.Query{}); !m.Flags.Has("$work") || !m.Flags.Has(session.Flagged) || m.Flags.Has("later") {
 		r.Errorf("the summary has the flags %v, want $Work and \\Flagged", m.Flags)
 	}
 }
 
 func badChange(ctx context.Context, r *reading) {
 	r.seed(1)
-	id := r.list(ctx, session.Query{})[0].ID
+	id := r.first(ctx, session.Query{}).ID
 	before := r.snapshot()
 	for _, c := range []session.Change{
 		{},

@@ -127,7 +127,7 @@ func (r *reading) cutChange(ctx context.Context, c, back session.Change, look fu
 			r.clear()
 			r.seed(1)
 		}
-		id := r.list(ctx, session.Query{})[0].ID
+		id := r.first(ctx, session.Query{}).ID
 		if back.Check() == nil {
 			r.done(ctx, back, id)
 		}
@@ -176,7 +176,7 @@ func (r *reading) clear() {
 func unreachable(ctx context.Context, r *reading) {
 	r.seed(2)
 	r.wantWorking(ctx, 2)
-	id := r.list(ctx, session.Query{})[0].ID
+	id := r.first(ctx, session.Query{}).ID
 	change := r.someChanges(ctx)[0]
 	r.line.refuse(true)
 	r.line.cutAll()

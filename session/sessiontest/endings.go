@@ -187,7 +187,7 @@ func endsWithContext(ctx context.Context, r *reading) {
 
 func endedContext(ctx context.Context, r *reading) {
 	r.seed(1)
-	id := r.list(ctx, session.Query{})[0].ID
+	id := r.first(ctx, session.Query{}).ID
 	change := r.someChanges(ctx)[0]
 	before := r.snapshot()
 	ended, cancel := context.WithCancel(ctx)
@@ -219,7 +219,7 @@ func closeEnds(ctx context.Context, r *reading) {
 
 func closed(ctx context.Context, r *reading) {
 	r.seed(1)
-	id := r.list(ctx, session.Query{})[0].ID
+	id := r.first(ctx, session.Query{}).ID
 	change := r.someChanges(ctx)[0]
 	before := r.snapshot()
 	for range 2 {
@@ -260,7 +260,7 @@ func concurrently(ctx context.Context, r *reading) {
 					continue
 				}
 				results, err := r.in.Apply(ctx, session.Change{Set: session.Flags{session.Flagged}}, ids[n])
-				if err != nil || results[0].Outcome != session.Done {
+				if err != nil || len(results) != 1 || results[0].Outcome != session.Done {
 					r.Errorf("Apply at the same time = %+v, %v", results, err)
 				}
 			}
@@ -313,7 +313,7 @@ func isModeError(err error) bool {
 // forbidden: a session that may only send does not even make the way in.
 func forbidden(ctx context.Context, r *reading) {
 	r.seed(1)
-	id := r.list(ctx, session.Query{})[0].ID
+	id := r.first(ctx, session.Query{}).ID
 	made := r.line.dialled()
 	out := func(session.Setup) (session.Outgoing, error) { return nowhere{}, nil }
 	s, err := session.New(r.Credentials, r.Backend(r.line.Dial), out, &session.Options{Mode: session.SendOnly})

@@ -36,7 +36,7 @@ func foldersAndRoles(ctx context.Context, r *reading) {
 		r.Errorf("Facts = %+v, then %+v; want the same, with a Backend", facts, again)
 	}
 	r.seed(1)
-	if parts, err := r.list(ctx, session.Query{})[0].ID.Parts(); err != nil || parts.Backend != facts.Backend {
+	if parts, err := r.first(ctx, session.Query{}).ID.Parts(); err != nil || parts.Backend != facts.Backend {
 		r.Errorf("an id is of the backend %q, %v; Facts say %q", parts.Backend, err, facts.Backend)
 	}
 	count := map[session.Role]int{}
@@ -106,7 +106,7 @@ func (r *reading) wantOneFolder(ctx context.Context, ref session.FolderRef) {
 
 func noFolder(ctx context.Context, r *reading) {
 	r.seed(1)
-	id := r.list(ctx, session.Query{})[0].ID
+	id := r.first(ctx, session.Query{}).ID
 	facts := r.facts(ctx)
 	for _, ref := range []session.FolderRef{session.FolderAt("Nowhere"), session.FolderAt("Nowhere/at all"), session.FolderFor(session.RoleAll), "nonsense"} {
 		if facts.OneFolder {

@@ -61,7 +61,7 @@ func (r *reading) wantRefusedID(ctx context.Context, what string, id session.ID,
 func otherMailbox(ctx context.Context, r *reading) {
 	r.seed(1)
 	before := r.snapshot()
-	own, err := r.list(ctx, session.Query{})[0].ID.Parts()
+	own, err := r.first(ctx, session.Query{}).ID.Parts()
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func staleIDs(ctx context.Context, r *reading) {
 		r.Fatal(err)
 	}
 	r.put(folder, Stored{Raw: sample(1)})
-	id := r.list(ctx, session.Query{Folder: session.FolderAt(folder)})[0].ID
+	id := r.first(ctx, session.Query{Folder: session.FolderAt(folder)}).ID
 	r.renew()
 	if err := r.Mailbox.Renumber(folder); err != nil {
 		r.Fatalf("renumber %s: %v", folder, err)

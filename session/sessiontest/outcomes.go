@@ -455,6 +455,9 @@ func (p *posting) clean(ctx context.Context, e session.Envelope) (silences []fau
 		f.stall = true
 		silences = append(silences, f)
 	}
+	if len(silences) == 0 {
+		p.Fatalf("a message was sent by another way than the dial function that Outgoing.Backend is given")
+	}
 	closeIt(p, p.out)
 	return silences
 }

@@ -89,7 +89,21 @@ func collect(ctx context.Context, in session.Incoming, q session.Query) ([]*sess
 // oldest lists the inbox in the order of arrival.
 func (r *reading) oldest(ctx context.Context) []*session.Message {
 	r.Helper()
-	return r.list(ctx, session.Query{OldestFirst: true})
+	messages := r.list(ctx, session.Query{OldestFirst: true})
+	if n := len(r.kept(inbox)); len(messages) < n {
+		r.Fatalf("Messages gives %d of the %d messages in the inbox", len(messages), n)
+	}
+	return messages
+}
+
+// first returns the first message that a query finds.
+func (r *reading) first(ctx context.Context, q session.Query) *session.Message {
+	r.Helper()
+	messages := r.list(ctx, q)
+	if len(messages) == 0 {
+		r.Fatalf("Messages(%+v) gives nothing, want what is in the folder", q)
+	}
+	return messages[0]
 }
 
 // idsOf returns the ids of messages.

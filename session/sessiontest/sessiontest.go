@@ -77,7 +77,8 @@ type Options struct {
 	RealTime bool
 }
 
-// Incoming is a way in, and the mailbox behind it.
+// Incoming is a way in, and the mailbox behind it. Credentials, Mailbox, Backend
+// and Spoil are required.
 type Incoming struct {
 	// Credentials open the mailbox.
 	Credentials session.Credentials
@@ -98,7 +99,8 @@ type Incoming struct {
 	NoNUL bool
 }
 
-// Outgoing is a way out, and the mailboxes that it leads to.
+// Outgoing is a way out, and the mailboxes that it leads to. All but Credentials
+// and Dial is required.
 type Outgoing struct {
 	// Credentials sign in.
 	Credentials session.Credentials
@@ -203,6 +205,9 @@ func checkIncoming(tb testing.TB, rule incomingRule, open func(tb testing.TB) *I
 	ctx, cancel := context.WithTimeout(tb.Context(), opts.limit())
 	defer cancel()
 	bed := open(tb)
+	if bed.Mailbox == nil || bed.Backend == nil || bed.Spoil == nil || bed.Credentials.User == "" {
+		tb.Fatalf("sessiontest: an Incoming needs Credentials, Mailbox, Backend and Spoil")
+	}
 	r := &reading{TB: tb, Incoming: bed, line: newLine(bed.Dial), realTime: opts.RealTime}
 	tb.Cleanup(r.line.end)
 	r.in = r.connect()
@@ -215,8 +220,8 @@ func checkOutgoing(tb testing.TB, rule outgoingRule, open func(tb testing.TB) *O
 	ctx, cancel := context.WithTimeout(tb.Context(), opts.limit())
 	defer cancel()
 	bed := open(tb)
-	if len(bed.To) < 3 || bed.From == "" || bed.Refused == "" || bed.TooLarge == 0 {
-		tb.Fatalf("sessiontest: an Outgoing needs From, three addresses in To, Refused and TooLarge")
+	if len(bed.To) < 3 || bed.From == "" || bed.Refused == "" || bed.TooLarge == 0 || bed.Backend == nil || bed.Arrived == nil {
+		tb.Fatalf("sessiontest: an Outgoing needs Backend, From, three addresses in To, Refused, TooLarge and Arrived")
 	}
 	p := &posting{TB: tb, Outgoing: bed, line: newLine(bed.Dial), realTime: opts.RealTime}
 	tb.Cleanup(p.line.end)

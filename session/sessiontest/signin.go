@@ -47,7 +47,7 @@ func wantAuthError(tb testing.TB, what string, err error) {
 
 func refusedCredentials(ctx context.Context, r *reading) {
 	r.seed(1)
-	id := r.list(ctx, session.Query{})[0].ID
+	id := r.first(ctx, session.Query{}).ID
 	in, err := r.Backend(r.line.Dial)(setupFor(wrong(r.Credentials)))
 	if err != nil {
 		r.Fatalf("make the backend: %v", err)
