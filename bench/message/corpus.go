@@ -28,30 +28,34 @@ func measureCorpus(r *report) error {
 		r.note("MAILSESSION_CORPUS is not set: nothing is measured on real messages")
 		return nil
 	}
-	files, err := load(os.DirFS(dir))
+	files, others, err := load(os.DirFS(dir))
 	if err != nil {
 		return fmt.Errorf("read the messages in %s: %w", dir, err)
 	}
+	r.note("corpus %d files are no messages: they have no From field", others)
 	if err := measureEach(r, files); err != nil {
 		return err
 	}
 	return measurePeers(r, files)
 }
 
-// load returns the files that have a From field.
-func load(dir fs.FS) ([]file, error) {
-	var files []file
-	err := fs.WalkDir(dir, ".", func(path string, d fs.DirEntry, err error) error {
+// load returns the files that have a From field, and how many have none.
+func load(dir fs.FS) (files []file, others int, err error) {
+	err = fs.WalkDir(dir, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		data, err := fs.ReadFile(dir, path)
-		if err == nil && message.ParseHeader(data).Has("From") {
+		switch {
+		case err != nil:
+		case message.ParseHeader(data).Has("From"):
 			files = append(files, file{path, data})
+		default:
+			others++
 		}
 		return err
 	})
-	return files, err
+	return files, others, err
 }
 
 // measureEach takes the message that takes the most time for its length, and
