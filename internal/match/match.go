@@ -1,6 +1,7 @@
 package match
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"time"
@@ -228,38 +229,19 @@ func texts(m *message.Message, depth int) (bodies, headers []string) {
 		headers = append(headers, Fold(name+": "+decoded(value)))
 	}
 	for _, a := range m.Attachments {
-		inner := inside(a)
-		if inner == nil || depth == 0 {
-			continue
-		}
-		b, h := texts(inner, depth-1)
-		bodies = append(bodies, b...)
-		if a.ContentType == enclosed {
-			headers = append(headers, h...)
+		switch {
+		case strings.HasPrefix(a.ContentType, "text/"):
+			bodies = append(bodies, Fold(a.Text()))
+		case a.ContentType == "message/rfc822" && depth > 0:
+			inner, err := message.Parse(bytes.NewReader(a.Content), nil)
+			if err != nil {
+				continue
+			}
+			b, h := texts(inner, depth-1)
+			bodies, headers = append(bodies, b...), append(headers, h...)
 		}
 	}
 	return bodies, headers
-}
-
-// enclosed is the type of messages within messages.
-const enclosed = "message/rfc822"
-
-// inside returns what an attachment has to be looked into for: a message, or a
-// text whose charset is not told any more and is guessed.
-func inside(a message.Attachment) *message.Message {
-	content := string(a.Content)
-	switch {
-	case a.ContentType == enclosed:
-	case strings.HasPrefix(a.ContentType, "text/"):
-		content = "Content-Type: text/plain\r\n\r\n" + content
-	default:
-		return nil
-	}
-	m, err := message.Parse(strings.NewReader(content), nil)
-	if err != nil {
-		return nil
-	}
-	return m
 }
 
 func contained(texts []string, folded string) bool {

@@ -115,6 +115,7 @@ const letter = "From: \"M\xc3\xbcller, J.\" <mueller@example.org>\r\nSubject: =?
 	"--b\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\nCaf\xe9\r\n" +
 	"--b\r\nContent-Type: image/png\r\nContent-Disposition: inline\r\n\r\npicture\r\n" +
 	"--b\r\nContent-Type: text/csv\r\nContent-Disposition: attachment\r\n\r\nrow;\xe9tag\r\n" +
+	"--b\r\nContent-Type: text/csv; charset=koi8-r\r\nContent-Disposition: attachment\r\n\r\n\xd0\xd2\xc9\xd7\xc5\xd4\r\n" +
 	"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: =?utf-8?q?=C3=84rger?=\r\n\r\nmore\r\n--b--\r\n"
 
 // TestMatch states what is found in a message, and when it has to be read.
@@ -140,6 +141,7 @@ func TestMatch(t *testing.T) {
 		"is:read keyword:$a -is:draft":     match.Yes,
 		"body:CAFÉ":                        match.Open,
 		"body:étag":                        match.Open,
+		"body:Привет":                      match.Open,
 		"body:more text:ärger":             match.Open,
 		"has:attachment -body:picture":     match.Open,
 		"body:café is:unread":              match.No, // does not have to be read
