@@ -94,14 +94,35 @@ func (e *Error) setMore(body []byte, secrets ...secret.Text) {
 	}
 }
 
-// settle sets the Kind of an answer with an error code. Whether a grant that is
-// over has expired or was revoked is the one thing that a vendor's number
-// decides, for both are acted on alike.
+// settle sets the Kind of an answer with an error code. A vendor's number or
+// words decide one thing alone: by what name an invalid_grant goes that says no
+// more. All the names are acted on alike, by a new sign-in, which is where the
+// user learns of rules and of what is wrong with the account.
 func (e *Error) settle() {
 	e.Kind = kindOf(e.Code, e.Suberror, e.Status)
-	if e.Kind == KindRevoked && e.Reason() == ReasonExpired {
-		e.Kind = KindExpired
+	if e.Kind != KindRevoked {
+		return
 	}
+	switch e.Reason() {
+	case ReasonUnknown, ReasonRevoked:
+	case ReasonExpired:
+		e.Kind = KindExpired
+	case ReasonConsent, ReasonAdminConsent:
+		e.Kind = KindConsent
+	default:
+		e.Kind = KindInteraction
+	}
+}
+
+// ofCode returns the refusal of a code as it reads: no grant is there yet that
+// could be over.
+func (e *Error) ofCode() *Error {
+	if e.Kind != KindRevoked && e.Kind != KindExpired {
+		return e
+	}
+	told := *e
+	told.Kind = KindInteraction
+	return &told
 }
 
 // repair makes an answer such that x/oauth2 reads it: a JSON object is called

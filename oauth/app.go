@@ -198,8 +198,8 @@ func unattended(err error) error {
 		return err
 	}
 	told := *e
-	told.Kind = KindClientConfig
-	if e.Kind == KindConsent {
+	told.Kind, told.unattended = KindClientConfig, true
+	if e.Kind == KindConsent || e.Reason() == ReasonPolicy {
 		told.Kind = KindPolicy
 	}
 	return &told

@@ -306,16 +306,33 @@ func TestRefusedPrograms(t *testing.T) {
 var errNoOIDC = errors.New("the workflow has no permission id-token: write")
 
 // TestAPersonIsNeverAskedFor: what would need a sign-in elsewhere is an
-// administrator's matter here.
+// administrator's matter here, and nothing is said of a grant that there is not.
 func TestAPersonIsNeverAskedFor(t *testing.T) {
-	for code, want := range map[string]oauth.Kind{
-		"invalid_grant": oauth.KindClientConfig, "interaction_required": oauth.KindClientConfig, "consent_required": oauth.KindPolicy,
+	for _, tt := range []struct {
+		fault  oauthtest.Fault
+		kind   oauth.Kind
+		remedy string
+	}{
+		{oauthtest.Fault{Error: "invalid_grant"}, oauth.KindClientConfig, "its registration"},
+		{oauthtest.Fault{Error: "interaction_required"}, oauth.KindClientConfig, "its registration"},
+		{oauthtest.Fault{Error: "consent_required"}, oauth.KindPolicy, "an administrator must consent"},
+		{oauthtest.Fault{Error: "invalid_client"}, oauth.KindClientConfig, "correct the client's registration"},
+		{oauthtest.Fault{Error: "odd"}, oauth.KindUnknown, "go by what is said"},
+		{oauthtest.Entra(700082, "invalid_grant", "", "x"), oauth.KindClientConfig, "its registration"},
+		{oauthtest.Entra(65001, "invalid_grant", "consent_required", "x"), oauth.KindPolicy, "an administrator must consent"},
+		{oauthtest.Entra(53003, "invalid_grant", "", "x"), oauth.KindPolicy, "conditional access"},
+		{oauthtest.Entra(50105, "invalid_grant", "", "x"), oauth.KindPolicy, "ask the administrator"},
+		{oauthtest.Entra(7000222, "invalid_client", "", "x"), oauth.KindClientConfig, "has expired: make a new one"},
 	} {
 		inBubble(t, forRobot(), func(b *bed) {
 			b.asRobot()
-			b.srv.Inject(oauthtest.TokenPath, oauthtest.Fault{Error: code})
+			b.srv.Inject(oauthtest.TokenPath, tt.fault)
 			_, err := b.app(oauth.ClientSecret(secret.New(robotSecret))).For(mailResource).Token(b.t.Context())
-			b.failed(err, want)
+			e := b.failed(err, tt.kind)
+			remedy := e.Remedy()
+			if !strings.Contains(remedy, tt.remedy) || strings.Contains(remedy, "sign in again") || strings.Contains(remedy, "grant") {
+				b.t.Errorf("remedy %q, want %q in it, and neither a sign-in nor a grant", remedy, tt.remedy)
+			}
 		})
 	}
 }

@@ -196,8 +196,8 @@ func (a *deviceAttempt) authorize(ctx context.Context) (*deviceAnswer, error) {
 	err := retry.Do(ctx, a.cfg.policy(ctx, op), func(ctx context.Context) error {
 		body, err := a.cfg.post(ctx, op, a.cfg.Endpoint.DeviceURL, params)
 		if err != nil {
-			if e, ok := errors.AsType[*Error](err); ok && e.lost() {
-				e.Kind = KindTemporary
+			if e, ok := errors.AsType[*Error](err); ok {
+				return e.repeatable()
 			}
 			return err
 		}
@@ -273,9 +273,9 @@ func secondsIn(value json.RawMessage) time.Duration {
 func (a *deviceAttempt) poll(ctx context.Context, d *deviceAnswer) (*Grant, error) {
 	scopes, several := firstScopes(a.cfg.Scopes)
 	r := tokenRequest{
-		op: "redeem the device code",
+		op: opRedeemDevice,
 		params: url.Values{
-			"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {d.deviceCode.Reveal()},
+			"grant_type": {GrantDeviceCode}, "device_code": {d.deviceCode.Reveal()},
 		},
 		secrets: []secret.Text{d.deviceCode},
 	}
@@ -299,7 +299,7 @@ func (a *deviceAttempt) poll(ctx context.Context, d *deviceAnswer) (*Grant, erro
 			return nil, err
 		}
 		if !p.goesOn(e) {
-			return nil, e.after(lost, time.Time{})
+			return nil, e.after(lost, time.Time{}).ofCode()
 		}
 		lost = lost || e.lost()
 		a.log.LogAttrs(ctx, slog.LevelDebug, "the sign-in is not finished", slog.Duration("wait", p.next), slog.String("answer", e.Code))

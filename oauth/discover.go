@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/mailsession/mailsession/internal/retry"
+	"github.com/mailsession/mailsession/proxy"
 )
 
 // maxMetadata is the largest metadata document that is read.
@@ -37,6 +37,8 @@ type DiscoverOptions struct {
 	// document is taken from the issuer's own address alone. Nil means one
 	// with http.DefaultTransport.
 	HTTPClient *http.Client
+	// Proxy is the proxy on the way to the server, as in Config.
+	Proxy *proxy.Config
 	// Retry says which failed requests are sent again.
 	Retry Retry
 }
@@ -58,7 +60,10 @@ func Discover(ctx context.Context, issuer string, o *DiscoverOptions) (*Metadata
 	if err != nil {
 		return nil, &Error{Kind: KindClientConfig, Op: discoverOp, Err: err}
 	}
-	cfg := &Config{HTTPClient: o.HTTPClient, Retry: o.Retry}
+	cfg := &Config{HTTPClient: o.HTTPClient, Proxy: o.Proxy, Retry: o.Retry, Endpoint: Endpoint{TokenURL: issuer}}
+	if err := cfg.checkProxy(); err != nil {
+		return nil, &Error{Kind: KindClientConfig, Op: discoverOp, Err: err}
+	}
 	for _, address := range addresses {
 		var body []byte
 		err = retry.Do(ctx, cfg.policy(ctx, discoverOp), func(ctx context.Context) (err error) {
@@ -110,27 +115,13 @@ func (c *Config) fetchMetadata(ctx context.Context, address string) ([]byte, err
 		return nil, &Error{Kind: KindClientConfig, Op: discoverOp, Server: server, Err: err}
 	}
 	req.Header.Set("Accept", "application/json")
-	x := &exchange{base: c.ownTransport()}
-	resp, err := x.client(c.HTTPClient).Do(req)
-	if err != nil {
-		e := x.unanswered(err, server)
-		if e.Op = discoverOp; e.lost() {
-			e.Kind = KindTemporary
-		}
-		return nil, e
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body) // RoundTrip has limited it
-	if err != nil {
-		return nil, &Error{Kind: KindTemporary, Op: discoverOp, Server: server, Err: err}
-	}
+	x := &exchange{op: discoverOp, server: server, base: c.transport()}
+	body, err := x.fetch(req, c.HTTPClient)
 	switch {
+	case err != nil:
+		return nil, x.unanswered(err).repeatable()
 	case x.status != http.StatusOK:
-		e := x.refusal("", "", nil, server, nil)
-		if e.Op = discoverOp; e.lost() {
-			e.Kind = KindTemporary
-		}
-		return nil, e
+		return nil, x.refusal("", "", nil, nil).repeatable()
 	case len(body) > maxMetadata:
 		return nil, &Error{Kind: KindProtocol, Op: discoverOp, Server: server, Status: x.status, Err: fmt.Errorf("the document is larger than %d bytes", maxMetadata)}
 	}

@@ -22,9 +22,11 @@ const (
 	// again.
 	KindExpired
 	// KindRevoked means that the grant is over before its known time: ended by
-	// the user, an administrator or the provider. Servers that send a bare
-	// invalid_grant do not tell this from an expiry; Error.Reason is
-	// ReasonRevoked where the server does. The user must sign in again.
+	// the user, an administrator or the provider. It is also what invalid_grant
+	// means of a server that says no more: where such a server did not say
+	// either when its refresh tokens end, the grant may as well have expired.
+	// Error.Reason is ReasonRevoked where the server says that it was revoked.
+	// The user must sign in again.
 	KindRevoked
 	// KindReplyLost means that the answer to a request was lost after it had
 	// been sent. Where Code is empty it is not known whether the grant is
@@ -35,12 +37,16 @@ const (
 	// KindConsent means that the user or an administrator has not consented to
 	// what was asked for.
 	KindConsent
-	// KindInteraction means that the server wants to see the user: a second
-	// factor, a new password. The user must sign in again.
+	// KindInteraction means that the server does nothing without the user: it
+	// wants a second factor, a new password or a new sign-in because a code
+	// cannot be redeemed, or has something against the account that it tells
+	// the user alone; Error.Reason is ReasonPolicy or ReasonAccount then. The
+	// user must sign in again.
 	KindInteraction
 	// KindClientConfig means that the client's registration or the Config is
-	// wrong, its secret expired for example. The grant is kept: once that is
-	// corrected it works again.
+	// wrong, its secret expired for example. A grant is kept: once that is
+	// corrected it works again. For an App it is also what would ask for a
+	// person elsewhere.
 	KindClientConfig
 	// KindPolicy means that a rule or a person says no. Signing in again does
 	// not help until that changes.
@@ -75,12 +81,14 @@ func (k Kind) String() string {
 	}
 }
 
-// Error is a failure of a sign-in or a refresh. Its text names the operation,
-// the server, the server's own words without secrets, and what to do.
+// Error is a failure to sign in, to get a token or to find a server. Its text
+// names the operation, the server, the server's own words without secrets, and
+// what to do.
 type Error struct {
 	// Kind says what the failure means.
 	Kind Kind
-	// Op is the operation: "sign in", "redeem the code" or "refresh".
+	// Op is the operation, in words for people: "sign in", "redeem the code",
+	// "refresh" or "get a token", say.
 	Op string
 	// Server is the host of the authorization server.
 	Server string
@@ -94,9 +102,10 @@ type Error struct {
 	// taken out of it; its wording may change at any time.
 	Description string
 	// VendorCode is the vendor's own number, such as "AADSTS700082", or "". It
-	// explains; nothing depends on it but the words of the remedy and, within
-	// invalid_grant, whether the Kind reads expired or revoked, which are acted
-	// on alike.
+	// explains; nothing depends on it but the words of the remedy and how the
+	// Kind reads among those that are acted on alike: within an invalid_grant
+	// that says no more, whether that is expired, revoked, consent or
+	// interaction.
 	VendorCode string
 	// CorrelationID names the request to the vendor's support staff, "" where
 	// the answer has none.
@@ -113,7 +122,16 @@ type Error struct {
 	// Err is what caused the failure where there was no usable answer. It may
 	// be nil.
 	Err error
+
+	unattended bool // nobody is there to sign in
 }
+
+// Operations whose errors are read in a way of their own.
+const (
+	opRefresh    = "refresh"
+	opRedeem     = "redeem the code"
+	opRedeemDevice = "redeem the device code"
+)
 
 // Error returns what happened, where, and what to do.
 func (e *Error) Error() string {
@@ -165,12 +183,34 @@ func (e *Error) Page() string {
 // Remedy says what to do, as a clause without a full stop. It is the last part
 // of Error's text.
 func (e *Error) Remedy() string {
+	remedy := e.remedy()
+	if e.Op == opRefresh && (e.Kind == KindClientConfig || e.Kind == KindUnknown) {
+		remedy += "; the grant is kept"
+	}
+	return remedy
+}
+
+// remedy says what to do about the cause.
+func (e *Error) remedy() string {
 	// A number never speaks where the answer itself is in question.
 	if e.Kind != KindReplyLost && e.Kind != KindProtocol {
-		if _, remedy := e.explain(); remedy != "" {
+		if reason, remedy := e.explain(); remedy != "" && (!e.unattended || !reason.personal()) {
 			return remedy
 		}
 	}
+	switch {
+	case e.unattended && e.Kind == KindPolicy:
+		return "an administrator must consent to the program's permissions"
+	case e.unattended:
+		return "nobody can sign in for a program: check its registration, its permissions and the rules for it"
+	case e.Kind == KindInteraction && (e.Op == opRedeem || e.Op == opRedeemDevice):
+		return "the code is not good, or no longer: sign in again"
+	}
+	return e.remedyOfKind()
+}
+
+// remedyOfKind says what to do where nothing but the Kind is known.
+func (e *Error) remedyOfKind() string {
 	switch e.Kind {
 	case KindTemporary:
 		if e.Wait > 0 {
@@ -182,7 +222,10 @@ func (e *Error) Remedy() string {
 	case KindRevoked:
 		return "the grant is over, revoked or else expired without the server saying so: sign in again"
 	case KindReplyLost:
-		if e.Code == "" {
+		switch {
+		case e.Code == "" && e.Op == opRedeem:
+			return "the answer was lost after the code had been sent, and a code works once: sign in again"
+		case e.Code == "":
 			return "the answer was lost after the request had been sent, so the refresh token may be used up: the next try will tell"
 		}
 		return "the answer to an earlier request was lost, and with it the new refresh token: sign in again"
@@ -191,13 +234,13 @@ func (e *Error) Remedy() string {
 	case KindInteraction:
 		return "the server asks for the user: sign in again"
 	case KindClientConfig:
-		return "correct the client's registration or configuration; the grant is kept"
+		return "correct the client's registration or configuration"
 	case KindPolicy:
 		return "the user, an administrator or a policy refuses it: ask the administrator"
 	case KindProtocol:
 		return "the answer cannot be used: check the endpoint's configuration"
 	default:
-		return "the grant is kept"
+		return "the reason is not one that is known here: go by what is said"
 	}
 }
 

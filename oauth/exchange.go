@@ -63,7 +63,7 @@ func (c *Config) request(ctx context.Context, r tokenRequest) (*answer, error) {
 		maps.Copy(r.params, params)
 		r.secrets = slices.Concat(r.secrets, secrets)
 	}
-	x := &exchange{base: c.transport()}
+	x := &exchange{op: r.op, server: hostOf(c.Endpoint.TokenURL), base: c.transport()}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, x.client(c.HTTPClient))
 	cc := clientcredentials.Config{
 		ClientID:       c.ClientID,
@@ -75,8 +75,7 @@ func (c *Config) request(ctx context.Context, r tokenRequest) (*answer, error) {
 	}
 	tok, err := cc.Token(ctx)
 	if err != nil {
-		e := x.failure(err, hostOf(c.Endpoint.TokenURL), append(r.secrets, c.ClientSecret))
-		e.Op = r.op
+		e := x.failure(err, append(r.secrets, c.ClientSecret))
 		if e.Kind == KindReplyLost && r.repeatable {
 			e.Kind = KindTemporary
 		}
@@ -122,9 +121,11 @@ func hostOf(raw string) string {
 	return u.Host
 }
 
-// exchange is the transport of one token request. It limits and repairs the
-// answer and remembers what is needed to understand a failure.
+// exchange is the transport of one request. It limits and repairs the answer
+// and remembers what is needed to understand a failure.
 type exchange struct {
+	op     string // for errors
+	server string // for errors
 	base   http.RoundTripper
 	status int
 	header http.Header
@@ -191,20 +192,21 @@ func (x *exchange) sent(err error) bool {
 
 // failure makes an Error of what x/oauth2 returned. The answer's body goes
 // into none of its fields but through clean.
-func (x *exchange) failure(err error, server string, secrets []secret.Text) *Error {
+func (x *exchange) failure(err error, secrets []secret.Text) *Error {
 	if retrieve, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		return x.refusal(retrieve.ErrorCode, retrieve.ErrorDescription, retrieve.Body, server, secrets)
+		return x.refusal(retrieve.ErrorCode, retrieve.ErrorDescription, retrieve.Body, secrets)
 	}
 	if x.status != 0 {
-		return &Error{Kind: x.unreadable(), Server: server, Status: x.status, Description: "the answer has no access token in it"}
+		return &Error{Kind: x.unreadable(), Op: x.op, Server: x.server, Status: x.status, Description: "the answer has no access token in it"}
 	}
-	return x.unanswered(err, server)
+	return x.unanswered(err)
 }
 
 // refusal makes an Error of an error answer.
-func (x *exchange) refusal(code, description string, body []byte, server string, secrets []secret.Text) *Error {
+func (x *exchange) refusal(code, description string, body []byte, secrets []secret.Text) *Error {
 	e := &Error{
-		Server:      server,
+		Op:          x.op,
+		Server:      x.server,
 		Status:      x.status,
 		Code:        cleanCode(code, secrets...),
 		Description: clean(description, secrets...),
@@ -219,8 +221,8 @@ func (x *exchange) refusal(code, description string, body []byte, server string,
 }
 
 // unanswered makes an Error of a request without an answer.
-func (x *exchange) unanswered(err error, server string) *Error {
-	e := &Error{Kind: KindTemporary, Server: server, Err: err}
+func (x *exchange) unanswered(err error) *Error {
+	e := &Error{Kind: KindTemporary, Op: x.op, Server: x.server, Err: err}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || refusedByProxy(err) {
 		e.Kind = KindClientConfig
 	} else if x.sent(err) {

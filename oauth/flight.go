@@ -64,7 +64,7 @@ func (g *Grant) load(ctx context.Context, h hold) (record, error) {
 	if err != nil {
 		return rec, g.keepError("be read", err)
 	}
-	if err := rec.fits(g.cfg, "refresh"); err != nil {
+	if err := rec.fits(g.cfg, opRefresh); err != nil {
 		return rec, err
 	}
 	if was := g.Subject(); was != "" && rec.user.subject != "" && rec.user.subject != was && !g.pin.allowsOthers() {
@@ -132,10 +132,10 @@ func (g *Grant) spent(rec *record, key string) error {
 		return rec.status.err(key, server, time.Now())
 	}
 	if rec.status.State == stateSignedOut {
-		return &Error{Kind: KindRevoked, Op: "refresh", Server: server, Err: errors.New("the user has signed out here")}
+		return &Error{Kind: KindRevoked, Op: opRefresh, Server: server, Err: errors.New("the user has signed out here")}
 	}
 	return &Error{
-		Kind: KindExpired, Op: "refresh", Server: server,
+		Kind: KindExpired, Op: opRefresh, Server: server,
 		Err: errors.New("the sign-in gave no refresh token (some servers want the scope offline_access for one)"),
 	}
 }
@@ -199,6 +199,15 @@ func (r *record) refuse(key string, err error, lostBefore bool) error {
 // lost reports whether the answer to a request that was sent did not arrive.
 func (e *Error) lost() bool { return e.Kind == KindReplyLost && e.Code == "" }
 
+// repeatable returns the error as it reads where sending the request twice does
+// no harm.
+func (e *Error) repeatable() *Error {
+	if e.lost() {
+		e.Kind = KindTemporary
+	}
+	return e
+}
+
 // after returns the error as it reads with what is known beyond the answer:
 // whether an earlier answer was lost, and when the refresh token was to end.
 func (e *Error) after(lostBefore bool, refreshExpiry time.Time) *Error {
@@ -220,8 +229,8 @@ func (e *Error) after(lostBefore bool, refreshExpiry time.Time) *Error {
 // where the server takes a refresh token twice.
 func (g *Grant) request(ctx context.Context, refresh secret.Text, scopes []string) (*answer, error) {
 	r := tokenRequest{
-		op:         "refresh",
-		params:     url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh.Reveal()}},
+		op:         opRefresh,
+		params:     url.Values{"grant_type": {GrantRefreshToken}, "refresh_token": {refresh.Reveal()}},
 		scopes:     slices.Clone(scopes),
 		secrets:    []secret.Text{refresh},
 		repeatable: g.cfg.Endpoint.RefreshTokensReusable,

@@ -227,7 +227,7 @@ func (g *Grant) userOf(ctx context.Context, got *answer) identity {
 // otherUser returns the error for a grant that is another user's than before.
 func (g *Grant) otherUser() error {
 	return &Error{
-		Kind: KindClientConfig, Op: "refresh", Server: hostOf(g.cfg.Endpoint.TokenURL),
+		Kind: KindClientConfig, Op: opRefresh, Server: hostOf(g.cfg.Endpoint.TokenURL),
 		Err: fmt.Errorf("%w: correct the pin, or allow another user; after a sign-in of somebody else open the grant anew", ErrOtherUser),
 	}
 }

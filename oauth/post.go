@@ -27,22 +27,18 @@ func (c *Config) post(ctx context.Context, op, endpoint string, params url.Value
 		return nil, &Error{Kind: KindClientConfig, Op: op, Server: server, Err: err}
 	}
 	secrets = append(secrets, c.ClientSecret)
-	x := &exchange{base: c.transport()}
+	x := &exchange{op: op, server: server, base: c.transport()}
 	body, err := x.fetch(req, c.HTTPClient)
-	var e *Error
 	switch {
 	case err != nil:
-		e = x.unanswered(err, server)
+		return nil, x.unanswered(err)
 	case x.status < http.StatusOK || x.status >= http.StatusMultipleChoices || hasError(body):
 		code, description := errorIn(body)
-		e = x.refusal(code, description, body, server, secrets)
+		return nil, x.refusal(code, description, body, secrets)
 	case x.html:
-		e = &Error{Kind: KindTemporary, Server: server, Status: x.status, Description: "the answer is a page"}
-	default:
-		return body, nil
+		return nil, &Error{Kind: KindTemporary, Op: op, Server: server, Status: x.status, Description: "the answer is a page"}
 	}
-	e.Op = op
-	return nil, e
+	return body, nil
 }
 
 // form makes a request with the client's authentication in it.

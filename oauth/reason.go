@@ -57,6 +57,16 @@ func (r Reason) String() string {
 	return names[r]
 }
 
+// personal reports whether what is to be done about it is a person's to do, in a
+// sign-in.
+func (r Reason) personal() bool {
+	switch r {
+	case ReasonExpired, ReasonRevoked, ReasonInteraction, ReasonConsent, ReasonCode, ReasonDevice:
+		return true
+	}
+	return false
+}
+
 // The pages that vendors keep about their errors.
 const (
 	entraPage  = "https://learn.microsoft.com/entra/identity-platform/reference-error-codes"
@@ -91,13 +101,15 @@ func (e *Error) explain() (Reason, string) {
 		if err != nil {
 			return ReasonUnknown, ""
 		}
-		if reason, remedy := entraUser(number); reason != ReasonUnknown {
-			return reason, remedy
+		for _, explain := range []func(int) (Reason, string){entraUser, entraClient, entraRequest} {
+			if reason, remedy := explain(number); reason != ReasonUnknown {
+				return reason, remedy
+			}
 		}
-		return entraClient(number)
+		return ReasonUnknown, ""
 	}
 	if e.fromGoogle() {
-		return googleReason(e.Code, e.Suberror, e.Description)
+		return e.googleReason()
 	}
 	return ReasonUnknown, ""
 }
@@ -142,34 +154,56 @@ func entraUser(number int) (Reason, string) {
 	return ReasonUnknown, ""
 }
 
-// entraClient explains the numbers that concern the client and the request.
+// entraClient explains the numbers that concern the client and how it proves who
+// it is.
 func entraClient(number int) (Reason, string) {
 	switch number {
 	case 7000215:
-		return ReasonClient, "the client secret is wrong (its value is needed, not its id): correct it; the grant is kept"
+		return ReasonClient, "the client secret is wrong (its value is needed, not its id): correct it"
 	case 7000222:
-		return ReasonClient, "the client secret has expired: make a new one in the app registration; the grant is kept"
+		return ReasonClient, "the client secret has expired: make a new one in the app registration"
 	case 7000218:
 		return ReasonClient, "the server wants a client secret: allow public client flows in the app registration, or configure the secret"
 	case 700025:
 		return ReasonClient, "the client is public and must not send a secret: remove the ClientSecret"
+	case 70002:
+		return ReasonClient, "the client's secret is wrong, or its registration does not allow this flow: check the secret, and whether public client flows are allowed"
 	case 700027, 50012:
 		return ReasonClient, "the client's assertion is refused: check that its certificate is registered and has not expired, and this machine's clock"
+	case 700021:
+		return ReasonClient, "the client's assertion names another client: make it for this ClientID"
+	case 700024:
+		return ReasonClient, "the client's assertion is not valid at this time: check this machine's clock, and that the assertion is made anew for each request"
+	case 50027, 50013:
+		return ReasonClient, "the assertion is malformed, was used before or is of an issuer that is not trusted: make a new one for each request, and check who issues it"
+	case 70021, 700211, 700212, 700213:
+		return ReasonClient, "no federated credential of the app registration fits the token: its issuer, subject and audience have to be entered there exactly as the token has them"
 	case 700016, 70001, 7000112:
 		return ReasonClient, "the client id is not known in this tenant, or disabled: check it and the tenant"
 	case 50194:
 		return ReasonClient, "the app is for one tenant: use that tenant's endpoints instead of common"
 	case 90002, 90038, 900382:
 		return ReasonClient, "the tenant is not in this cloud: check the tenant and the host of the endpoints"
+	}
+	return ReasonUnknown, ""
+}
+
+// entraRequest explains the numbers that concern one request, and the server.
+func entraRequest(number int) (Reason, string) {
+	switch number {
 	case 50011, 70004:
 		return ReasonClient, "the redirect is not registered as it was sent: register Config.RedirectURL, path and all, as mobile and desktop"
 	case 500011:
 		return ReasonClient, "the resource of the scopes is not known in this tenant: check the scopes"
-	case 70011, 700022, 700023:
+	case 70011, 700022:
 		return ReasonClient, "the scopes are not valid together: one request is for one resource"
+	case 700023:
+		return ReasonClient, "the scopes name no resource, or the assertion's audience is not this issuer: one request is for one resource, and an assertion for one tenant's token endpoint"
+	case 1002012:
+		return ReasonClient, "a program asks for all that was granted to it: its one scope is the resource with /.default"
 	case 700005:
 		return ReasonClient, "the code is of another tenant: use one tenant for both endpoints"
-	case 70002, 9002332, 90130, 9001023:
+	case 9002332, 90130, 9001023:
 		return ReasonClient, "the app or the endpoint does not allow this flow: check the app registration, and use a tenant instead of common or consumers"
 	case 54005, 501481:
 		return ReasonCode, "the code was used before, or is another sign-in's: start the sign-in again"
@@ -193,10 +227,11 @@ func (e *Error) fromGoogle() bool {
 }
 
 // googleReason explains Google's words.
-func googleReason(code, subtype, description string) (Reason, string) {
-	says := func(words string) bool { return strings.Contains(strings.ToLower(description), words) }
+func (e *Error) googleReason() (Reason, string) {
+	code, said := e.Code, strings.ToLower(e.Description)
+	says := func(words string) bool { return strings.Contains(said, words) }
 	switch {
-	case subtype == "invalid_rapt" || says("invalid_rapt"):
+	case e.Suberror == "invalid_rapt" || says("invalid_rapt"):
 		return ReasonInteraction, "the session length that the Workspace administrator set is over: sign in again; " +
 			"the administrator can exempt the app (https://support.google.com/a/answer/9368756)"
 	case code == "invalid_grant" && says("expired or revoked"):
@@ -210,6 +245,8 @@ func googleReason(code, subtype, description string) (Reason, string) {
 		return ReasonAccount, "there is no such user in the Workspace: check the address"
 	case code == "unauthorized_client" && says("not authorized for any of the scopes"):
 		return ReasonClient, "domain-wide delegation for this client and these scopes is not granted (it may take 24 hours), or the user is not of the Workspace"
+	case code == "invalid_grant" && says("bad request") && e.Op == opRefresh:
+		return ReasonUnknown, "the grant is over, or its refresh token is another client's: check the ClientID, and sign in again"
 	case code == "invalid_grant" && (says("bad request") || says("malformed auth code")):
 		return ReasonCode, "the code was used before, or its redirect is another: start the sign-in again"
 	}

@@ -48,9 +48,10 @@ type SignInOptions struct {
 	Fresh bool
 	// OpenURL shows the authorization URL to the user, in a browser as a rule.
 	// It is called once, in a goroutine of its own, and must return when its
-	// context ends, a second after the sign-in at the latest. The URL holds nothing secret that outlives the sign-in. If
-	// it fails and the URL was written nowhere, the sign-in fails too. Nil
-	// means the system's browser: the one named in $BROWSER, or the desktop's.
+	// context ends, a second after the sign-in at the latest. The URL holds
+	// nothing secret that outlives the sign-in. If it fails and the URL was
+	// written nowhere, the sign-in fails too. Nil means the system's browser:
+	// the one named in $BROWSER, or the desktop's.
 	OpenURL func(ctx context.Context, url string) error
 	// Paste returns the address that the user's browser ends on, for users
 	// whose browser cannot reach this program: over ssh, from a container, or
@@ -80,10 +81,11 @@ type SignInOptions struct {
 //
 // It runs the authorization code flow with PKCE (RFC 6749 section 4.1, RFC
 // 7636) and a loopback redirect (RFC 8252 section 7.3), or with any registered
-// redirect whose address the user pastes: it listens on 127.0.0.1 and ::1, opens the browser at the authorization endpoint, waits for
-// the answer with the right state, checks its issuer (RFC 9207), redeems the
-// code and checks the id_token if there is one. The user's browser ends on a
-// page that says how it went, after that is known.
+// redirect whose address the user pastes: it listens on 127.0.0.1 and ::1, opens
+// the browser at the authorization endpoint, waits for the answer with the right
+// state, checks its issuer (RFC 9207), redeems the code and checks the id_token
+// if there is one. The user's browser ends on a page that says how it went,
+// after that is known.
 //
 // Where the Config's scopes belong to several resources, the first access token
 // is for the resource of the first scope; Grant.For gets the others.
@@ -272,9 +274,9 @@ func (a *attempt) wait(ctx context.Context, answers <-chan callback, failed <-ch
 // once, so that a request whose answer was lost is not sent again.
 func (a *attempt) redeem(ctx context.Context, code secret.Text) (*Grant, error) {
 	r := tokenRequest{
-		op: "redeem the code",
+		op: opRedeem,
 		params: url.Values{
-			"grant_type":    {"authorization_code"},
+			"grant_type":    {GrantAuthorizationCode},
 			"code":          {code.Reveal()},
 			"redirect_uri":  {a.uri},
 			"code_verifier": {a.verifier.Reveal()},
@@ -286,6 +288,9 @@ func (a *attempt) redeem(ctx context.Context, code secret.Text) (*Grant, error) 
 		r.scopes = scopes
 	}
 	got, err := a.cfg.requestWithRetry(ctx, r, nil)
+	if e, ok := errors.AsType[*Error](err); ok {
+		return nil, e.ofCode()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -175,8 +175,9 @@ func TestSignInFails(t *testing.T) {
 		{"server trouble", oauthtest.AuthorizePath, oauthtest.Fault{Error: "temporarily_unavailable"}, oauth.KindTemporary, "try again"},
 		{"bad scope", oauthtest.AuthorizePath, oauthtest.Fault{Error: "invalid_scope"}, oauth.KindClientConfig, "invalid_scope"},
 		{"secret expired", oauthtest.TokenPath, oauthtest.Fault{Status: 401, Error: "invalid_client"}, oauth.KindClientConfig, "invalid_client"},
-		{"code refused", oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant"}, oauth.KindRevoked, "invalid_grant"},
-		{"reply lost", oauthtest.TokenPath, oauthtest.Fault{ReplyLost: true}, oauth.KindReplyLost, "lost"},
+		{"code refused", oauthtest.TokenPath, oauthtest.Fault{Error: "invalid_grant"}, oauth.KindInteraction, "the code is not good"},
+		{"used code", oauthtest.TokenPath, oauthtest.Entra(54005, "invalid_grant", "", "x"), oauth.KindInteraction, "the code was used before"},
+		{"reply lost", oauthtest.TokenPath, oauthtest.Fault{ReplyLost: true}, oauth.KindReplyLost, "a code works once: sign in again"},
 		{"no token", oauthtest.TokenPath, oauthtest.Fault{Status: 200, Body: `{"token_type":"Bearer"}`}, oauth.KindProtocol, "no access token"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -75,7 +75,7 @@ func (s status) err(key, server string, now time.Time) error {
 		return nil
 	}
 	e := &Error{
-		Kind: s.kind(), Op: "refresh", Server: server, Status: s.HTTPStatus,
+		Kind: s.kind(), Op: opRefresh, Server: server, Status: s.HTTPStatus,
 		Code: s.Code, Suberror: s.Suberror, Description: s.Reason, VendorCode: vendorCode(nil, s.Reason),
 	}
 	if !e.needsSignIn() {

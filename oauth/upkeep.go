@@ -121,8 +121,8 @@ func (g *Grant) revoke(ctx context.Context, rec *record) error {
 		params := url.Values{"token": {tok.Reveal()}, "token_type_hint": {hint}}
 		err := retry.Do(ctx, g.cfg.policy(ctx, op), func(ctx context.Context) error {
 			_, err := g.cfg.post(ctx, op, g.cfg.Endpoint.RevokeURL, params, tok)
-			if e, ok := errors.AsType[*Error](err); ok && e.lost() {
-				e.Kind = KindTemporary
+			if e, ok := errors.AsType[*Error](err); ok {
+				return e.repeatable()
 			}
 			return err
 		})
