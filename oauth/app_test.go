@@ -428,6 +428,8 @@ func TestWhereProgramsHaveNoWay(t *testing.T) {
 		endpoint oauth.Endpoint
 		want     string
 	}{
+		{"google, by its host", oauth.Endpoint{TokenURL: google.TokenURL}, "ServiceAccount"},
+		{"yahoo, by its host", oauth.Endpoint{TokenURL: yahoo.TokenURL}, "let the user sign in"},
 		{"google", google, "ServiceAccount"},
 		{"yahoo", yahoo, "let the user sign in"},
 		{"consumers", oauth.MicrosoftEndpoint("", "consumers"), "personal accounts: let the user sign in"},

@@ -48,8 +48,9 @@ type Endpoint struct {
 	RevokeURL string
 	// GrantTypes are the grant types that the server offers, by the names that
 	// its metadata list them under (grant_types_supported of RFC 8414), such as
-	// GrantClientCredentials. What is not among them is refused before any
-	// request. Nil means that they are not known, and that everything is tried.
+	// GrantClientCredentials. What a program asks for and is not among them is
+	// refused before any request. Nil means that they are not known, and that
+	// everything is tried but what Google and Yahoo are known not to have.
 	GrantTypes []string
 	// AuthStyle is how a client secret is sent.
 	AuthStyle AuthStyle

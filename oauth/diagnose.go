@@ -251,7 +251,7 @@ func (d *diagnosis) grant(want Expectation) {
 
 // ends looks at the dates at which the grant ends.
 func (d *diagnosis) ends(g *GrantFacts, now time.Time) {
-	google := (&Error{Server: g.Server}).fromGoogle()
+	google := isGoogle(g.Server)
 	switch {
 	case g.Ends.IsZero():
 	case google && g.Ends.Sub(g.LastUse) <= 7*24*time.Hour:

@@ -26,9 +26,9 @@ type Metadata struct {
 	// that of the keys of id_tokens, UserinfoURL that of the claims about the
 	// user. Each may be empty.
 	RegistrationURL, KeysURL, UserinfoURL string
-	// Scopes, GrantTypes, ResponseModes and ChallengeMethods are what the server
-	// says that it supports; nil where it does not say.
-	Scopes, GrantTypes, ResponseModes, ChallengeMethods []string
+	// Scopes, ResponseModes and ChallengeMethods are what the server says that it
+	// supports, beside Endpoint.GrantTypes; nil where it does not say.
+	Scopes, ResponseModes, ChallengeMethods []string
 }
 
 // DiscoverOptions change how Discover goes about it.
@@ -48,10 +48,11 @@ type DiscoverOptions struct {
 // 8414 section 3 names, or else from that of OpenID Connect Discovery section 4.
 //
 // The document has to name the very same issuer, or a template with
-// "{tenantid}" that the issuer fits, as Microsoft's for "common" does. The
-// issuer and all endpoints have to use https, or be on loopback. Errors are an
-// *Error: of KindClientConfig where there is no document, of KindProtocol where
-// it cannot be trusted. The options may be nil.
+// "{tenantid}" in its path that the issuer fits, as Microsoft's for "common"
+// does. The issuer and all endpoints have to use https; only an issuer on
+// loopback may do without, and have endpoints there. Errors are an *Error: of
+// KindClientConfig where there is no document, of KindProtocol where it cannot
+// be trusted. The options may be nil.
 func Discover(ctx context.Context, issuer string, o *DiscoverOptions) (*Metadata, error) {
 	if o == nil {
 		o = &DiscoverOptions{}
@@ -152,7 +153,11 @@ func parseMetadata(body []byte, issuer string) (*Metadata, error) {
 	if json.Unmarshal(body, &d) != nil {
 		return nil, errors.New("the metadata are not a JSON object of the kind that RFC 8414 describes")
 	}
-	if d.Issuer != issuer && (!strings.Contains(d.Issuer, tenantMark) || !issuerFits(d.Issuer, issuer)) {
+	self, err := url.Parse(issuer)
+	if err != nil {
+		return nil, errors.New("the issuer cannot be parsed")
+	}
+	if d.Issuer != issuer && !templateOf(d.Issuer, self) {
 		return nil, fmt.Errorf("the metadata are those of the issuer %q instead of %q", clean(d.Issuer), clean(issuer))
 	}
 	if d.TokenURL == "" {
@@ -162,23 +167,36 @@ func parseMetadata(body []byte, issuer string) (*Metadata, error) {
 		"authorization": d.AuthURL, "token": d.TokenURL, "device authorization": d.DeviceURL, "revocation": d.RevokeURL,
 		"registration": d.Registration, "keys": d.Keys, "userinfo": d.Userinfo,
 	} {
-		if u, err := url.Parse(address); address != "" && (err != nil || !secure(u)) {
+		u, err := url.Parse(address)
+		switch {
+		case address == "":
+		case err != nil || !secure(u):
 			return nil, fmt.Errorf("the metadata's %s endpoint is %q: only https is allowed, and http on loopback", name, clean(address))
+		case isLoopback(u.Hostname()) && !isLoopback(self.Hostname()):
+			return nil, fmt.Errorf("the metadata's %s endpoint is %q, on this machine: only an issuer on this machine may have it there", name, clean(address))
 		}
 	}
 	m := &Metadata{
 		Endpoint: Endpoint{
 			Issuer: d.Issuer, AuthURL: d.AuthURL, TokenURL: d.TokenURL, DeviceURL: d.DeviceURL, RevokeURL: d.RevokeURL,
-			IssuerInRedirect: d.IssInRedirect,
+			GrantTypes: d.GrantTypes, IssuerInRedirect: d.IssInRedirect,
 		},
 		RegistrationURL: d.Registration, KeysURL: d.Keys, UserinfoURL: d.Userinfo,
-		Scopes: d.Scopes, GrantTypes: d.GrantTypes, ResponseModes: d.ResponseModes, ChallengeMethods: d.Challenges,
+		Scopes: d.Scopes, ResponseModes: d.ResponseModes, ChallengeMethods: d.Challenges,
 	}
 	// Nothing said means client_secret_basic (RFC 8414 section 2).
 	if !slices.Contains(d.AuthMethods, "client_secret_post") {
 		m.Endpoint.AuthStyle = InHeader
 	}
 	return m, nil
+}
+
+// templateOf reports whether a claimed issuer is a template that an issuer fits.
+// Its host has to be the issuer's: with a mark there it would fit the issuers of
+// others, whose redirects could be passed off as its own (RFC 9207 section 4).
+func templateOf(claimed string, issuer *url.URL) bool {
+	return strings.Contains(claimed, tenantMark) && strings.HasPrefix(claimed, issuer.Scheme+"://"+issuer.Host+"/") &&
+		issuerFits(claimed, issuer.String())
 }
 
 // secure reports whether a URL uses TLS, or is on this machine.

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The grant types of Endpoint.GrantTypes.
@@ -21,9 +22,22 @@ const (
 	GrantJWTBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer" //nolint:gosec // G101: a name that everybody may know
 )
 
-// offers reports whether the server has a grant type, or does not say.
+// offers reports whether the server has a grant type, or neither says so nor is
+// known.
 func (e *Endpoint) offers(grantType string) bool {
-	return e.GrantTypes == nil || slices.Contains(e.GrantTypes, grantType)
+	switch {
+	case e.GrantTypes != nil:
+		return slices.Contains(e.GrantTypes, grantType)
+	case grantType != GrantClientCredentials && grantType != GrantJWTBearer:
+		return true
+	}
+	switch host := hostOf(e.TokenURL); {
+	case isGoogle(host):
+		return grantType == GrantJWTBearer
+	case host == "api.login.yahoo.com", host == "api.login.aol.com":
+		return false
+	}
+	return true
 }
 
 // MicrosoftHost is where Microsoft's worldwide cloud signs people in.
@@ -40,8 +54,8 @@ const MicrosoftHost = "https://login.microsoftonline.com"
 // empty tenant stands for a server that has none: the addresses follow the
 // base.
 //
-// The Issuer is known for Microsoft's own clouds and for AD FS; elsewhere it is
-// empty, and worth setting.
+// The Issuer is known for Microsoft's own clouds and for AD FS, the IdleLimit for
+// the former; elsewhere they are zero, and worth setting.
 func MicrosoftEndpoint(base, tenant string) Endpoint {
 	base = strings.TrimRight(strings.TrimSpace(base), "/")
 	switch {
@@ -59,7 +73,7 @@ func MicrosoftEndpoint(base, tenant string) Endpoint {
 	if strings.HasSuffix(root, "/adfs") {
 		prefix, e.Issuer = root+"/oauth2", root
 	} else if issuer := microsoftIssuer(base); issuer != "" {
-		e.Issuer = issuer + "/{tenantid}/v2.0"
+		e.Issuer, e.IdleLimit = issuer+"/{tenantid}/v2.0", 90*24*time.Hour
 	}
 	e.AuthURL, e.TokenURL, e.DeviceURL = prefix+"/authorize", prefix+"/token", prefix+"/devicecode"
 	e.GrantTypes = []string{GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode}

@@ -1,7 +1,9 @@
 package oauth_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailsession/mailsession/oauth"
 )
@@ -29,6 +31,9 @@ func TestOneBaseGivesAllEndpoints(t *testing.T) {
 		}
 		if e.Issuer != tt.issuer {
 			t.Errorf("MicrosoftEndpoint(%q, %q).Issuer = %q, want %q", tt.base, tt.tenant, e.Issuer, tt.issuer)
+		}
+		if cloud := strings.Contains(tt.issuer, "{tenantid}"); (e.IdleLimit == 90*24*time.Hour) != cloud || (e.IdleLimit == 0) == cloud {
+			t.Errorf("MicrosoftEndpoint(%q, %q).IdleLimit = %v, want 90 days of Microsoft's own clouds alone", tt.base, tt.tenant, e.IdleLimit)
 		}
 	}
 }

@@ -128,8 +128,8 @@ type Error struct {
 
 // Operations whose errors are read in a way of their own.
 const (
-	opRefresh    = "refresh"
-	opRedeem     = "redeem the code"
+	opRefresh      = "refresh"
+	opRedeem       = "redeem the code"
 	opRedeemDevice = "redeem the device code"
 )
 

@@ -71,6 +71,7 @@ func FuzzMetadata(f *testing.F) {
 	const issuer = "https://login.example/t-1/v2.0"
 	for _, seed := range []string{
 		`{"issuer":"` + issuer + `","token_endpoint":"https://login.example/token","revocation_endpoint":"http://localhost/r"}`,
+		`{"issuer":"https://{tenantid}/t-1/v2.0","token_endpoint":"https://login.example/token"}`,
 		`{"issuer":"https://login.example/{tenantid}/v2.0","token_endpoint":"https://login.example/token","jwks_uri":"http://x/"}`,
 		`{"issuer":"` + issuer + `","token_endpoint":"//x"}`, `{"issuer":7}`, `[]`, ``,
 	} {
@@ -84,11 +85,11 @@ func FuzzMetadata(f *testing.F) {
 			}
 			return
 		}
-		if !issuerFits(m.Endpoint.Issuer, issuer) || m.Endpoint.TokenURL == "" {
+		if !issuerFits(m.Endpoint.Issuer, issuer) || issuerFits(m.Endpoint.Issuer, "https://evil.example/t-1/v2.0") || m.Endpoint.TokenURL == "" {
 			t.Errorf("the document of %q was taken for that of %q", m.Endpoint.Issuer, issuer)
 		}
 		for _, address := range []string{m.Endpoint.AuthURL, m.Endpoint.TokenURL, m.Endpoint.DeviceURL, m.Endpoint.RevokeURL, m.RegistrationURL, m.KeysURL, m.UserinfoURL} {
-			if address != "" && secureURL("x", address) != nil {
+			if address != "" && (secureURL("x", address) != nil || !strings.HasPrefix(address, "https://")) {
 				t.Errorf("the address %q was taken", address)
 			}
 		}

@@ -222,8 +222,11 @@ func entraRequest(number int) (Reason, string) {
 }
 
 // fromGoogle reports whether the error is of Google's server.
-func (e *Error) fromGoogle() bool {
-	return strings.HasSuffix(e.Server, ".googleapis.com") || e.Server == "accounts.google.com"
+func (e *Error) fromGoogle() bool { return isGoogle(e.Server) }
+
+// isGoogle reports whether a host is a sign-in server of Google.
+func isGoogle(host string) bool {
+	return strings.HasSuffix(host, ".googleapis.com") || host == "accounts.google.com"
 }
 
 // googleReason explains Google's words.

@@ -160,9 +160,5 @@ func (g *Grant) forget(ctx context.Context, h hold, rec *record) error {
 
 // isEntra reports whether a host is a sign-in server of Microsoft.
 func isEntra(host string) bool {
-	switch host {
-	case "login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "login.windows.net":
-		return true
-	}
-	return false
+	return host == "login.windows.net" || microsoftIssuer("https://"+host) != ""
 }

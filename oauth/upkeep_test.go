@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/oauth/oauthtest"
+	"github.com/mailsession/mailsession/proxy"
 	"github.com/mailsession/mailsession/state"
 )
 
@@ -261,6 +262,10 @@ func TestDiscover(t *testing.T) {
 			want := oauth.Endpoint{
 				Issuer: b.srv.Issuer(), AuthURL: b.srv.AuthURL(), TokenURL: b.srv.TokenURL(), DeviceURL: b.srv.DeviceURL(),
 				RevokeURL: b.srv.RevokeURL(), IssuerInRedirect: true,
+				GrantTypes: []string{
+					oauth.GrantAuthorizationCode, oauth.GrantRefreshToken, oauth.GrantDeviceCode,
+					oauth.GrantClientCredentials, oauth.GrantJWTBearer,
+				},
 			}
 			if !reflect.DeepEqual(found.Endpoint, want) {
 				b.t.Errorf("Endpoint = %+v, want %+v", found.Endpoint, want)
@@ -285,6 +290,9 @@ func TestDiscoverTrustsLittle(t *testing.T) {
 		{"good", issuer, good, 200, oauth.KindUnknown, ""},
 		{"template", issuer, strings.Replace(good, "t-1", "{tenantid}", 1), 200, oauth.KindUnknown, ""},
 		{"template elsewhere", issuer, strings.Replace(good, `"https://login.example/t-1`, `"https://evil.example/{tenantid}`, 1), 200, oauth.KindProtocol, "evil.example"},
+		{"template for everybody", "https://login.example", strings.Replace(good, "login.example/t-1/v2.0", "{tenantid}", 1), 200, oauth.KindProtocol, "instead of"},
+		{"endpoint on this machine", issuer, strings.Replace(good, `"https://login.example/token`, `"http://127.0.0.1:8080/token`, 1), 200, oauth.KindProtocol, "on this machine"},
+		{"endpoint on this machine in TLS", issuer, strings.Replace(good, `"https://login.example/auth`, `"https://localhost/auth`, 1), 200, oauth.KindProtocol, "on this machine"},
 		{"another issuer", issuer, strings.Replace(good, "t-1", "t-2", 1), 200, oauth.KindProtocol, "t-2"},
 		{"a slash more", issuer, strings.Replace(good, "v2.0", "v2.0/", 1), 200, oauth.KindProtocol, "instead of"},
 		{"no issuer", issuer, `{"token_endpoint":"https://login.example/token"}`, 200, oauth.KindProtocol, "instead of"},
@@ -326,6 +334,24 @@ func TestDiscoverTrustsLittle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDiscoverThroughAProxy: the way to the server is that of token requests.
+func TestDiscoverThroughAProxy(t *testing.T) {
+	inBubble(t, oauthtest.Options{}, func(b *bed) {
+		p := b.behindProxy()
+		options := &oauth.DiscoverOptions{HTTPClient: b.cfg.HTTPClient, Proxy: b.cfg.Proxy}
+		if _, err := oauth.Discover(b.t.Context(), b.srv.Issuer(), options); err != nil {
+			b.t.Errorf("Discover through a proxy: %v", err)
+		}
+		no := "HTTP/1.1 407 No\r\n\r\n"
+		p.answer.Store(&no)
+		_, err := oauth.Discover(b.t.Context(), b.srv.Issuer(), options)
+		b.failed(err, oauth.KindClientConfig)
+		options.Proxy = &proxy.Config{URL: "gopher://proxy.example.net"}
+		_, err = oauth.Discover(b.t.Context(), b.srv.Issuer(), options)
+		b.failed(err, oauth.KindClientConfig)
+	})
 }
 
 func ExampleDiscover() {

@@ -33,13 +33,11 @@ func OutlookCom() Provider {
 }
 
 func microsoft(name, tenant, smtp string) Provider {
-	endpoint := oauth.MicrosoftEndpoint("", tenant)
-	endpoint.IdleLimit = 90 * 24 * time.Hour
 	return Provider{
 		Name:         name,
 		Source:       "https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth",
 		Checked:      time.Date(2026, time.November, 21, 0, 0, 0, 0, time.UTC),
-		Endpoint:     endpoint,
+		Endpoint:     oauth.MicrosoftEndpoint("", tenant),
 		RedirectURL:  "http://localhost",
 		SignInScopes: []string{"openid", "email", "profile", "offline_access"},
 		Scopes: map[Protocol][]string{
