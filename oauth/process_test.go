@@ -14,6 +14,9 @@ func TestMain(m *testing.M) {
 	if role, ok := os.LookupEnv(childCommand); ok {
 		os.Exit(tokenHelper(role)) //nolint:forbidigo // A TestMain exits.
 	}
+	if role, ok := os.LookupEnv(childSignIn); ok {
+		os.Exit(signInHelper(role)) //nolint:forbidigo // A TestMain exits.
+	}
 	os.Exit(grantstory.Main(m)) //nolint:forbidigo // A TestMain exits.
 }
 
