@@ -208,9 +208,9 @@ func unattended(err error) error {
 // AppOptions are what may be known of a program's credential. The zero value is
 // usable.
 type AppOptions struct {
-	// SecretExpires is when the ClientSecret ends, as the provider says where it
+	// SecretEnds is when the ClientSecret ends, as the provider says where it
 	// was made; nobody can tell from the secret. See App.NotAfter.
-	SecretExpires time.Time
+	SecretEnds time.Time
 }
 
 // ClientCredentials returns an App that gets tokens in its own name (RFC 6749
@@ -240,7 +240,7 @@ func ClientCredentials(cfg *Config, credential Credential, o *AppOptions) (*App,
 	a.cfg.ClientSecret = credential.secret
 	a.notAfter = credential.notAfter
 	if o != nil && a.notAfter.IsZero() {
-		a.notAfter = o.SecretExpires
+		a.notAfter = o.SecretEnds
 	}
 	r := tokenRequest{repeatable: true, params: url.Values{"grant_type": {GrantClientCredentials}}}
 	if credential.assert != nil {

@@ -367,7 +367,7 @@ func TestTheEndOfACredentialIsKnown(t *testing.T) {
 		certificate, _ := newCertificate(b.t, end)
 		for _, app := range []*oauth.App{
 			b.app(oauth.ClientCertificate(certificate, nil)),
-			must(oauth.ClientCredentials(b.cfg, oauth.ClientSecret(secret.New(robotSecret)), &oauth.AppOptions{SecretExpires: end})),
+			must(oauth.ClientCredentials(b.cfg, oauth.ClientSecret(secret.New(robotSecret)), &oauth.AppOptions{SecretEnds: end})),
 		} {
 			if got := app.NotAfter(); !got.Equal(end) {
 				b.t.Errorf("NotAfter = %v, want %v", got, end)

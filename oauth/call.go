@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -36,23 +35,16 @@ type reply struct {
 func (c *Config) call(transport http.RoundTripper, req *http.Request, secrets ...secret.Text) (*reply, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
 	defer cancel()
-	client := &http.Client{}
-	if c.HTTPClient != nil {
-		*client = *c.HTTPClient
-	}
-	client.Transport = transport
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := client.Do(req.WithContext(ctx))
+	resp, err := strict(c.HTTPClient, transport).Do(req.WithContext(ctx))
 	if err != nil {
 		return nil, c.unreached(err, secrets...)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
+	body, err := readAnswer(resp)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, c.failed(KindProtocol, err)
+	case err != nil:
 		return nil, c.unreached(err, secrets...)
-	}
-	if len(body) > maxAnswer {
-		return nil, c.failed(KindProtocol, errTooLarge)
 	}
 	return &reply{resp.StatusCode, resp.Header, body}, nil
 }

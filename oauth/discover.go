@@ -163,18 +163,8 @@ func parseMetadata(body []byte, issuer string) (*Metadata, error) {
 	if d.TokenURL == "" {
 		return nil, errors.New("the metadata name no token endpoint")
 	}
-	for name, address := range map[string]string{
-		"authorization": d.AuthURL, "token": d.TokenURL, "device authorization": d.DeviceURL, "revocation": d.RevokeURL,
-		"registration": d.Registration, "keys": d.Keys, "userinfo": d.Userinfo,
-	} {
-		u, err := url.Parse(address)
-		switch {
-		case address == "":
-		case err != nil || !secure(u):
-			return nil, fmt.Errorf("the metadata's %s endpoint is %q: only https is allowed, and http on loopback", name, clean(address))
-		case isLoopback(u.Hostname()) && !isLoopback(self.Hostname()):
-			return nil, fmt.Errorf("the metadata's %s endpoint is %q, on this machine: only an issuer on this machine may have it there", name, clean(address))
-		}
+	if err := d.checkEndpoints(isLoopback(self.Hostname())); err != nil {
+		return nil, err
 	}
 	m := &Metadata{
 		Endpoint: Endpoint{
@@ -189,6 +179,25 @@ func parseMetadata(body []byte, issuer string) (*Metadata, error) {
 		m.Endpoint.AuthStyle = InHeader
 	}
 	return m, nil
+}
+
+// checkEndpoints checks the addresses in a document. Here tells that its issuer is
+// on this machine.
+func (d *document) checkEndpoints(here bool) error {
+	for name, address := range map[string]string{
+		"authorization": d.AuthURL, "token": d.TokenURL, "device authorization": d.DeviceURL, "revocation": d.RevokeURL,
+		"registration": d.Registration, "keys": d.Keys, "userinfo": d.Userinfo,
+	} {
+		u, err := url.Parse(address)
+		switch {
+		case address == "":
+		case err != nil || !secure(u):
+			return fmt.Errorf("the metadata's %s endpoint is %q: only https is allowed, and http on loopback", name, clean(address))
+		case isLoopback(u.Hostname()) && !here:
+			return fmt.Errorf("the metadata's %s endpoint is %q, on this machine: only an issuer on this machine may have it there", name, clean(address))
+		}
+	}
+	return nil
 }
 
 // templateOf reports whether a claimed issuer is a template that an issuer fits.

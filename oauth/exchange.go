@@ -64,7 +64,7 @@ func (c *Config) request(ctx context.Context, r tokenRequest) (*answer, error) {
 		r.secrets = slices.Concat(r.secrets, secrets)
 	}
 	x := &exchange{op: r.op, server: hostOf(c.Endpoint.TokenURL), base: c.transport()}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, x.client(c.HTTPClient))
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, strict(c.HTTPClient, x))
 	cc := clientcredentials.Config{
 		ClientID:       c.ClientID,
 		ClientSecret:   c.ClientSecret.Reveal(),
@@ -136,15 +136,30 @@ type exchange struct {
 	traced, connected, writeFailed atomic.Bool
 }
 
-// client returns a client that uses x once and follows no redirects.
-func (x *exchange) client(template *http.Client) *http.Client {
+// strict returns a client like another one, which may be nil, that uses a
+// transport and follows no redirects: what a request carries is for its own
+// server.
+func strict(template *http.Client, transport http.RoundTripper) *http.Client {
 	client := &http.Client{}
 	if template != nil {
 		*client = *template
 	}
-	client.Transport = x
+	client.Transport = transport
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return client
+}
+
+// readAnswer reads and closes the body of an answer, up to maxAnswer.
+func readAnswer(resp *http.Response) ([]byte, error) {
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the answer broke off: %w", err)
+	case len(body) > maxAnswer:
+		return nil, errTooLarge
+	}
+	return body, nil
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -160,13 +175,9 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err := readAnswer(resp)
 	if err != nil {
-		return nil, fmt.Errorf("the answer broke off: %w", err)
-	}
-	if len(body) > maxAnswer {
-		return nil, errTooLarge
+		return nil, err
 	}
 	contentType := resp.Header.Get("Content-Type")
 	x.status, x.header, x.html = resp.StatusCode, resp.Header, isHTML(contentType, body)

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -67,12 +66,11 @@ func (c *Config) form(ctx context.Context, endpoint string, params url.Values) (
 
 // fetch sends a request and returns the body of the answer, whatever its status.
 func (x *exchange) fetch(req *http.Request, template *http.Client) ([]byte, error) {
-	resp, err := x.client(template).Do(req)
+	resp, err := strict(template, x).Do(req)
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
-	return io.ReadAll(resp.Body) // RoundTrip has limited it
+	return readAnswer(resp)
 }
 
 // errorIn returns what an error answer says (RFC 6749 section 5.2), nothing

@@ -88,9 +88,19 @@ func valuesWith(b *bed, text secret.Text) []any {
 		oauth.ClientSecret(text), oauth.ClientCertificate(certificate, nil), oauth.FederatedToken(give), oauth.FederatedFile(text.Reveal()),
 		certificate, *certificate, key, *key, iam, must(oauth.ServiceAccount(&oauth.Config{Scopes: []string{mailScope}}, key, "ann@example.org")),
 		command, url, oauth.PinValue(text), oauth.PinFunc(give), oauth.PinEnv("X"), oauth.PinFile("/x"), oauth.PinCredential("x"),
-		oauth.PinOptions{Keep: keep}, oauth.SignInOptions{Keep: keep}, oauth.DeviceOptions{Keep: keep}, oauth.IAMOptions{Config: cfg},
-		oauth.AppOptions{}, oauth.CertificateOptions{}, oauth.DiscoverOptions{Proxy: cfg.Proxy}, oauth.ManagedIdentityOptions{},
-		oauth.DeviceCode{UserCode: "ABC"}, oauth.Metadata{}, oauth.Expectation{}, &oauth.Error{Op: "refresh"}, oauth.Error{},
+		oauth.PinOptions{Keep: keep},
+		oauth.SignInOptions{Keep: keep},
+		oauth.DeviceOptions{Keep: keep},
+		oauth.IAMOptions{Config: cfg},
+		oauth.AppOptions{},
+		oauth.CertificateOptions{},
+		oauth.DiscoverOptions{Proxy: cfg.Proxy},
+		oauth.ManagedIdentityOptions{},
+		oauth.DeviceCode{UserCode: "ABC"},
+		oauth.Metadata{},
+		oauth.Expectation{},
+		&oauth.Error{Op: "refresh"},
+		oauth.Error{},
 	}
 	for _, finding := range oauth.Diagnose(token, oauth.Expectation{Resource: "x", User: "y"}) {
 		all = append(all, finding)

@@ -29,11 +29,12 @@ func newClient(dial func(ctx context.Context, network, address string) (net.Conn
 }
 
 // Browser plays the user's browser: it asks for address, an authorization URL
-// of this server or the page for a device code, chooses the first account where it is asked who signs in,
-// submits the form of response_mode form_post, and follows redirects until a
-// page is there to be read. It fails where a login_hint names nobody, where a
-// page has an error status, and where anything cannot be reached. Its signature is that of the function with
-// which a program opens a browser.
+// of this server or the page for a device code, chooses the first account where
+// it is asked who signs in, submits the form of response_mode form_post, and
+// follows redirects until a page is there to be read. It fails where a
+// login_hint names nobody, where a page has an error status, and where anything
+// cannot be reached. Its signature is that of the function with which a program
+// opens a browser.
 func (s *Server) Browser(ctx context.Context, address string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err == nil {
