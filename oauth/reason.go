@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -60,11 +61,7 @@ func (r Reason) String() string {
 // personal reports whether what is to be done about it is a person's to do, in a
 // sign-in.
 func (r Reason) personal() bool {
-	switch r {
-	case ReasonExpired, ReasonRevoked, ReasonInteraction, ReasonConsent, ReasonCode, ReasonDevice:
-		return true
-	}
-	return false
+	return slices.Contains([]Reason{ReasonExpired, ReasonRevoked, ReasonInteraction, ReasonConsent, ReasonCode, ReasonDevice}, r)
 }
 
 // The pages that vendors keep about their errors.

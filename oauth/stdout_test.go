@@ -54,11 +54,11 @@ func signInHelper(role string) int {
 func noisyBrowser(address string) error {
 	fmt.Fprintln(os.Stdout, "noise of the browser")
 	fmt.Fprintln(os.Stderr, "noise of the browser")
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, address, http.NoBody)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, address, http.NoBody) //nolint:gosec // G704: the address is the sign-in's.
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := http.DefaultClient.Do(req) //nolint:gosec // G704: as above.
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func TestNothingIsWrittenToStandardOutput(t *testing.T) {
 	for role, want := range map[string]string{"browser": "Open this address", "device": "enter the code"} {
 		t.Run(role, func(t *testing.T) {
 			t.Parallel()
-			child := exec.CommandContext(t.Context(), self) //nolint:gosec // G204: the test itself.
+			child := exec.CommandContext(t.Context(), self)
 			child.Env = append(os.Environ(), childSignIn+"="+role, "BROWSER="+self)
 			var out, complaint bytes.Buffer
 			child.Stdout, child.Stderr = &out, &complaint
