@@ -251,14 +251,16 @@ func (d *diagnosis) grant(want Expectation) {
 
 // ends looks at the dates at which the grant ends.
 func (d *diagnosis) ends(g *GrantFacts, now time.Time) {
-	google := isGoogle(g.Server)
+	fate, severity := fateOf(g.Ends, now)
 	switch {
 	case g.Ends.IsZero():
-	case google && g.Ends.Sub(g.LastUse) <= 7*24*time.Hour:
-		d.at(g.Ends, FindingTesting, SeverityWarning, fmt.Sprintf("The app's consent screen is in Testing, where grants end after 7 days: this grant ends in %s, on %s.", days(g.Ends.Sub(now)), day(g.Ends)),
+	case isGoogle(g.Server) && g.Ends.Sub(g.LastUse) <= 7*24*time.Hour:
+		d.at(g.Ends, FindingTesting, severity, "The app's consent screen is in Testing, where grants end after 7 days: this grant "+fate+".",
 			"Set the consent screen to In production, or to Internal for a Workspace, and sign in again.")
+	case severity == SeverityProblem:
+		d.at(g.Ends, FindingGrantEnds, severity, "The grant "+fate+".", "Sign in again.")
 	case g.Ends.Sub(now) < warnGrant:
-		d.at(g.Ends, FindingGrantEnds, SeverityWarning, fmt.Sprintf("The grant ends in %s, on %s, whatever happens.", days(g.Ends.Sub(now)), day(g.Ends)), "Sign in again before that day.")
+		d.at(g.Ends, FindingGrantEnds, severity, "The grant "+fate+", whatever happens.", "Sign in again before that day.")
 	}
 	switch left := g.IdleEnd.Sub(now); {
 	case g.IdleEnd.IsZero() || left >= warnGrant:
@@ -280,15 +282,23 @@ func (d *diagnosis) keys(want Expectation) {
 		{FindingSecretEnds, "client secret", want.SecretEnds},
 		{FindingCertificateEnds, "client certificate", want.CertificateEnds},
 	} {
-		left := k.ends.Sub(want.Now)
+		fate, severity := fateOf(k.ends, want.Now)
 		switch {
-		case k.ends.IsZero() || left >= warnKeys:
-		case left <= 0:
-			d.at(k.ends, k.code, SeverityProblem, "The "+k.name+" ended on "+day(k.ends)+".", "Make a new one in the app registration; grants stay good.")
+		case k.ends.IsZero() || k.ends.Sub(want.Now) >= warnKeys:
+		case severity == SeverityProblem:
+			d.at(k.ends, k.code, severity, "The "+k.name+" "+fate+".", "Make a new one in the app registration; grants stay good.")
 		default:
-			d.at(k.ends, k.code, SeverityWarning, fmt.Sprintf("The %s ends in %s, on %s.", k.name, days(left), day(k.ends)), "Make a new one before that day.")
+			d.at(k.ends, k.code, severity, "The "+k.name+" "+fate+".", "Make a new one before that day.")
 		}
 	}
+}
+
+// fateOf tells of something that ends, or ended.
+func fateOf(ends, now time.Time) (string, Severity) {
+	if left := ends.Sub(now); left > 0 {
+		return "ends in " + days(left) + ", on " + day(ends), SeverityWarning
+	}
+	return "ended on " + day(ends), SeverityProblem
 }
 
 // answer explains what mail servers say, of which Microsoft's front ends are the

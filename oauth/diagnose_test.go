@@ -148,6 +148,12 @@ func TestDiagnoseWarnsInTime(t *testing.T) {
 		{"an end today", func(e *oauth.Expectation) {
 			e.Grant = &oauth.GrantFacts{Refreshable: true, Ends: in(5 * time.Hour)}
 		}, oauth.FindingGrantEnds, "in 5 hours", in(5 * time.Hour)},
+		{"an end that has been", func(e *oauth.Expectation) {
+			e.Grant = &oauth.GrantFacts{Refreshable: true, Ends: in(-day)}
+		}, oauth.FindingGrantEnds, "problem: The grant ended on 2026-11-20", in(-day)},
+		{"Testing that is over", func(e *oauth.Expectation) {
+			e.Grant = &oauth.GrantFacts{Refreshable: true, Server: "oauth2.googleapis.com", LastUse: in(-2 * day), Ends: in(-day)}
+		}, oauth.FindingTesting, "this grant ended on 2026-11-20", in(-day)},
 		{"idle", func(e *oauth.Expectation) { e.Grant = &oauth.GrantFacts{Refreshable: true, IdleEnd: in(10 * day)} }, oauth.FindingIdle, "ends in 10 days, on 2026-12-01", in(10 * day)},
 		{"idle for too long", func(e *oauth.Expectation) { e.Grant = &oauth.GrantFacts{Refreshable: true, IdleEnd: in(-day)} }, oauth.FindingIdle, "probably ended on 2026-11-20", in(-day)},
 		{"partial consent", func(e *oauth.Expectation) {
