@@ -121,11 +121,7 @@ func appScopes(scopes []string, resource string) []string {
 	if len(scopes) == 0 && resource != "" {
 		return []string{strings.TrimSuffix(resource, "/") + "/.default"}
 	}
-	if fitting := scopesFor(scopes, resource); resource != "" && len(fitting) < len(scopes) {
-		return fitting
-	}
-	first, _ := firstScopes(scopes)
-	return first
+	return scopesFor(scopes, resource)
 }
 
 // fetch is the cache's way to a new token.

@@ -65,7 +65,8 @@ func (g *Grant) Subject() string { return g.user.Load().subject }
 // "https://outlook.office.com". Its requests name the scopes that begin with
 // the resource, and with them openid, profile, email and offline_access as far
 // as the Config has them. For the resource "", and for one that no scope of the
-// Config begins with, they name all scopes.
+// Config begins with, they name all scopes, or those of the first resource where
+// they belong to several: no request is for two.
 //
 // The source is an [Invalidator] as well.
 func (g *Grant) For(resource string) TokenSource {

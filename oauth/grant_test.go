@@ -258,14 +258,15 @@ func TestRotatedTokensOfTwoResources(t *testing.T) {
 	})
 }
 
+// TestRefreshNamesItsScopes: those of the resource, and never those of two.
 func TestRefreshNamesItsScopes(t *testing.T) {
 	for _, tt := range []struct{ resource, want string }{
 		{mailResource, "openid " + mailScope + " offline_access"},
 		{mailResource + "/", "openid " + mailScope + " offline_access"},
 		{graphResource, "openid " + graphScope + " offline_access"},
-		{"", "openid " + mailScope + " " + graphScope + " offline_access"},
-		{"https://other.example", "openid " + mailScope + " " + graphScope + " offline_access"},
-		{"https://mail.example", "openid " + mailScope + " " + graphScope + " offline_access"},
+		{"", "openid " + mailScope + " offline_access"},
+		{"https://other.example", "openid " + mailScope + " offline_access"},
+		{"https://mail.example", "openid " + mailScope + " offline_access"},
 	} {
 		inBubble(t, oauthtest.Options{}, func(b *bed) {
 			b.cfg.Scopes = []string{"openid", mailScope, graphScope, "offline_access"}

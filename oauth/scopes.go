@@ -24,11 +24,13 @@ func belongs(scope, resource string) bool {
 
 // scopesFor returns the scopes to ask for to get a token for a resource: those
 // of the resource and those of the protocol, in their order. For the resource
-// "", and where no scope belongs to the resource, these are all scopes.
+// "", and where no scope belongs to the resource, they are those of the first
+// resource.
 func scopesFor(scopes []string, resource string) []string {
 	mine := func(scope string) bool { return belongs(scope, resource) }
 	if resource == "" || !slices.ContainsFunc(scopes, mine) {
-		return scopes
+		first, _ := firstScopes(scopes)
+		return first
 	}
 	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool {
 		return !protocolScope(scope) && !mine(scope)

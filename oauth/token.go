@@ -83,7 +83,8 @@ type Invalidator interface {
 // "https://outlook.office.com" or "https://graph.microsoft.com".
 type Sources interface {
 	// For returns the source for a resource, without I/O and never nil. The
-	// empty string means a token with all scopes.
+	// empty string means a token with all scopes, or those of the first
+	// resource where they belong to several.
 	For(resource string) TokenSource
 }
 
