@@ -21,6 +21,9 @@ func discovered(t *testing.T, server *interop.OIDC) *authorization {
 	want := oauth.Endpoint{
 		Issuer: server.Issuer, AuthURL: server.AuthURL, TokenURL: server.TokenURL, DeviceURL: server.DeviceURL,
 		RevokeURL: server.RevokeURL, IssuerInRedirect: true,
+		GrantTypes: []string{
+			"implicit", oauth.GrantAuthorizationCode, oauth.GrantRefreshToken, oauth.GrantClientCredentials, oauth.GrantDeviceCode,
+		},
 	}
 	if !reflect.DeepEqual(found.Endpoint, want) {
 		t.Errorf("Discover found %+v, want %+v", found.Endpoint, want)
