@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"encoding/hex"
 	"net/url"
 	"slices"
 	"strings"
@@ -103,6 +104,33 @@ func manyTenants(tenant string) bool {
 		return true
 	}
 	return false
+}
+
+// tenant returns the id of the one tenant that the Endpoint is of, as its Issuer
+// or else its TokenURL has it. It is "" where the Endpoint stands for many
+// tenants, names one by a domain, or is of a server that has none.
+func (e *Endpoint) tenant() string {
+	issuer, _ := strings.CutSuffix(e.Issuer, "/v2.0")
+	for _, name := range []string{issuer[strings.LastIndex(issuer, "/")+1:], microsoftTenant(e.TokenURL)} {
+		if isTenantID(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// isTenantID reports whether a name is a tenant's id, a UUID.
+func isTenantID(name string) bool {
+	parts := strings.Split(name, "-")
+	if len(name) != 36 || len(parts) != 5 {
+		return false
+	}
+	for i, digits := range []int{8, 4, 4, 4, 12} {
+		if _, err := hex.DecodeString(parts[i]); err != nil || len(parts[i]) != digits {
+			return false
+		}
+	}
+	return true
 }
 
 // microsoftTenant returns the tenant in the address of a token endpoint of

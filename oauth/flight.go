@@ -67,8 +67,8 @@ func (g *Grant) load(ctx context.Context, h hold) (record, error) {
 	if err := rec.fits(g.cfg, opRefresh); err != nil {
 		return rec, err
 	}
-	if was := g.Subject(); was != "" && rec.user.subject != "" && rec.user.subject != was && !g.pin.allowsOthers() {
-		return rec, g.otherUser()
+	if state := g.user.Load().changed(rec.user); state != "" && !g.pin.allowsOthers() {
+		return rec, g.stranger(state)
 	}
 	if err := g.settle(ctx, h, &rec); err != nil {
 		return rec, err
@@ -125,13 +125,13 @@ func (g *Grant) renew(ctx context.Context, h hold, rec *record, scopes []string)
 // one that was refused just now.
 func (g *Grant) spent(rec *record, key string) error {
 	server := hostOf(g.cfg.Endpoint.TokenURL)
-	if rec.status.State == stateOtherUser && !g.pin.allowsOthers() {
-		return g.otherUser()
+	if state := rec.status.State; (state == StateOtherUser || state == StateOtherTenant) && !g.pin.allowsOthers() {
+		return g.stranger(state)
 	}
 	if !rec.refresh.IsZero() {
 		return rec.status.err(key, server, time.Now())
 	}
-	if rec.status.State == stateSignedOut {
+	if rec.status.State == StateSignedOut {
 		return &Error{Kind: KindRevoked, Op: opRefresh, Server: server, Err: errors.New("the user has signed out here")}
 	}
 	return &Error{

@@ -16,12 +16,6 @@ import (
 // leeway is how far the clocks of client and server may differ.
 const leeway = 5 * time.Minute
 
-// identity is what an id_token says about the user.
-type identity struct {
-	subject string
-	address string
-}
-
 // idTokenRules are what an id_token is held against.
 type idTokenRules struct {
 	clientID string
@@ -61,7 +55,8 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 
 // readIDToken checks an id_token and returns whom it names. The signature is
 // not checked: the token came from the token endpoint over TLS, which OpenID
-// Connect Core section 3.1.3.7 accepts in its place.
+// Connect Core section 3.1.3.7 accepts in its place. Of a token that is of
+// another issuer, and good otherwise, the tenant is returned with the error.
 func readIDToken(raw secret.Text, rules idTokenRules) (identity, error) {
 	parts := strings.Split(raw.Reveal(), ".")
 	if len(parts) != 3 {
@@ -79,11 +74,14 @@ func readIDToken(raw secret.Text, rules idTokenRules) (identity, error) {
 	if err := c.check(rules); err != nil {
 		return identity{}, err
 	}
-	return identity{subject: c.Subject, address: c.address()}, nil
+	if rules.issuer != "" && !sameIssuer(rules.issuer, c.Issuer, c.TenantID) {
+		return identity{tenant: c.TenantID}, fmt.Errorf("the id_token is of the issuer %q instead of %q", clean(c.Issuer), rules.issuer)
+	}
+	return identity{subject: c.Subject, address: c.address(), tenant: c.TenantID}, nil
 }
 
 // check holds the claims against the rules of OpenID Connect Core section
-// 3.1.3.7.
+// 3.1.3.7, but for the issuer.
 func (c *claims) check(rules idTokenRules) error {
 	switch {
 	case !slices.Contains(c.Audience, rules.clientID):
@@ -96,8 +94,6 @@ func (c *claims) check(rules idTokenRules) error {
 		return errors.New("the id_token has another nonce: it belongs to another sign-in")
 	case !rules.since.IsZero() && c.AuthTime != 0 && c.AuthTime < float64(rules.since.Add(-leeway).Unix()):
 		return errors.New("the server let the user in by an older login, although a fresh one was asked for")
-	case rules.issuer != "" && !sameIssuer(rules.issuer, c.Issuer, c.TenantID):
-		return fmt.Errorf("the id_token is of the issuer %q instead of %q", clean(c.Issuer), rules.issuer)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mailsession/mailsession/internal/retry"
@@ -22,6 +23,10 @@ var ErrNoGrant = errors.New("no grant is kept there: sign in first")
 // ErrOtherUser says that a grant is another user's than before: somebody else
 // has signed in under its key, or a pin was replaced by one of somebody else.
 var ErrOtherUser = errors.New("the grant is another user's")
+
+// ErrOtherTenant says that a grant is of another tenant of Microsoft's than
+// before, or than the Config. It is of no use there: a new sign-in is.
+var ErrOtherTenant = errors.New("the grant is another tenant's")
 
 // Keep names the place where a grant outlives the program: a record in a
 // Store. The record is JSON and holds the refresh token in plain; package
@@ -52,7 +57,11 @@ type Keep struct {
 // Without a record the error wraps ErrNoGrant. Where the record's grant was
 // issued to another client, by another issuer or at another token URL than the
 // Config names, it is an *Error of KindClientConfig that says what differs; the
-// record is left as it is, and the way on is that Config or a new sign-in.
+// record is left as it is, and the way on is that Config or a new sign-in. At
+// Microsoft the tenant is part of all that: the token URL has it, or "common"
+// or "organizations", and the id_token says which it was. Where the Endpoint is
+// of one tenant by its id and the grant of another, the error wraps
+// ErrOtherTenant too.
 func Open(ctx context.Context, cfg *Config, keep Keep) (*Grant, error) {
 	if err := cfg.checkClient(); err != nil {
 		return nil, err
@@ -82,9 +91,14 @@ func (r *record) fits(cfg *Config, op string) error {
 		}
 	}
 	differ("client", r.clientID, cfg.ClientID)
-	differ("token URL", r.tokenURL, cfg.Endpoint.TokenURL)
-	if r.issuer != "" && cfg.Endpoint.Issuer != "" {
-		differ("issuer", r.issuer, cfg.Endpoint.Issuer)
+	if tenant := cfg.Endpoint.tenant(); tenant != "" && r.user.tenant != "" && !strings.EqualFold(tenant, r.user.tenant) {
+		// The addresses differ then as well, which would say the same.
+		errs = append(errs, fmt.Errorf("%w: it is of %q, the Config has %q", ErrOtherTenant, r.user.tenant, tenant))
+	} else {
+		differ("token URL", r.tokenURL, cfg.Endpoint.TokenURL)
+		if r.issuer != "" && cfg.Endpoint.Issuer != "" {
+			differ("issuer", r.issuer, cfg.Endpoint.Issuer)
+		}
 	}
 	if errs == nil {
 		return nil

@@ -63,6 +63,9 @@ func (n *newcomer) accept(ctx context.Context, op string, got *answer, scopes []
 	}
 	rec := newRecord(n.cfg)
 	rec.user = user
+	if err := rec.fits(n.cfg, op); err != nil {
+		return nil, err // of another tenant than the Endpoint's
+	}
 	rec.take(slotKey(scopes), got)
 	return n.keep(ctx, rec)
 }

@@ -22,7 +22,8 @@ type PinOptions struct {
 	// program ends. The record belongs to the pin: it cannot be that of a
 	// sign-in.
 	Keep *Keep
-	// AllowOtherUser lets a pin be replaced by one of another user. Whose a
+	// AllowOtherUser lets a pin be replaced by one of another user, who may be
+	// of another tenant. Whose a
 	// pin is shows in the id_token of a refresh; servers give one where the
 	// Config's Scopes and the grant have openid.
 	AllowOtherUser bool
@@ -37,9 +38,9 @@ type PinOptions struct {
 // present token, so that replacing the pin takes effect without a restart,
 // within a minute. A pin that comes back finds what became of it before.
 //
-// Where the new pin turns out to be another user's, tokens are refused with an
-// *Error that wraps ErrOtherUser, until the pin changes or the options allow
-// it. Where the record is of another client than the Config's, and the pin has
+// Where the new pin turns out to be another user's, or of another tenant,
+// tokens are refused with an *Error that wraps ErrOtherUser or ErrOtherTenant,
+// until the pin changes or the options allow it. Where the record is of another client than the Config's, and the pin has
 // not changed, the error is that of Open. The options may be nil.
 func Pinned(ctx context.Context, cfg *Config, pin Pin, o *PinOptions) (*Grant, error) {
 	if err := cfg.checkClient(); err != nil {
@@ -103,6 +104,7 @@ func overlaid(ctx context.Context, cfg *Config, k *storeKeeper, token secret.Tex
 	case rec.fits(cfg, "") != nil:
 		// A new pin of a new client: what the former one got is of no use to it.
 		user, more := rec.user, rec.extra
+		user.tenant = "" // The new client may be of another one.
 		rec = newRecord(cfg)
 		rec.user, rec.extra, rec.provider = user, more, provider
 	}
@@ -177,29 +179,27 @@ func (p *pinned) changed(ctx context.Context, g *Grant, rec *record, err error) 
 	return news
 }
 
-// take puts a good answer into the record. Where the grant is pinned it looks
-// whose the answer is: that of another user goes no further than the refresh
-// token, which may be the only good one.
+// take puts a good answer into the record, and looks whose it is: that of
+// another user, or of another tenant, goes no further than the refresh token,
+// which may be the only good one. OpenID Connect Core section 12.2 forbids it,
+// but for a pin that was replaced.
 func (g *Grant) take(ctx context.Context, rec *record, key string, got *answer) error {
-	user, was := g.userOf(ctx, got), rec.user.subject
+	user := g.userOf(ctx, got)
 	rec.take(key, got)
-	if user.subject == "" {
-		return nil
-	}
-	if was != "" && was != user.subject && !g.pin.allowOther {
+	if state := rec.user.changed(user); state != "" && !g.pin.allowsOthers() {
 		clear(rec.tokens)
 		clear(rec.tokenExtra)
-		rec.status = status{State: stateOtherUser, Since: rec.lastUse}
-		return g.otherUser()
+		rec.status = status{State: state, Since: rec.lastUse}
+		return g.stranger(state)
 	}
-	rec.user = user
+	rec.user = rec.user.updated(user)
 	return nil
 }
 
 // become notes whose the grant is. Where that has changed, the tokens of the
 // former user are not handed out any more.
 func (g *Grant) become(user identity) {
-	if was := g.user.Swap(&user); was.subject == "" || user.subject == "" || was.subject == user.subject {
+	if g.user.Swap(&user).changed(user) == "" {
 		return
 	}
 	g.mu.Lock()
@@ -209,10 +209,10 @@ func (g *Grant) become(user identity) {
 	}
 }
 
-// userOf returns whom the id_token of a pinned grant's refresh names, nobody
-// where there is none that can be read.
+// userOf returns whom the id_token of a refresh names, nobody where there is
+// none that can be read. Of one of another issuer the tenant counts.
 func (g *Grant) userOf(ctx context.Context, got *answer) identity {
-	if g.pin == nil || got.idToken.IsZero() {
+	if got.idToken.IsZero() {
 		return identity{}
 	}
 	user, err := readIDToken(got.idToken, idTokenRules{
@@ -222,12 +222,4 @@ func (g *Grant) userOf(ctx context.Context, got *answer) identity {
 		g.log.LogAttrs(ctx, slog.LevelWarn, "the id_token of a refresh is not taken", slog.String("error", err.Error()))
 	}
 	return user
-}
-
-// otherUser returns the error for a grant that is another user's than before.
-func (g *Grant) otherUser() error {
-	return &Error{
-		Kind: KindClientConfig, Op: opRefresh, Server: hostOf(g.cfg.Endpoint.TokenURL),
-		Err: fmt.Errorf("%w: correct the pin, or allow another user; after a sign-in of somebody else open the grant anew", ErrOtherUser),
-	}
 }

@@ -16,13 +16,13 @@ import (
 func FuzzRecord(f *testing.F) {
 	for _, seed := range []string{
 		`{"schema":1}`, `{"schema":2,"refresh_token":[]}`, `{"schema":0}`, `{}`, `null`, `[]`, ``, `{"schema":1.5}`, `{"schema":1e99}`,
-		`{"schema":1,"client_id":"c","issuer":"https://a","token_url":"https://a/t","subject":"s","address":"a@b","scopes":["x","y"],` +
+		`{"schema":1,"client_id":"c","issuer":"https://a","token_url":"https://a/t","tenant":"t","subject":"s","address":"a@b","scopes":["x","y"],` +
 			`"refresh_token":"rt","refresh_expiry":"2030-01-01T00:00:00Z","last_use":"2026-01-01T00:00:00.5+01:00","pending_since":"0001-01-01T00:00:00Z",` +
 			`"access_tokens":{"x y":{"access_token":"at","type":"Bearer","issued":"2026-01-01T00:00:00Z","expiry":"9999-12-31T23:59:59Z","scopes":["x"],"new":1},"z":null},` +
 			`"status":{"state":"needs_sign_in","kind":"revoked","code":"invalid_grant","since":"2026-01-01T00:00:00Z","new":[]},` +
 			`"pin":"sha256:00","former_pins":[{"pin":"p","refresh_token":"r","new":{}}],"new":{"a":[1,2.50,"<>"]}}`,
 		`{"schema":1,"Schema":9,"refresh_to` + "\u212a" + `en":"x","ſubject":"y","subject":"z"}`,
-		`{"schema":1,"status":null,"former_pins":null,"access_tokens":null,"last_use":null}`,
+		`{"schema":1,"tenant":"","pin":""}`, `{"schema":1,"status":null,"former_pins":null,"access_tokens":null,"last_use":null}`,
 		`{"schema":1,"a":"` + "\xff\u2028" + `","a":2}`,
 	} {
 		f.Add([]byte(seed))
@@ -64,7 +64,7 @@ func unknownFields(t *testing.T, value []byte) map[string]any {
 		t.Fatalf("Unmarshal(%q): %v", value, err)
 	}
 	known := storedRecord{
-		Provider: "x", ClientID: "x", Issuer: "x", TokenURL: "x", Subject: "x", Address: "x", Scopes: []string{"x"}, RefreshToken: "x",
+		Provider: "x", ClientID: "x", Issuer: "x", TokenURL: "x", Tenant: "x", Subject: "x", Address: "x", Scopes: []string{"x"}, RefreshToken: "x",
 		RefreshExpiry: time.Unix(1, 0), LastUse: time.Unix(1, 0), PendingSince: time.Unix(1, 0), AccessTokens: extras{"x": nil},
 		Status: []byte("1"), Pin: "x", FormerPins: []json.RawMessage{[]byte("1")},
 	}
@@ -73,7 +73,7 @@ func unknownFields(t *testing.T, value []byte) map[string]any {
 		t.Fatalf("Marshal: %v", err)
 	}
 	var names map[string]any
-	if err := json.Unmarshal(encoded, &names); err != nil || len(names) != 16 {
+	if err := json.Unmarshal(encoded, &names); err != nil || len(names) != 17 {
 		t.Fatalf("%d known fields, %v", len(names), err)
 	}
 	for name := range names {

@@ -27,6 +27,7 @@ type storedRecord struct {
 	ClientID      string            `json:"client_id,omitempty"`
 	Issuer        string            `json:"issuer,omitempty"`
 	TokenURL      string            `json:"token_url,omitempty"`
+	Tenant        string            `json:"tenant,omitempty"`
 	Subject       string            `json:"subject,omitempty"`
 	Address       string            `json:"address,omitempty"`
 	Scopes        []string          `json:"scopes,omitempty"`
@@ -61,7 +62,7 @@ type storedOverlay struct {
 func (r *record) encode(withTokens bool) ([]byte, error) {
 	s := storedRecord{
 		Schema: schema, Provider: r.provider, ClientID: r.clientID, Issuer: r.issuer, TokenURL: r.tokenURL,
-		Subject: r.user.subject, Address: r.user.address, Scopes: r.scopes,
+		Tenant: r.user.tenant, Subject: r.user.subject, Address: r.user.address, Scopes: r.scopes,
 		RefreshToken: r.refresh.Reveal(), RefreshExpiry: r.refreshExpiry, LastUse: r.lastUse, PendingSince: r.pending,
 		Pin: r.pin, AccessTokens: extras{},
 	}
@@ -85,7 +86,7 @@ func (r *record) encode(withTokens bool) ([]byte, error) {
 	}
 	st := r.status
 	if st.State == "" {
-		st.State = stateOK
+		st.State = StateOK
 	}
 	s.Status = add(st, st.extra)
 	value := add(s, r.extra)
@@ -109,7 +110,7 @@ func decodeRecord(value []byte) (record, error) {
 	}
 	r := record{
 		provider: s.Provider, clientID: s.ClientID, issuer: s.Issuer, tokenURL: s.TokenURL,
-		user: identity{subject: s.Subject, address: s.Address}, scopes: s.Scopes,
+		user: identity{subject: s.Subject, address: s.Address, tenant: s.Tenant}, scopes: s.Scopes,
 		refresh: secret.New(s.RefreshToken), refreshExpiry: s.RefreshExpiry, lastUse: s.LastUse, pending: s.PendingSince,
 		pin: s.Pin, extra: more,
 		tokens: make(map[string]*Token), tokenExtra: make(map[string]extras),

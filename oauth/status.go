@@ -1,22 +1,15 @@
 package oauth
 
 import (
+	"cmp"
 	"errors"
 	"time"
-)
-
-// The states of a record.
-const (
-	stateOK          = "ok"
-	stateNeedsSignIn = "needs_sign_in"
-	stateOtherUser   = "other_user"
-	stateSignedOut   = "signed_out"
 )
 
 // status is what the server last thought of a grant. The zero value is that of
 // a good one.
 type status struct {
-	State string `json:"state"`
+	State GrantState `json:"state"`
 	// Kind is the name of the error's Kind; the others are its fields.
 	Kind       string `json:"kind,omitempty"`
 	HTTPStatus int    `json:"http_status,omitempty"`
@@ -39,7 +32,7 @@ func statusOf(err error, key string, now time.Time) (status, bool) {
 		return status{}, false
 	}
 	return status{
-		State: stateNeedsSignIn, Kind: e.Kind.String(), HTTPStatus: e.Status, Code: e.Code, Suberror: e.Suberror,
+		State: StateNeedsSignIn, Kind: e.Kind.String(), HTTPStatus: e.Status, Code: e.Code, Suberror: e.Suberror,
 		Reason: e.Description, Scopes: key, Since: now,
 	}, true
 }
@@ -53,6 +46,11 @@ func (s status) kind() Kind {
 		}
 	}
 	return KindUnknown
+}
+
+// facts returns what the status says to a program.
+func (s status) facts() GrantStatus {
+	return GrantStatus{State: cmp.Or(s.State, StateOK), Kind: s.kind(), Code: s.Code, Reason: s.Reason, Since: s.Since}
 }
 
 // concerns reports whether the status holds for requests with these scopes:
@@ -71,7 +69,7 @@ func (s status) concerns(key string) bool {
 // a refusal is remembered for a while, in all processes.
 func (s status) err(key, server string, now time.Time) error {
 	age := now.Sub(s.Since)
-	if s.State != stateNeedsSignIn || !s.concerns(key) || age < 0 || age >= failureMemory {
+	if s.State != StateNeedsSignIn || !s.concerns(key) || age < 0 || age >= failureMemory {
 		return nil
 	}
 	e := &Error{

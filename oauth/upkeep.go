@@ -140,7 +140,7 @@ func (g *Grant) revoke(ctx context.Context, rec *record) error {
 // forget removes the tokens.
 func (g *Grant) forget(ctx context.Context, h hold, rec *record) error {
 	rec.refresh, rec.refreshExpiry, rec.pending = secret.Text{}, time.Time{}, time.Time{}
-	rec.status = status{State: stateSignedOut, Since: time.Now().Round(0)}
+	rec.status = status{State: StateSignedOut, Since: time.Now().Round(0)}
 	rec.former = nil
 	clear(rec.tokens)
 	clear(rec.tokenExtra)
