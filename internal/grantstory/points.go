@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"sync"
 
 	"github.com/mailsession/mailsession/state"
 )
@@ -40,14 +41,16 @@ func points() []point {
 }
 
 // dying is a Store without locks whose process is killed at a point. It serves
-// one refresh, which changes one thing after the other.
+// one refresh, which changes one thing after the other, while the lease may be
+// renewed in the background at any time.
 type dying struct {
 	state.Store
 
-	point  string
+	point string
+
+	mu     sync.Mutex
 	taken  bool // the lease
-	marked bool
-	kept   bool
+	marked bool // the record
 }
 
 // CompareAndSwap implements [state.Store].
@@ -59,27 +62,30 @@ func (d *dying) CompareAndSwap(ctx context.Context, k string, old state.Version,
 	return v, err
 }
 
-// change says what a change of a record is for. A lease is renewed in the
-// background as well, but later than a refresh takes.
+// change says what a change of a record is for: that of the grant, or else that
+// of its lease, which has no holder once it was given back. It goes by the value
+// wherever it can, so that a renewal is never taken for anything else.
 func (d *dying) change(k string, value []byte) string {
 	var record struct {
 		Pending json.RawMessage `json:"pending_since"`
+		Holder  string          `json:"holder"`
 	}
-	// A value that is not JSON has no mark.
-	marked := json.Unmarshal(value, &record) == nil && record.Pending != nil
+	// A value that is not JSON has no mark and no holder.
+	_ = json.Unmarshal(value, &record)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	switch {
-	case k != key && !d.taken:
+	case k != key && record.Holder == "":
+		return "the lease is given back"
+	case k != key && d.taken:
+		return "the lease is renewed"
+	case k != key:
 		d.taken = true
 		return "the lease is taken"
-	case k != key && d.kept:
-		return "the lease is given back"
-	case k != key:
-		return "the lease is renewed"
-	case marked:
+	case record.Pending != nil:
 		d.marked = true
 		return "the mark"
 	case d.marked:
-		d.kept = true
 		return "the new token is kept"
 	default:
 		return "the claim"
