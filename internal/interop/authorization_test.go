@@ -130,12 +130,23 @@ func startOIDC(t *testing.T, opts *interop.OIDCOptions) *interop.OIDC {
 	return server
 }
 
-// signIn goes through the whole of a sign-in in a browser.
-func (a *authorization) signIn(t *testing.T, address string) *oauth.Grant {
-	t.Helper()
+// client is the configuration of a mail program.
+func (a *authorization) client() *oauth.Config {
 	cfg := a.config
 	cfg.Scopes = []string{mailScope, "openid", "email"}
-	grant, err := oauth.SignIn(t.Context(), &cfg, &oauth.SignInOptions{LoginHint: address, OpenURL: a.browser})
+	return &cfg
+}
+
+// signIn goes through the whole of a sign-in in a browser, to a grant in memory.
+func (a *authorization) signIn(t *testing.T, address string) *oauth.Grant {
+	t.Helper()
+	return a.signInAt(t, address, nil)
+}
+
+// signInAt is signIn to a grant that is kept.
+func (a *authorization) signInAt(t *testing.T, address string, place *oauth.Keep) *oauth.Grant {
+	t.Helper()
+	grant, err := oauth.SignIn(t.Context(), a.client(), &oauth.SignInOptions{LoginHint: address, OpenURL: a.browser, Keep: place})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -244,8 +244,10 @@ func refusals(t *testing.T, issuer *authorization) {
 				in.Mechanisms, out.Mechanisms = []string{mechanism}, []string{mechanism}
 				bad := session.Credentials{User: ann, Tokens: oauth.AnyResource(oauth.StaticToken(secret.New("a-token-nobody-issued")))}
 				wantRefusal(t, bad, in, out, mechanism)
-				wantReplaced(t, issuer, in, out)
-				wantOver(t, issuer, in, out)
+				grant := issuer.signIn(t, ann)
+				same := func(*testing.T) *oauth.Grant { return grant }
+				wantReplaced(t, issuer, same, in, out)
+				wantOver(t, issuer, same, in, out)
 			})
 		}
 	}
@@ -274,16 +276,14 @@ func wantRefusal(t *testing.T, creds session.Credentials, in, out session.Server
 }
 
 // wantReplaced: a token that was revoked behind the program's back costs one
-// refresh and nothing else.
-func wantReplaced(t *testing.T, issuer *authorization, in, out session.Server) {
+// refresh and nothing else. Start returns the grant as the program has it when
+// it starts, which it does again after the revocation.
+func wantReplaced(t *testing.T, issuer *authorization, start func(*testing.T) *oauth.Grant, in, out session.Server) {
 	t.Helper()
-	grant := issuer.signIn(t, ann)
-	if _, err := grant.For("").Token(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	tokenOf(t, start(t))
 	issuer.revokeAccess(t, ann)
 	before := issuer.refreshes(t)
-	s := newSession(t, session.Credentials{User: ann, Tokens: grant}, in, out)
+	s := newSession(t, session.Credentials{User: ann, Tokens: start(t)}, in, out)
 	if _, err := s.Facts(t.Context()); err != nil {
 		t.Errorf("IMAP with a revoked access token and a good grant: %v", err)
 	}
@@ -297,13 +297,12 @@ func wantReplaced(t *testing.T, issuer *authorization, in, out session.Server) {
 }
 
 // wantOver: where the sign-in itself was revoked, the error says so, and that
-// the user has to sign in again.
-func wantOver(t *testing.T, issuer *authorization, in, out session.Server) {
+// the user has to sign in again. Start is that of wantReplaced.
+func wantOver(t *testing.T, issuer *authorization, start func(*testing.T) *oauth.Grant, in, out session.Server) {
 	t.Helper()
-	grant := issuer.signIn(t, ann)
 	issuer.revokeGrants(t, ann)
 	before := issuer.refreshes(t)
-	s := newSession(t, session.Credentials{User: ann, Tokens: grant}, in, out)
+	s := newSession(t, session.Credentials{User: ann, Tokens: start(t)}, in, out)
 	_, incoming := s.Facts(t.Context())
 	_, outgoing := s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: ann}}, Text: "x"})
 	for name, err := range map[string]error{"IMAP": incoming, "SMTP": outgoing} {

@@ -211,7 +211,7 @@ func TestTroubleAtOIDCProviderPasses(t *testing.T) {
 			a := realAuthorization(server)
 			client := &http.Client{Transport: &http.Transport{}}
 			failed := make(chan struct{}, 10) // more than there are tries
-			a.config.HTTPClient, a.config.Logger = client, slog.New(announcer{failed})
+			a.config.HTTPClient, a.config.Logger = client, newAnnouncer(failed)
 			grant := a.signIn(t, ann)
 			first := tokenOf(t, grant)
 			must(t, trouble.begin(t.Context(), server))
@@ -266,6 +266,9 @@ func TestOIDCProviderOutOfReach(t *testing.T) {
 
 // announcer is a log handler that tells of each try that is to be made again.
 type announcer struct{ failed chan<- struct{} }
+
+// newAnnouncer returns a logger that announces to a channel.
+func newAnnouncer(failed chan<- struct{}) *slog.Logger { return slog.New(announcer{failed}) }
 
 func (announcer) Enabled(context.Context, slog.Level) bool { return true }
 
