@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -13,11 +14,21 @@ import (
 // variable is one of the environment's, by its name in upper case.
 type variable struct{ name, value string }
 
+// environment looks variables up.
+type environment func(name string) string
+
+// get returns the variable in upper case, or else the one in lower case.
+func (e environment) get(name string) variable {
+	return variable{name, cmp.Or(e(name), e(strings.ToLower(name)))}
+}
+
 // fromEnvironment returns the proxy for an address, nil where there is none.
-func fromEnvironment(scheme, address string) (*hop, error) {
-	env := httpproxy.FromEnvironment()
+func fromEnvironment(env environment, scheme, address string) (*hop, error) {
+	if env == nil {
+		env = os.Getenv
+	}
 	v := choose(scheme, env)
-	if v.value == "" || exempt(env.NoProxy, address) {
+	if v.value == "" || exempt(env.get("NO_PROXY").value, address) {
 		return nil, nil //nolint:nilnil // no proxy is a proper answer
 	}
 	raw := strings.TrimSpace(v.value)
@@ -35,19 +46,16 @@ func fromEnvironment(scheme, address string) (*hop, error) {
 }
 
 // choose returns the variable that counts, see [FromEnvironment].
-func choose(scheme string, env *httpproxy.Config) variable {
-	all := variable{"ALL_PROXY", os.Getenv("ALL_PROXY")}
-	if all.value == "" {
-		all.value = os.Getenv("all_proxy")
-	}
-	order := []variable{all, {"HTTPS_PROXY", env.HTTPSProxy}}
+func choose(scheme string, env environment) variable {
+	all, https := env.get("ALL_PROXY"), env.get("HTTPS_PROXY")
+	order := []variable{all, https}
 	switch {
 	case scheme == schemeHTTPS:
-		order = []variable{{"HTTPS_PROXY", env.HTTPSProxy}, all}
-	case scheme == schemeHTTP && env.CGI:
+		order = []variable{https, all}
+	case scheme == schemeHTTP && env("REQUEST_METHOD") != "": // a CGI program (RFC 3875 section 4.1.12)
 		order = []variable{all}
 	case scheme == schemeHTTP:
-		order = []variable{{"HTTP_PROXY", env.HTTPProxy}, all}
+		order = []variable{env.get("HTTP_PROXY"), all}
 	}
 	for _, v := range order {
 		if v.value != "" {

@@ -104,21 +104,36 @@ func TestEverythingGoesThroughTheProxy(t *testing.T) {
 // throughTheProxy is the story, with what the proxy saw of it.
 func throughTheProxy(t *testing.T, p *presettest.Provider, f *fake, c *proxy.Config, own *http.Transport) {
 	t.Helper()
+	cfg := p.Config(preset.IMAP, preset.SMTP)
+	toProxy := own.Clone()
+	toProxy.DialContext = f.Dial
+	cfg.HTTPClient, cfg.Proxy = &http.Client{Transport: toProxy}, c
+	shown := signInAndMail(t, p, cfg, f.Dial)
+	requests, _ := f.seen()
+	for _, want := range []string{"CONNECT " + strings.TrimPrefix(p.OAuth.URL(), "http://"), "CONNECT imap.contoso.example:", "CONNECT smtp.contoso.example:"} {
+		if !strings.Contains(strings.Join(requests, "\n"), want) {
+			t.Errorf("the proxy was asked %q, want %q among it", requests, want)
+		}
+	}
+	wantNoSecret(t, shown...)
+}
+
+// signInAndMail signs in, sends a letter to oneself and reads it, by cfg.Proxy
+// and dial, and returns all that was written and can be printed.
+func signInAndMail(t *testing.T, p *presettest.Provider, cfg *oauth.Config, dial proxy.Dial) (shown []any) {
+	t.Helper()
 	const ann = "ann@contoso.example"
 	p.Add(ann, secret.Text{})
 	var log, transcript lockedBuffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	cfg := p.Config(preset.IMAP, preset.SMTP)
-	toProxy := own.Clone()
-	toProxy.DialContext = f.Dial
-	cfg.HTTPClient, cfg.Proxy, cfg.Logger = &http.Client{Transport: toProxy}, c, logger
+	cfg.Logger = logger
 	grant, err := oauth.SignIn(t.Context(), cfg, p.Browser(ann))
 	if err != nil {
 		t.Fatalf("SignIn: %v", err)
 	}
 	in, out := p.Preset().IMAP, p.Preset().SMTP
 	for _, s := range []*session.Server{&in, &out} {
-		s.Dial, s.Proxy, s.Transcript = f.Dial, c, &transcript
+		s.Dial, s.Proxy, s.Transcript = dial, cfg.Proxy, &transcript
 	}
 	s, err := session.New(session.Credentials{User: ann, Tokens: grant}, imapx.Backend(in, nil), smtpx.Backend(out, nil), &session.Options{Logger: logger})
 	if err != nil {
@@ -141,11 +156,5 @@ func throughTheProxy(t *testing.T, p *presettest.Provider, f *fake, c *proxy.Con
 	if err := s.Close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
-	requests, _ := f.seen()
-	for _, want := range []string{"CONNECT " + strings.TrimPrefix(p.OAuth.URL(), "http://"), "CONNECT imap.contoso.example:", "CONNECT smtp.contoso.example:"} {
-		if !strings.Contains(strings.Join(requests, "\n"), want) {
-			t.Errorf("the proxy was asked %q, want %q among it", requests, want)
-		}
-	}
-	wantNoSecret(t, log.String(), transcript.String(), in, out, *cfg)
+	return []any{log.String(), transcript.String(), in, out, *cfg}
 }

@@ -24,6 +24,10 @@ type Config struct {
 	// Environment takes the proxy from the environment of the process, each
 	// time a connection is made; URL has to be empty then.
 	Environment bool `json:"environment,omitempty"`
+	// Getenv returns a variable of the environment, "" for one that is not set.
+	// Nil means [os.Getenv]. It is for programs that have their settings from
+	// elsewhere, and for tests; several goroutines call it.
+	Getenv func(name string) string `json:"-"`
 
 	// User and Password are for the proxy. With Environment they are used
 	// where the variable itself holds none. Empty means that none are sent.
@@ -139,7 +143,7 @@ func (c *Config) hop(scheme, address string) (*hop, error) {
 	if !c.Environment {
 		return c.fixed()
 	}
-	h, err := fromEnvironment(scheme, address)
+	h, err := fromEnvironment(c.Getenv, scheme, address)
 	if h == nil || err != nil {
 		return nil, err
 	}
