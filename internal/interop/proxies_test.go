@@ -76,7 +76,7 @@ func TestThroughRealProxies(t *testing.T) { //nolint:tparallel // the subtests s
 	} {
 		for _, security := range []session.Security{session.TLS, session.STARTTLS, session.None} {
 			t.Run(way.name+" "+security.String(), func(t *testing.T) {
-				grant := signInThrough(t, authorization, &way.config, way.address)
+				grant := signInAs(t, authorization, clientBehind(t, authorization, &way.config, only(way.address)))
 				in, out := pair(t, servers, security)
 				for _, s := range []*session.Server{&in, &out} {
 					s.Proxy, s.Dial = &way.config, only(way.address)
@@ -107,25 +107,30 @@ func authorizationBehindProxies(t *testing.T) (*oauthtest.Server, *interop.Intro
 	}
 }
 
-// signInThrough signs in with a token request by a proxy.
-func signInThrough(t *testing.T, server *oauthtest.Server, config *proxy.Config, address string) *oauth.Grant {
+// clientBehind is a mail program whose token requests go by a proxy, and by dial
+// to that.
+func clientBehind(t *testing.T, server *oauthtest.Server, config *proxy.Config, dial proxy.Dial) *oauth.Config {
 	t.Helper()
 	own, ok := server.Client().Transport.(*http.Transport)
 	if !ok {
 		t.Fatal("the fake's client has another transport")
 	}
 	transport := own.Clone()
-	transport.DialContext = only(address)
-	grant, err := oauth.SignIn(t.Context(), &oauth.Config{
+	transport.DialContext = dial
+	return &oauth.Config{
 		ClientID:   oauthtest.DefaultClientID,
 		Endpoint:   oauth.Endpoint{Issuer: server.Issuer(), AuthURL: server.AuthURL(), TokenURL: server.TokenURL()},
 		Scopes:     []string{mailScope, "openid", "email"},
 		HTTPClient: &http.Client{Transport: transport},
 		Proxy:      config,
-	}, &oauth.SignInOptions{LoginHint: ann, OpenURL: server.Browser})
-	if err != nil {
-		t.Fatal(err)
 	}
+}
+
+// signInAs signs Ann in.
+func signInAs(t *testing.T, server *oauthtest.Server, cfg *oauth.Config) *oauth.Grant {
+	t.Helper()
+	grant, err := oauth.SignIn(t.Context(), cfg, &oauth.SignInOptions{LoginHint: ann, OpenURL: server.Browser})
+	must(t, err)
 	return grant
 }
 
