@@ -52,7 +52,7 @@ func (g *Grant) stranger(state GrantState) error {
 		way = "correct the pin, or allow another user"
 	}
 	return &Error{
-		Kind: KindClientConfig, Op: "refresh", Server: hostOf(g.cfg.Endpoint.TokenURL),
+		Kind: KindClientConfig, Op: opRefresh, Server: hostOf(g.cfg.Endpoint.TokenURL),
 		Err: fmt.Errorf("%w: %s", cause, way),
 	}
 }

@@ -84,7 +84,7 @@ func valuesWith(b *bed, text secret.Text) []any {
 	all := []any{
 		cfg, *cfg, cfg.Endpoint, cfg.Retry, token, *token, keep, *keep, static, oauth.AnyResource(static),
 		app, app.For("x"), must(oauth.External(cfg, command)), must(oauth.External(cfg, url)), must(oauth.ManagedIdentity(cfg, nil)),
-		pinned, pinned.For("x"), grant, grant.For("x"), must(grant.Facts(b.t.Context())),
+		pinned, pinned.For("x"), grant, grant.For("x"), must(grant.Facts(b.t.Context())), must(grant.Facts(b.t.Context())).Status,
 		oauth.ClientSecret(text), oauth.ClientCertificate(certificate, nil), oauth.FederatedToken(give), oauth.FederatedFile(text.Reveal()),
 		certificate, *certificate, key, *key, iam, must(oauth.ServiceAccount(&oauth.Config{Scopes: []string{mailScope}}, key, "ann@example.org")),
 		command, url, oauth.PinValue(text), oauth.PinFunc(give), oauth.PinEnv("X"), oauth.PinFile("/x"), oauth.PinCredential("x"),
