@@ -42,6 +42,12 @@ interop: ## Run the library against real servers; on Debian, as root.
 	internal/interop/install
 	cd internal/interop && go test -tags interop -shuffle=on -count=1 -timeout 10m $(TESTFLAGS) ./...
 
+.PHONY: leaks
+leaks: ## Run all tests and look for secrets in all they print.
+	@dir=$$(mktemp -d) && go build -o "$$dir/testsum" ./internal/testsum && \
+		{ $(MAKE) --no-print-directory test TESTFLAGS=-json 2>&1 | "$$dir/testsum"; }; \
+		status=$$?; rm -r "$$dir"; exit $$status
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME.
 	@for module in $(MODULES); do (cd "$$module" && \

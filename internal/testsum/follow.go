@@ -7,16 +7,22 @@ import (
 )
 
 // follow prints a stream for people: packages in one line each, and of the
-// tests only those that failed, with all they printed.
-func follow(r io.Reader, w io.Writer) error {
+// tests only those that failed, with all they printed. All of it goes to found.
+func follow(r io.Reader, w io.Writer, found *search) error {
 	f := &follower{w: w, output: map[string]*strings.Builder{}, failed: map[string]bool{}}
-	err := events(r, f.event, func(line string) error {
+	onEvent := func(e event) {
+		f.event(e)
+		found.add(e)
+	}
+	onText := func(line string) error {
 		f.write(line)
+		found.text(line)
 		return nil
-	})
-	if err != nil {
+	}
+	if err := events(r, onEvent, onText); err != nil {
 		return err
 	}
+	found.flush()
 	return f.err
 }
 

@@ -11,9 +11,13 @@
 //
 // A test that several phases ran is counted once: it failed if it failed
 // anywhere, and is skipped only if no phase ran it.
+//
+// Both search all that was printed for the secrets of the tests, and fail where
+// one is found. It is named by package, test, kind and place, and not printed.
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,28 +30,44 @@ func main() {
 	}
 }
 
+// errLeak says that a secret was printed; where is in the report.
+var errLeak = errors.New("the output holds secrets of the tests")
+
 // run follows the stream where no files are named, and sums up the files otherwise.
 func run(files []string, stdin io.Reader, stdout io.Writer) error {
+	found := newSearch()
 	if len(files) == 0 {
-		return follow(stdin, stdout)
+		if err := follow(stdin, stdout, found); err != nil {
+			return err
+		}
+		return found.print(stdout)
 	}
 	sum := newSummary()
 	for _, name := range files {
-		if err := addFile(sum, name); err != nil {
+		if err := addFile(sum, found, name); err != nil {
 			return err
 		}
 	}
-	return sum.print(stdout)
+	return errors.Join(found.print(stdout), sum.print(stdout))
 }
 
-func addFile(sum *summary, name string) error {
+func addFile(sum *summary, found *search, name string) error {
 	f, err := os.Open(name) //nolint:gosec // G304: reading the files it is given is the program's purpose.
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := events(f, sum.add, func(string) error { return nil }); err != nil {
+	onEvent := func(e event) {
+		sum.add(e)
+		found.add(e)
+	}
+	onText := func(line string) error {
+		found.text(line)
+		return nil
+	}
+	if err := events(f, onEvent, onText); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	found.flush()
 	return nil
 }
