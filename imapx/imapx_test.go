@@ -480,7 +480,7 @@ func TestReadOnlyOpensByEXAMINE(t *testing.T) {
 
 // TestSignIn goes through mechanisms, encryption and what servers leave out.
 func TestSignIn(t *testing.T) {
-	token := secret.New("ya29.token")
+	token := secret.New("ya29.horse")
 	bearer := session.Credentials{User: ann, Tokens: oauth.AnyResource(oauth.StaticToken(token))}
 	for _, tt := range []struct {
 		name    string
@@ -526,7 +526,7 @@ func TestSignIn(t *testing.T) {
 }
 
 func TestOddPasswords(t *testing.T) {
-	for _, p := range []string{`quo"te and \slash`, "pässwörd", "with space ", "{5}"} {
+	for _, p := range []string{`quo"te and \horse`, "pässhörsehorse", "horse and space ", "horse{5}"} {
 		w := newWorld(t, 1, &imaptest.Options{Security: mailtest.TLS, Capabilities: imaptest.Without("AUTH=PLAIN", "AUTH=LOGIN")},
 			func(s *session.Server, c *session.Credentials, _ *imapx.Options) {
 				s.Security, c.Password = session.TLS, secret.New(p)
@@ -539,7 +539,7 @@ func TestOddPasswords(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	static := session.Credentials{User: ann, Tokens: oauth.AnyResource(oauth.StaticToken(secret.New("stale-token-123")))}
+	static := session.Credentials{User: ann, Tokens: oauth.AnyResource(oauth.StaticToken(secret.New("stale-horse-123")))}
 	for _, tt := range []struct {
 		name    string
 		options imaptest.Options
@@ -550,7 +550,7 @@ func TestRefusals(t *testing.T) {
 		{
 			name: "wrong password",
 			adjust: func(_ *session.Server, c *session.Credentials, _ *imapx.Options) {
-				c.Password = secret.New("wrong-123")
+				c.Password = secret.New("wrong-horse-123")
 			},
 			want: []string{"localhost:143", "refused PLAIN for ann@example.com", "AUTHENTICATIONFAILED", "check user name and password"}, auth: true,
 		},
@@ -602,7 +602,7 @@ func TestRefusals(t *testing.T) {
 				if _, ok := errors.AsType[*session.AuthError](err); ok != tt.auth || session.NeedsSignIn(err) != tt.auth {
 					t.Errorf("error %v is an AuthError: %t, want %t", err, ok, tt.auth)
 				}
-				for _, s := range []string{"wrong-123", "stale-token-123", password().Reveal()} {
+				for _, s := range []string{"wrong-horse-123", "stale-horse-123", password().Reveal()} {
 					if strings.Contains(fmt.Sprintf("%v %+v", err, err), s) {
 						t.Errorf("the error shows %q: %v", s, err)
 					}
@@ -625,7 +625,7 @@ type renewing struct {
 func (r *renewing) Token(context.Context) (*oauth.Token, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return &oauth.Token{AccessToken: secret.New(fmt.Sprintf("token-%d", r.number)), Type: "Bearer"}, nil
+	return &oauth.Token{AccessToken: secret.New(fmt.Sprintf("horse-%d", r.number)), Type: "Bearer"}, nil
 }
 
 func (r *renewing) Invalidate(context.Context, *oauth.Token) error {
@@ -636,7 +636,7 @@ func (r *renewing) Invalidate(context.Context, *oauth.Token) error {
 }
 
 func TestRefusedTokenIsReplacedOnce(t *testing.T) {
-	for name, good := range map[string]string{"the next one is good": "token-1", "the next one is refused too": "token-2"} {
+	for name, good := range map[string]string{"the next one is good": "horse-1", "the next one is refused too": "horse-2"} {
 		t.Run(name, func(t *testing.T) {
 			source := &renewing{}
 			w := newWorld(t, 1, &imaptest.Options{}, func(_ *session.Server, c *session.Credentials, _ *imapx.Options) {
@@ -644,10 +644,10 @@ func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 			})
 			w.account.AcceptTokens(mailtest.Tokens(secret.New(good)))
 			_, err := w.client.Facts(t.Context())
-			if good == "token-1" && err != nil {
+			if good == "horse-1" && err != nil {
 				t.Errorf("Facts: %v", err)
 			}
-			if e, ok := errors.AsType[*session.AuthError](err); good == "token-2" && (!ok || !strings.Contains(e.Remedy, "a fresh token was refused too")) {
+			if e, ok := errors.AsType[*session.AuthError](err); good == "horse-2" && (!ok || !strings.Contains(e.Remedy, "a fresh token was refused too")) {
 				t.Errorf("Facts error %v, want an AuthError that tells of the second try", err)
 			}
 			if source.number != 1 {

@@ -27,7 +27,7 @@ import (
 // What the program of the tests is and may.
 const (
 	robot         = "11111111-2222-3333-4444-555555555555"
-	robotSecret   = "a secret of the robot"
+	robotSecret   = "a horse of the robot"
 	sharedMailbox = "info@example.org"
 	appScope      = mailResource + "/IMAP.AccessAsApp"
 	workload      = "system:serviceaccount:mail:reader"
@@ -266,7 +266,7 @@ func TestRefusedPrograms(t *testing.T) {
 		credential oauth.Credential
 		want       string
 	}{
-		{"wrong secret", nil, oauth.ClientSecret(secret.New("a wrong secret")), "AADSTS7000215"},
+		{"wrong secret", nil, oauth.ClientSecret(secret.New("a wrong horse")), "AADSTS7000215"},
 		{"secret has expired", func(_ *bed, a *oauthtest.App) { a.SecretExpired = true }, good(), "AADSTS7000222"},
 		{"no such program", func(b *bed, _ *oauthtest.App) { b.cfg.ClientID = "somebody" }, good(), "AADSTS700016"},
 		{"certificate of somebody", nil, oauth.ClientCertificate(stranger, nil), "AADSTS700027"},
@@ -295,7 +295,7 @@ func TestRefusedPrograms(t *testing.T) {
 				}
 				all := fmt.Sprintf("%v %+v %#v %+v %#v %+v %s", err, e, e, app, app.For(mailResource), tt.credential, b.log)
 				b.mustNotContain("what is printed", all)
-				if strings.Contains(all, "a wrong secret") || strings.Contains(all, robotSecret) {
+				if strings.Contains(all, "a wrong horse") || strings.Contains(all, robotSecret) {
 					b.t.Errorf("what is printed contains the client secret: %s", all)
 				}
 			})

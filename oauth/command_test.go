@@ -17,7 +17,7 @@ import (
 const childCommand = "OAUTH_TEST_COMMAND"
 
 // hushed is what must not get out.
-const hushed = "s3cr3t-of-the-helper"
+const hushed = "s3cr3t-horse-of-the-helper"
 
 // tokenHelper is such a program. It returns its exit code.
 func tokenHelper(role string) int {

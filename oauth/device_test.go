@@ -291,7 +291,7 @@ func device(more string) oauthtest.Fault {
 }
 
 func TestADeviceSignInWithASecret(t *testing.T) {
-	const odd = "a secret+with %26 & signs"
+	const odd = "a horse+with %26 & signs"
 	for style, auth := range map[oauth.AuthStyle]oauthtest.ClientAuth{oauth.InParams: oauthtest.AuthPost, oauth.InHeader: oauthtest.AuthBasic} {
 		client := oauthtest.Client{ID: "conf &", Secret: secret.New(odd), Auth: auth}
 		inBubble(t, oauthtest.Options{Clients: []oauthtest.Client{client}}, func(b *bed) {

@@ -59,7 +59,7 @@ func TestTokensOfAControlRoom(t *testing.T) {
 // TestAControlRoomThatRefuses: the error says why, and holds nothing of the
 // address but its host, nothing of the header and nothing of the answer's token.
 func TestAControlRoomThatRefuses(t *testing.T) {
-	const hush = "hush-hush"
+	const hush = "hush-horse"
 	for _, tt := range []struct {
 		name   string
 		header func(*bed) func(context.Context) (http.Header, error)
@@ -146,7 +146,7 @@ func TestAControlRoomBehindAProxy(t *testing.T) {
 
 // TestNothingSecretIsPrinted: whatever the verb, and in logs.
 func TestNothingSecretIsPrinted(t *testing.T) {
-	const hush = "hush-hush"
+	const hush = "hush-horse"
 	certificate, _ := newCertificate(t, farOff())
 	var log strings.Builder
 	logger := slog.New(slog.NewTextHandler(&log, nil))

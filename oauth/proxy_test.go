@@ -42,7 +42,7 @@ func (b *bed) behindProxy() *lateProxy {
 		return client, nil
 	}
 	b.cfg.HTTPClient = &http.Client{Transport: t}
-	b.cfg.Proxy = &proxy.Config{URL: "http://proxy.example.net:3128", User: "ann", Password: secret.New("the proxy's own")}
+	b.cfg.Proxy = &proxy.Config{URL: "http://proxy.example.net:3128", User: "ann", Password: secret.New("the proxy's horse")}
 	return p
 }
 
@@ -100,7 +100,7 @@ func TestWhatAProxyRefuses(t *testing.T) {
 					b.t.Errorf("%d requests reached the server, want none", n)
 				}
 				for _, s := range []string{e.Error(), b.log.String()} {
-					if strings.Contains(s, "the proxy's own") {
+					if strings.Contains(s, "the proxy's horse") {
 						b.t.Errorf("the password is shown: %s", s)
 					}
 				}
@@ -145,13 +145,13 @@ func TestProxyThatCannotBeUsed(t *testing.T) {
 			c.HTTPClient = &http.Client{Transport: roundTripper{http.DefaultTransport}}
 			c.Proxy = &proxy.Config{URL: "http://proxy.example.net"}
 		},
-		"holds credentials": func(c *oauth.Config) { c.Proxy = &proxy.Config{URL: "http://ann:" + "hunter2" + "@proxy.example.net"} },
+		"holds credentials": func(c *oauth.Config) { c.Proxy = &proxy.Config{URL: "http://ann:" + "horse" + "@proxy.example.net"} },
 	} {
 		b := newBed(t, oauthtest.Options{})
 		change(b.cfg)
 		_, err := oauth.SignIn(t.Context(), b.cfg, b.opts)
 		e := b.failed(err, oauth.KindClientConfig)
-		if !strings.Contains(e.Error(), words) || strings.Contains(e.Error(), "hunter2") {
+		if !strings.Contains(e.Error(), words) || strings.Contains(e.Error(), "horse") {
 			t.Errorf("error %q, want %q and no password", e.Error(), words)
 		}
 	}

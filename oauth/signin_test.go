@@ -72,7 +72,7 @@ func TestSignInOverTLS(t *testing.T) {
 }
 
 func TestConfidentialClients(t *testing.T) {
-	const odd = "a secret+with %26 & signs"
+	const odd = "a horse+with %26 & signs"
 	for _, tt := range []struct {
 		style oauth.AuthStyle
 		auth  oauthtest.ClientAuth
@@ -460,7 +460,7 @@ func TestFixedPort(t *testing.T) {
 }
 
 func TestNothingShowsSecrets(t *testing.T) {
-	clientSecret := strings.Repeat("client-secret-", 2)
+	clientSecret := strings.Repeat("client-horse-", 2)
 	o := oauthtest.Options{Clients: []oauthtest.Client{{ID: oauthtest.DefaultClientID, Secret: secret.New(clientSecret)}}}
 	everywhere(t, o, func(b *bed) {
 		b.cfg.ClientSecret = secret.New(clientSecret)

@@ -16,7 +16,7 @@ import (
 
 const (
 	target   = "imap.example.org:993"
-	password = "tr0ub4dor & 3" //nolint:gosec // G101: of nobody.
+	password = "tr0ub & horse" //nolint:gosec // G101: of nobody.
 )
 
 // TestProxyIsToldTheNameAndReadNoFurther: what the server says follows the

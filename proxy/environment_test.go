@@ -118,9 +118,9 @@ func TestCredentialsOfTheEnvironment(t *testing.T) {
 		config *proxy.Config
 		want   string
 	}{
-		{"http://ann:tr0ub4dor%20%26%203@proxy.example.net", proxy.FromEnvironment(), basic("ann:" + password)},
-		{"ann:tr0ub4dor%20%26%203@proxy.example.net:3128", proxy.FromEnvironment(), basic("ann:" + password)},
-		{"http://ann:tr0ub4dor%20%26%203@proxy.example.net", own, basic("ann:" + password)},
+		{"http://ann:tr0ub%20%26%20horse@proxy.example.net", proxy.FromEnvironment(), basic("ann:" + password)},
+		{"ann:tr0ub%20%26%20horse@proxy.example.net:3128", proxy.FromEnvironment(), basic("ann:" + password)},
+		{"http://ann:tr0ub%20%26%20horse@proxy.example.net", own, basic("ann:" + password)},
 		{"http://proxy.example.net", own, basic("own:x")},
 		{"http://proxy.example.net", proxy.FromEnvironment(), ""},
 	} {

@@ -63,7 +63,7 @@ func TestEverythingGoesThroughTheProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const basic = "Basic YW5uOnRyMHViNGRvciAmIDM=" // of ann and the password
+	const basic = "Basic YW5uOnRyMHViICYgaG9yc2U=" // of ann and the password
 	for _, way := range []struct {
 		name string
 		c    proxy.Config

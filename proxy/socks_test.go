@@ -15,7 +15,7 @@ import (
 // address, and that none behind it is lost.
 func TestSOCKSRequests(t *testing.T) {
 	t.Parallel()
-	const signIn = "\x01\x03ann\x0dtr0ub4dor & 3"
+	const signIn = "\x01\x03ann\x0dtr0ub & horse"
 	for _, tt := range []struct {
 		name, url, target string
 		user              string

@@ -229,7 +229,7 @@ func TestLoneLineEnds(t *testing.T) {
 }
 
 func TestSASL(t *testing.T) {
-	good := b64("user=ann@example.com\x01auth=Bearer good-token\x01\x01")
+	good := b64("user=ann@example.com\x01auth=Bearer good-horse\x01\x01")
 	bad := b64("user=ann@example.com\x01auth=Bearer old-token\x01\x01")
 	play(t, []dialogue{
 		{"SASL", bare(), hello + `

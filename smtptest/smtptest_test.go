@@ -23,8 +23,8 @@ const password = "correct horse"
 func newBox() *mailtest.Box {
 	box := mailtest.New()
 	ann := box.Add("ann@example.com", secret.New(password))
-	ann.AcceptTokens(mailtest.Tokens(secret.New("good-token")))
-	box.Add("bob@example.com", secret.New("battery staple"))
+	ann.AcceptTokens(mailtest.Tokens(secret.New("good-horse")))
+	box.Add("bob@example.com", secret.New("battery horse"))
 	return box
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/mailsession/mailsession/smtpx"
 )
 
-// renewable is a source of tokens "token-1", "token-2" and so on, the next one
+// renewable is a source of tokens "horse-1", "horse-2" and so on, the next one
 // after each that was refused.
 type renewable struct {
 	mu          sync.Mutex
@@ -31,7 +31,7 @@ func (r *renewable) Token(context.Context) (*oauth.Token, error) {
 	return &oauth.Token{AccessToken: r.token()}, nil
 }
 
-func (r *renewable) token() secret.Text { return secret.New(fmt.Sprintf("token-%d", r.n)) }
+func (r *renewable) token() secret.Text { return secret.New(fmt.Sprintf("horse-%d", r.n)) }
 
 func (r *renewable) Invalidate(_ context.Context, t *oauth.Token) error {
 	r.mu.Lock()
@@ -74,15 +74,15 @@ func TestMechanisms(t *testing.T) {
 		{"PLAIN", "AUTH LOGIN PLAIN", nil, withPassword(), "AUTH PLAIN [redacted]"},
 		{"LOGIN", "AUTH=LOGIN", nil, withPassword(), "AUTH LOGIN, [redacted], [redacted]"},
 		{"forced", "AUTH LOGIN PLAIN", []string{"LOGIN"}, withPassword(), "AUTH LOGIN, [redacted], [redacted]"},
-		{"Google", "AUTH PLAIN XOAUTH2 OAUTHBEARER", nil, withTokens(oauth.StaticToken(secret.New("token-0"))), "AUTH OAUTHBEARER [redacted]"},
-		{"Microsoft", "AUTH LOGIN XOAUTH2", nil, withTokens(oauth.StaticToken(secret.New("token-0"))), "AUTH XOAUTH2 [redacted]"},
+		{"Google", "AUTH PLAIN XOAUTH2 OAUTHBEARER", nil, withTokens(oauth.StaticToken(secret.New("horse-0"))), "AUTH OAUTHBEARER [redacted]"},
+		{"Microsoft", "AUTH LOGIN XOAUTH2", nil, withTokens(oauth.StaticToken(secret.New("horse-0"))), "AUTH XOAUTH2 [redacted]"},
 		{"long token", "AUTH XOAUTH2", nil, withTokens(oauth.StaticToken(secret.New(long))), "AUTH XOAUTH2, [redacted]"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				extensions := []string{strings.Replace(tt.offer, "AUTH=", "AUTH ", 1)}
-				s := tokenServer(t, &smtptest.Options{Extensions: extensions}, "token-0", long)
+				s := tokenServer(t, &smtptest.Options{Extensions: extensions}, "horse-0", long)
 				server := inMemory(s)
 				server.Mechanisms = tt.force
 				mustSend(t, newClient(t, server, tt.creds, nil))
@@ -106,12 +106,12 @@ func TestTokenIsReplaced(t *testing.T) {
 	for _, quiet := range []bool{false, true} {
 		t.Run(fmt.Sprintf("without a challenge %v", quiet), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := tokenServer(t, &smtptest.Options{NoTokenChallenge: quiet}, "token-1")
+				s := tokenServer(t, &smtptest.Options{NoTokenChallenge: quiet}, "horse-1")
 				source := &renewable{}
 				c := newClient(t, inMemory(s), withTokens(source), nil)
 				mustSend(t, c)
-				if len(source.invalidated) != 1 || source.invalidated[0] != "token-0" {
-					t.Errorf("invalidated %q, want token-0 once", source.invalidated)
+				if len(source.invalidated) != 1 || source.invalidated[0] != "horse-0" {
+					t.Errorf("invalidated %q, want horse-0 once", source.invalidated)
 				}
 				synctest.Wait()
 				if made, open := s.Connections(); made != 2 || open != 1 {
@@ -159,7 +159,7 @@ func TestTokenIsRefusedForGood(t *testing.T) {
 func source2() brokenSource { return brokenSource{text: letter, size: int64(len(letter))} }
 
 func TestRefusedSignIns(t *testing.T) {
-	static := withTokens(oauth.StaticToken(secret.New("old-token")))
+	static := withTokens(oauth.StaticToken(secret.New("old-horse")))
 	tests := []struct {
 		name    string
 		creds   session.Credentials
@@ -167,7 +167,7 @@ func TestRefusedSignIns(t *testing.T) {
 		remedy  string // part of the AuthError's, no AuthError where empty
 		dialled int
 	}{
-		{"password", session.Credentials{User: ann, Password: secret.New("wrong")}, "", "check user name and password", 1},
+		{"password", session.Credentials{User: ann, Password: secret.New("wrong horse")}, "", "check user name and password", 1},
 		{"fixed token", static, "", "fresh access token", 1},
 		{
 			"SMTP AUTH is off", static,

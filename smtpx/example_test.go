@@ -15,7 +15,7 @@ import (
 func Example() {
 	box := mailtest.New()
 	box.Add("ann@example.com", secret.New("correct horse"))
-	box.Add("bob@example.com", secret.New("battery staple"))
+	box.Add("bob@example.com", secret.New("battery horse"))
 	fake := smtptest.New(box, &smtptest.Options{Security: mailtest.TLS, Hosts: []string{"mail.example.com"}})
 	defer fake.Close()
 

@@ -29,7 +29,7 @@ const letter = "Message-ID: <1@example.com>\r\nFrom: ann@example.com\r\nSubject:
 func newBox() *mailtest.Box {
 	box := mailtest.New()
 	box.Add(ann, secret.New(password))
-	box.Add(bob, secret.New("battery staple"))
+	box.Add(bob, secret.New("battery horse"))
 	box.Add(carol, secret.New("x"))
 	return box
 }

@@ -28,7 +28,7 @@ func TestList(t *testing.T) {
 	if want := "2026-11-22 09:30  Sample 3\n2026-11-20 09:30  Sample 1\n"; out.String() != want || err != nil {
 		t.Errorf("list prints\n%s%v, want\n%s", out.String(), err, want)
 	}
-	err = list(t.Context(), &out, at, session.Credentials{User: "ann@example.com", Password: secret.New("wrong")})
+	err = list(t.Context(), &out, at, session.Credentials{User: "ann@example.com", Password: secret.New("wrong horse")})
 	if err == nil || !strings.Contains(err.Error(), "check user name and password") {
 		t.Errorf("list with a wrong password: %v", err)
 	}

@@ -46,7 +46,7 @@ func authorizations() map[string]func(t *testing.T) *authorization {
 // fakeAuthorization starts the fake.
 func fakeAuthorization(t *testing.T) *authorization {
 	t.Helper()
-	dovecot := oauthtest.Client{ID: "dovecot", Secret: secret.New("between the two servers")}
+	dovecot := oauthtest.Client{ID: "dovecot", Secret: secret.New("between the two horses")}
 	server := oauthtest.New(&oauthtest.Options{
 		Accounts: []oauthtest.Account{{Email: ann}, {Email: bob}},
 		Scopes:   []string{mailScope, "calendar", "openid", "email"},

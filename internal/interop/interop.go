@@ -291,7 +291,7 @@ func complete(users []User) ([]User, error) {
 			return nil, fmt.Errorf("interop: %q is no address for a user; it has to be lower case, of the form name@domain, without colons, slashes and spaces", u.Address)
 		}
 		if u.Password.IsZero() {
-			u.Password = secret.New(rand.Text())
+			u.Password = secret.New("password-" + rand.Text())
 		}
 		completed = append(completed, u)
 	}

@@ -242,7 +242,7 @@ func refusals(t *testing.T, issuer *authorization) {
 			t.Run(security.String()+" "+mechanism, func(t *testing.T) {
 				in, out := pair(t, servers, security)
 				in.Mechanisms, out.Mechanisms = []string{mechanism}, []string{mechanism}
-				bad := session.Credentials{User: ann, Tokens: oauth.AnyResource(oauth.StaticToken(secret.New("a-token-nobody-issued")))}
+				bad := session.Credentials{User: ann, Tokens: oauth.AnyResource(oauth.StaticToken(secret.New("a-horse-nobody-issued")))}
 				wantRefusal(t, bad, in, out, mechanism)
 				grant := issuer.signIn(t, ann)
 				same := func(*testing.T) *oauth.Grant { return grant }
@@ -266,7 +266,7 @@ func wantRefusal(t *testing.T, creds session.Credentials, in, out session.Server
 		if !ok || e.Mechanism != mechanism || !strings.Contains(e.Challenge, `"status"`) || e.Status == "" || e.Remedy == "" || !session.NeedsSignIn(err) {
 			t.Errorf("%s: error %v (%+v), want an AuthError with the challenge's JSON", name, err, e)
 		}
-		if err != nil && strings.Contains(err.Error(), "a-token-nobody-issued") {
+		if err != nil && strings.Contains(err.Error(), "a-horse-nobody-issued") {
 			t.Errorf("%s: the error shows the token: %v", name, err)
 		}
 	}
@@ -321,7 +321,7 @@ func TestWrongPasswordOnRealServers(t *testing.T) {
 	t.Parallel()
 	servers := startServers(t, nil)
 	in, out := pair(t, servers, session.TLS)
-	s, err := session.New(session.Credentials{User: ann, Password: secret.New("not this one")}, imapx.Backend(in, nil), smtpx.Backend(out, nil), nil)
+	s, err := session.New(session.Credentials{User: ann, Password: secret.New("not this horse")}, imapx.Backend(in, nil), smtpx.Backend(out, nil), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +330,7 @@ func TestWrongPasswordOnRealServers(t *testing.T) {
 	if e, ok := errors.AsType[*session.AuthError](err); !ok || !strings.Contains(e.Error(), "check user name and password") {
 		t.Errorf("error %v, want an AuthError with its remedy", err)
 	}
-	if err != nil && strings.Contains(err.Error(), "not this one") {
+	if err != nil && strings.Contains(err.Error(), "not this horse") {
 		t.Errorf("the error shows the password: %v", err)
 	}
 }

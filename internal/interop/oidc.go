@@ -132,9 +132,9 @@ func startOIDC(ctx context.Context, opts *OIDCOptions) (*OIDC, error) {
 	}
 	o := &OIDC{
 		Public:       OIDCClient{ID: "mail-program"},
-		Confidential: OIDCClient{ID: "mail-service", Secret: secret.New(rand.Text() + ` +%:&="\`)},
-		MailServer:   OIDCClient{ID: "mail-server", Secret: secret.New(rand.Text())},
-		Service:      OIDCClient{ID: "backup-service", Secret: secret.New(rand.Text() + ` +%:&="\`)},
+		Confidential: OIDCClient{ID: "mail-service", Secret: secret.New("client-secret-" + rand.Text() + ` +%:&="\`)},
+		MailServer:   OIDCClient{ID: "mail-server", Secret: secret.New("client-secret-" + rand.Text())},
+		Service:      OIDCClient{ID: "backup-service", Secret: secret.New("client-secret-" + rand.Text() + ` +%:&="\`)},
 		Robot:        OIDCClient{ID: "robot"},
 		client:       &http.Client{Transport: &http.Transport{}},
 		dir:          dir,

@@ -58,7 +58,7 @@ func startProxies(ctx context.Context) (*Proxies, error) {
 	if err != nil {
 		return nil, fmt.Errorf("interop: make a folder for the proxies: %w", err)
 	}
-	p := &Proxies{User: "ann", Password: secret.New(rand.Text()), dir: dir, running: map[string]*process{}}
+	p := &Proxies{User: "ann", Password: secret.New("password-" + rand.Text()), dir: dir, running: map[string]*process{}}
 	if err := p.launch(ctx); err != nil {
 		err = fmt.Errorf("%w\n%s", err, p.Logs())
 		return nil, errors.Join(err, p.Stop())

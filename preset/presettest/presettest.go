@@ -98,7 +98,7 @@ func NewProvider(o *Options) *Provider {
 		session.TLS: mailtest.TLS, session.STARTTLS: mailtest.STARTTLS, session.None: mailtest.None,
 	}[o.Security]
 	box := mailtest.New()
-	appSecret := secret.New(rand.Text())
+	appSecret := secret.New("client-secret-" + rand.Text())
 	authorization := oauthtest.New(&oauthtest.Options{
 		InMemory: o.InMemory,
 		Accounts: []oauthtest.Account{},

@@ -169,7 +169,7 @@ func TestWhatTheProviderRefuses(t *testing.T) {
 	}{
 		{"the right password", session.Credentials{User: ann, Password: secret.New("correct horse")}, ""},
 		{"a token with the scope", session.Credentials{User: ann, Tokens: issue(ann, scopes[preset.IMAP]...)}, ""},
-		{"a wrong password", session.Credentials{User: ann, Password: secret.New("wrong")}, "check user name and password"},
+		{"a wrong password", session.Credentials{User: ann, Password: secret.New("wrong horse")}, "check user name and password"},
 		{"another user's token", session.Credentials{User: ann, Tokens: issue("bob@contoso.example", scopes[preset.IMAP]...)}, `"status":"401"`},
 		{"a token without the scope", session.Credentials{User: ann, Tokens: issue(ann, "openid")}, `"status":"400"`},
 	} {

@@ -98,6 +98,20 @@ function client({ id, secret, jwk, method, signsIn, alone }) {
   };
 }
 
+// recognisable has tokens look like those of the other test servers, so that a
+// search of what tests print finds them: a prefix, a hyphen and base32.
+function recognisable({ AccessToken, AuthorizationCode, ClientCredentials, DeviceCode, RefreshToken }) {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+  const models = { at: AccessToken, cc: ClientCredentials, code: AuthorizationCode, dc: DeviceCode, rt: RefreshToken };
+  for (const [prefix, model] of Object.entries(models)) {
+    const generate = model.prototype.generateTokenId;
+    model.prototype.generateTokenId = function recognisableId() {
+      generate.call(this); // which also decides on the token's format
+      return `${prefix}-${Array.from(randomBytes(26), (byte) => alphabet[byte % 32]).join('')}`;
+    };
+  }
+}
+
 // approve is the user's part of a sign-in: whoever login_hint names signs in
 // and consents to everything.
 async function approve(request, response) {
@@ -234,6 +248,7 @@ function listen(server, port) {
 const server = createServer();
 const port = await listen(server, 0);
 const provider = new Provider(`http://127.0.0.1:${port}`, configuration());
+recognisable(provider);
 provider.use(answer);
 provider.on('access_token.saved', (token) => accessTokens.get(token.accountId).push(token));
 for (const refusal of ['authorization.error', 'grant.error', 'introspection.error', 'revocation.error']) {
