@@ -1,10 +1,13 @@
 package transcript
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/base64"
+)
 
 const (
 	// remembered is how many secrets are looked for in server lines.
-	remembered = 8
+	remembered = 16
 	// maxSecret is how many bytes of each are kept.
 	maxSecret = 1024
 	// minSecret is the length below which masking a secret in ordinary text
@@ -19,6 +22,31 @@ const (
 type memory struct {
 	secrets [remembered][]byte
 	next    int
+}
+
+// learn remembers what a client sent as a secret, and where that is the base64
+// of a sign-in the secret in it: servers repeat either.
+func (m *memory) learn(b []byte) {
+	m.add(b)
+	m.add(inBase64(b))
+}
+
+// inBase64 returns the password or the token in the base64 of a SASL response:
+// what follows the names in PLAIN (RFC 4616), the token of OAUTHBEARER and
+// XOAUTH2, and the whole of anything else, such as an answer of LOGIN.
+func inBase64(b []byte) []byte {
+	b = bytes.TrimSpace(b)
+	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
+	n, err := base64.StdEncoding.Decode(decoded, b)
+	if err != nil {
+		return nil
+	}
+	decoded = decoded[:n]
+	if _, token, ok := bytes.Cut(decoded, []byte("\x01auth=Bearer ")); ok {
+		token, _, _ = bytes.Cut(token, []byte{1})
+		return token
+	}
+	return decoded[bytes.LastIndexByte(decoded, 0)+1:]
 }
 
 // add remembers a copy of b, if it is worth it and not known yet.

@@ -123,7 +123,7 @@ func (r *Recorder) lineDone(s *stream) {
 	l := s.line()
 	v := s.ask(l)
 	for _, t := range v.learn {
-		r.echo.add(t)
+		r.echo.learn(t)
 	}
 	if v.cancel && s != &r.client {
 		r.client.cancel()
@@ -168,7 +168,7 @@ func (r *Recorder) bodyDone(s *stream) {
 	case secretLiteral:
 		s.note = redacted
 		if s.body.learn {
-			r.echo.add(s.kept)
+			r.echo.learn(s.kept)
 		}
 	case content:
 		r.print(s.prefix, "", bodyNote(s.body.size, ""), "")

@@ -2,6 +2,7 @@ package transcript_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"io"
 	"strings"
@@ -158,6 +159,39 @@ func TestConcurrent(t *testing.T) {
 	for _, l := range lines {
 		if l != "C: a1 LOGIN [redacted]" && l != "S: * OK still here" {
 			t.Errorf("line %q is neither of the two that were said", l)
+		}
+	}
+}
+
+// TestServersThatRepeatWhatTheyDecoded: the client sends base64, and the server
+// answers with the password or the token in it.
+func TestServersThatRepeatWhatTheyDecoded(t *testing.T) {
+	plain := base64.StdEncoding.EncodeToString([]byte("\x00ann@example.com\x00correct horse"))
+	bearer := base64.StdEncoding.EncodeToString([]byte("user=ann@example.com\x01auth=Bearer horse-token\x01\x01"))
+	login := base64.StdEncoding.EncodeToString([]byte("correct horse"))
+	for _, tt := range []struct {
+		name   string
+		masker transcript.Masker
+		said   []string // by the client and the server in turn
+	}{
+		{"IMAP, PLAIN", transcript.IMAP(), []string{"a1 AUTHENTICATE PLAIN " + plain, "a1 NO not correct horse of ann@example.com"}},
+		{"IMAP, later", transcript.IMAP(), []string{"a1 AUTHENTICATE PLAIN", "+ ", plain, "a1 NO not correct horse of ann@example.com"}},
+		{"SMTP, PLAIN", transcript.SMTP(), []string{"AUTH PLAIN " + plain, "535 not correct horse of ann@example.com"}},
+		{"SMTP, XOAUTH2", transcript.SMTP(), []string{"AUTH XOAUTH2 " + bearer, "535 not horse-token of ann@example.com"}},
+		{"SMTP, LOGIN", transcript.SMTP(), []string{"AUTH LOGIN", "334 UGFzc3dvcmQ6", login, "535 not correct horse of ann@example.com"}},
+		{"POP3, PLAIN", transcript.POP3(), []string{"AUTH PLAIN " + plain, "-ERR not correct horse of ann@example.com"}},
+	} {
+		var out strings.Builder
+		r := transcript.New(&out, tt.masker)
+		for i, line := range tt.said {
+			if i%2 == 0 {
+				r.Sent([]byte(line + "\r\n"))
+			} else {
+				r.Received([]byte(line + "\r\n"))
+			}
+		}
+		if got := out.String(); strings.Contains(got, "horse") || !strings.Contains(got, "not [redacted] of ann@example.com") {
+			t.Errorf("%s:\n%s\nwant what the server repeats masked, and the name shown", tt.name, got)
 		}
 	}
 }
