@@ -6,6 +6,7 @@ import (
 
 	"github.com/mailsession/mailsession/imaptest"
 	"github.com/mailsession/mailsession/imapx"
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/session"
 	"github.com/mailsession/mailsession/session/sessiontest"
@@ -38,14 +39,15 @@ func conforming(tb testing.TB, o *imaptest.Options) *sessiontest.Incoming {
 	account := box.Add(ann, password())
 	server := imaptest.New(box, o)
 	tb.Cleanup(func() { _ = server.Close() })
+	log := testlog.New(tb)
 	return &sessiontest.Incoming{
 		Credentials: session.Credentials{User: ann, Password: password()},
 		Mailbox:     sessiontest.Account(account),
 		Dial:        server.Dial,
 		NoNUL:       true,
 		Backend: func(dial sessiontest.Dial) session.IncomingBackend {
-			s := session.Server{Host: "localhost", Security: session.None, AllowPlainAuth: true, Dial: dial}
-			return imapx.Backend(s, &imapx.Options{PageSize: 10})
+			s := session.Server{Host: "localhost", Security: session.None, AllowPlainAuth: true, Dial: dial, Transcript: log}
+			return imapx.Backend(s, &imapx.Options{PageSize: 10, Logger: testlog.Logger(log), Observer: testlog.NewObserver(log)})
 		},
 		Spoil: func(n int) (string, string) {
 			return fmt.Sprintf("(UID %d FLAGS (", n), fmt.Sprintf("(UID %d FLAGS !", n)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mailsession/mailsession/imaptest"
 	"github.com/mailsession/mailsession/imapx"
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/secret"
@@ -49,6 +50,8 @@ func newWorld(t *testing.T, n int, o *imaptest.Options, adjust ...func(*session.
 	}
 	creds := session.Credentials{User: ann, Password: password()}
 	opts := imapx.Options{PageSize: 10}
+	log := testlog.New(t)
+	opts.Logger, opts.Observer, server.Transcript = testlog.Logger(log), testlog.NewObserver(log), log
 	for _, f := range adjust {
 		f(&server, &creds, &opts)
 	}

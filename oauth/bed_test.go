@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/oauth/oauthtest"
 )
@@ -40,7 +41,7 @@ func newBed(t *testing.T, o oauthtest.Options) *bed {
 	t.Helper()
 	srv := oauthtest.New(&o)
 	t.Cleanup(srv.Close)
-	log := &lockedBuffer{}
+	log := &lockedBuffer{out: testlog.New(t)}
 	b := &bed{t: t, srv: srv, log: log}
 	b.cfg = &oauth.Config{
 		ClientID:   oauthtest.DefaultClientID,
@@ -131,13 +132,17 @@ func let(d time.Duration) { <-time.After(d) }
 
 // lockedBuffer is a buffer for several writers.
 type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu  sync.Mutex
+	b   bytes.Buffer
+	out io.Writer // gets everything too, where it is not nil
 }
 
 func (l *lockedBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.out != nil {
+		_, _ = l.out.Write(p)
+	}
 	return l.b.Write(p)
 }
 
@@ -154,7 +159,8 @@ func (o *observer) Start(ctx context.Context, op string, attrs ...slog.Attr) (co
 	logger := slog.New(slog.NewTextHandler(o.log, nil))
 	logger.LogAttrs(ctx, slog.LevelInfo, "start", append(attrs, slog.String("op", op))...)
 	return ctx, func(err error, attrs ...slog.Attr) {
-		logger.LogAttrs(ctx, slog.LevelInfo, "end", append(attrs, slog.String("op", op), slog.Any("err", err))...)
+		attrs = append(attrs, slog.String("op", op), slog.Any("err", err))
+		logger.LogAttrs(ctx, slog.LevelInfo, "end", append(attrs, testlog.Forms(err)...)...)
 	}
 }
 

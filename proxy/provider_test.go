@@ -3,7 +3,7 @@ package proxy_test
 import (
 	"bytes"
 	"context"
-	"log/slog"
+	"io"
 	"net"
 	"net/http"
 	"net/mail"
@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 
 	"github.com/mailsession/mailsession/imapx"
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/internal/testtls"
 	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/oauth"
@@ -125,17 +126,18 @@ func signInAndMail(t *testing.T, p *presettest.Provider, cfg *oauth.Config, dial
 	const ann = "ann@contoso.example"
 	p.Add(ann, secret.Text{})
 	var log, transcript lockedBuffer
-	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	cfg.Logger = logger
+	written := testlog.New(t)
+	logger := testlog.Logger(io.MultiWriter(&log, written))
+	cfg.Logger, cfg.Observer = logger, testlog.NewObserver(written)
 	grant, err := oauth.SignIn(t.Context(), cfg, p.Browser(ann))
 	if err != nil {
 		t.Fatalf("SignIn: %v", err)
 	}
 	in, out := p.Preset().IMAP, p.Preset().SMTP
 	for _, s := range []*session.Server{&in, &out} {
-		s.Dial, s.Proxy, s.Transcript = dial, cfg.Proxy, &transcript
+		s.Dial, s.Proxy, s.Transcript = dial, cfg.Proxy, io.MultiWriter(&transcript, written)
 	}
-	s, err := session.New(session.Credentials{User: ann, Tokens: grant}, imapx.Backend(in, nil), smtpx.Backend(out, nil), &session.Options{Logger: logger})
+	s, err := session.New(session.Credentials{User: ann, Tokens: grant}, imapx.Backend(in, nil), smtpx.Backend(out, nil), &session.Options{Logger: logger, Observer: testlog.NewObserver(written)})
 	if err != nil {
 		t.Fatal(err)
 	}

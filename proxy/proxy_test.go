@@ -31,6 +31,7 @@ func wantNoSecret(t *testing.T, values ...any) {
 		slog.New(slog.NewTextHandler(&out, nil)).Info("text", "value", v)
 		slog.New(slog.NewJSONHandler(&out, nil)).Info("json", "value", v)
 	}
+	t.Log(out.String())
 	for _, leak := range []string{password, base64.StdEncoding.EncodeToString([]byte("ann:" + password))} {
 		if strings.Contains(out.String(), leak) {
 			t.Errorf("the password is shown:\n%s", out.String())

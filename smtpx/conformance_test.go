@@ -3,6 +3,7 @@ package smtpx_test
 import (
 	"testing"
 
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
@@ -37,12 +38,13 @@ func conforming(tb testing.TB, extensions []string) *sessiontest.Outgoing {
 	}
 	server := smtptest.New(box, &smtptest.Options{Extensions: extensions, MaxMessage: 1 << 20})
 	tb.Cleanup(func() { _ = server.Close() })
+	log := testlog.New(tb)
 	return &sessiontest.Outgoing{
 		Credentials: session.Credentials{User: ann, Password: secret.New(password)},
 		Dial:        server.Dial,
 		Backend: func(dial sessiontest.Dial) session.OutgoingBackend {
-			s := session.Server{Host: "localhost", Security: session.None, AllowPlainAuth: true, Dial: dial}
-			return smtpx.Backend(s, nil)
+			s := session.Server{Host: "localhost", Security: session.None, AllowPlainAuth: true, Dial: dial, Transcript: log}
+			return smtpx.Backend(s, &smtpx.Options{Logger: testlog.Logger(log), Observer: testlog.NewObserver(log)})
 		},
 		From:     ann,
 		To:       []string{ann, bob, carol},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/secret"
@@ -70,12 +71,33 @@ func withPassword() session.Credentials {
 // newClient makes a client that ends with the test.
 func newClient(t *testing.T, server session.Server, creds session.Credentials, o *smtpx.Options) *smtpx.Client {
 	t.Helper()
-	c, err := smtpx.New(server, creds, o)
+	c, err := smtpx.New(server, creds, logged(t, &server, o))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// logged has a client write to the test's output all it logs, where the test
+// does not look at that itself.
+func logged(t *testing.T, server *session.Server, o *smtpx.Options) *smtpx.Options {
+	t.Helper()
+	var all smtpx.Options
+	if o != nil {
+		all = *o
+	}
+	log := testlog.New(t)
+	if all.Logger == nil {
+		all.Logger = testlog.Logger(log)
+	}
+	if all.Observer == nil {
+		all.Observer = testlog.NewObserver(log)
+	}
+	if server.Transcript == nil {
+		server.Transcript = log
+	}
+	return &all
 }
 
 func toBob() session.Envelope { return session.Envelope{From: ann, To: []string{bob}} }

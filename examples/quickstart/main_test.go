@@ -13,6 +13,7 @@ func TestStory(t *testing.T) {
 	if err := run(t.Context(), nil, &out); err != nil {
 		t.Fatalf("run: %v\n%s", err, out.String())
 	}
+	t.Log(out.String())
 	rest := out.String()
 	for _, want := range []string{
 		`provider  a fake one runs`,

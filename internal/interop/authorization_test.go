@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mailsession/mailsession/internal/interop"
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/oauth/oauthtest"
 	"github.com/mailsession/mailsession/secret"
@@ -111,8 +112,8 @@ func refreshHits(t *testing.T, server *interop.OIDC) int {
 	return hits["/token refresh_token"]
 }
 
-// startOIDC starts an authorization server for one test and shows its logs if
-// the test fails.
+// startOIDC starts an authorization server for one test and writes its logs
+// down.
 func startOIDC(t *testing.T, opts *interop.OIDCOptions) *interop.OIDC {
 	t.Helper()
 	server, err := interop.StartOIDC(t.Context(), opts)
@@ -120,9 +121,7 @@ func startOIDC(t *testing.T, opts *interop.OIDCOptions) *interop.OIDC {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(server.Logs())
-		}
+		t.Log(server.Logs())
 		if err := server.Stop(); err != nil {
 			t.Error(err)
 		}
@@ -131,8 +130,13 @@ func startOIDC(t *testing.T, opts *interop.OIDCOptions) *interop.OIDC {
 }
 
 // client is the configuration of a mail program.
-func (a *authorization) client() *oauth.Config {
-	cfg := a.config
+func (a *authorization) client(t *testing.T) *oauth.Config {
+	t.Helper()
+	cfg, log := a.config, testlog.New(t)
+	cfg.Observer = testlog.NewObserver(log)
+	if cfg.Logger == nil {
+		cfg.Logger = testlog.Logger(log)
+	}
 	cfg.Scopes = []string{mailScope, "openid", "email"}
 	return &cfg
 }
@@ -146,7 +150,7 @@ func (a *authorization) signIn(t *testing.T, address string) *oauth.Grant {
 // signInAt is signIn to a grant that is kept.
 func (a *authorization) signInAt(t *testing.T, address string, place *oauth.Keep) *oauth.Grant {
 	t.Helper()
-	grant, err := oauth.SignIn(t.Context(), a.client(), &oauth.SignInOptions{LoginHint: address, OpenURL: a.browser, Keep: place})
+	grant, err := oauth.SignIn(t.Context(), a.client(t), &oauth.SignInOptions{LoginHint: address, OpenURL: a.browser, Keep: place})
 	if err != nil {
 		t.Fatal(err)
 	}

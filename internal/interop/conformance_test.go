@@ -19,6 +19,7 @@ import (
 
 	"github.com/mailsession/mailsession/imapx"
 	"github.com/mailsession/mailsession/internal/interop"
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/session"
 	"github.com/mailsession/mailsession/session/sessiontest"
 	"github.com/mailsession/mailsession/smtpx"
@@ -52,13 +53,14 @@ func TestConformanceOnDovecot(t *testing.T) {
 			tb.Fatalf("LOGIN: %s", result)
 		}
 		host, port := hostPort(tb, servers.IMAP)
+		log := testlog.New(tb)
 		return &sessiontest.Incoming{
 			Credentials: session.Credentials{User: user.Address, Password: user.Password},
 			Mailbox:     mailbox{raw},
 			NoNUL:       true,
 			Backend: func(dial sessiontest.Dial) session.IncomingBackend {
-				server := session.Server{Host: host, Port: port, Security: session.None, AllowPlainAuth: true, Dial: dial}
-				return imapx.Backend(server, &imapx.Options{PageSize: 10})
+				server := session.Server{Host: host, Port: port, Security: session.None, AllowPlainAuth: true, Dial: dial, Transcript: log}
+				return imapx.Backend(server, &imapx.Options{PageSize: 10, Logger: testlog.Logger(log), Observer: testlog.NewObserver(log)})
 			},
 			Spoil: func(n int) (string, string) {
 				return fmt.Sprintf("(UID %d FLAGS (", n), fmt.Sprintf("(UID %d FLAGS !", n)
@@ -79,11 +81,13 @@ func TestConformanceOnPostfix(t *testing.T) {
 		for _, u := range servers.Users[:3] {
 			to = append(to, u.Address)
 		}
+		log := testlog.New(tb)
 		inboxes := &inboxes{tb: tb, servers: servers, of: map[string]*inbox{}}
 		return &sessiontest.Outgoing{
 			Credentials: session.Credentials{User: to[0], Password: servers.Users[0].Password},
 			Backend: func(dial sessiontest.Dial) session.OutgoingBackend {
-				return smtpx.Backend(session.Server{Host: host, Port: port, Security: session.None, AllowPlainAuth: true, Dial: dial}, nil)
+				server := session.Server{Host: host, Port: port, Security: session.None, AllowPlainAuth: true, Dial: dial, Transcript: log}
+				return smtpx.Backend(server, &smtpx.Options{Logger: testlog.Logger(log), Observer: testlog.NewObserver(log)})
 			},
 			From:     to[0],
 			To:       to,

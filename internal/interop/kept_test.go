@@ -52,7 +52,7 @@ func (p *program) signIn(t *testing.T) *oauth.Grant {
 // start is each later run.
 func (p *program) start(t *testing.T) *oauth.Grant {
 	t.Helper()
-	grant, err := oauth.Open(t.Context(), p.issuer.client(), *p.place(t))
+	grant, err := oauth.Open(t.Context(), p.issuer.client(t), *p.place(t))
 	must(t, err)
 	return grant
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/mail"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/mailsession/mailsession/imapx"
 	"github.com/mailsession/mailsession/internal/interop"
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/secret"
@@ -37,7 +37,7 @@ func serverAt(t *testing.T, servers *interop.Servers, address string, security s
 	return session.Server{
 		Host: host, Port: number, Security: security, TLS: servers.ClientTLS(),
 		AllowPlainAuth: security == session.None,
-		Transcript:     t.Output(),
+		Transcript:     testlog.New(t),
 	}
 }
 
@@ -104,8 +104,9 @@ func everyWay(t *testing.T, issuer *authorization) {
 // end.
 func newSession(t *testing.T, creds session.Credentials, in, out session.Server) *session.Session {
 	t.Helper()
+	log := testlog.New(t)
 	s, err := session.New(creds, imapx.Backend(in, nil), smtpx.Backend(out, nil),
-		&session.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		&session.Options{Logger: testlog.Logger(log), Observer: testlog.NewObserver(log)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ import (
 	"github.com/mailsession/mailsession/smtpx"
 )
 
-// startProxies starts proxies for one test and shows their logs if it fails.
+// startProxies starts proxies for one test and writes their logs down.
 func startProxies(t *testing.T) *interop.Proxies {
 	t.Helper()
 	proxies, err := interop.StartProxies(t.Context())
@@ -33,9 +33,7 @@ func startProxies(t *testing.T) *interop.Proxies {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(proxies.Logs())
-		}
+		t.Log(proxies.Logs())
 		if err := proxies.Stop(); err != nil {
 			t.Error(err)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/mailsession/mailsession/internal/interop"
 )
 
-// startServers starts servers for one test and shows their logs if it fails.
+// startServers starts servers for one test and writes their logs down.
 func startServers(t *testing.T, opts *interop.Options) *interop.Servers {
 	t.Helper()
 	servers, err := interop.Start(t.Context(), opts)
@@ -21,9 +21,7 @@ func startServers(t *testing.T, opts *interop.Options) *interop.Servers {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(servers.Logs())
-		}
+		t.Log(servers.Logs())
 		if err := servers.Stop(); err != nil {
 			t.Error(err)
 		}

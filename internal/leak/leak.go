@@ -127,7 +127,8 @@ const (
 	minDistinct = 6
 )
 
-// findToken finds a hyphen with random text behind it.
+// findToken finds a prefix in lower case and a hyphen with random text behind
+// it. The prefix tells tokens from an answer such as 250-ENHANCEDSTATUSCODES.
 func findToken(text string) int {
 	for at := 0; ; {
 		i := strings.IndexByte(text[at:], '-')
@@ -135,15 +136,15 @@ func findToken(text string) int {
 			return -1
 		}
 		at += i + 1
-		if random(text[at:], minToken) {
-			return prefixBefore(text, at-1)
+		if start := prefixBefore(text, at-1); start < at-1 && random(text[at:], minToken) {
+			return start
 		}
 	}
 }
 
-// prefixBefore returns where the lower-case letters in front of at begin.
+// prefixBefore returns where the letters in lower case in front of at begin.
 func prefixBefore(text string, at int) int {
-	return len(strings.TrimRight(text[:at], "abcdefghijklmnopqrstuvwxyz-"))
+	return len(strings.TrimRight(text[:at], "abcdefghijklmnopqrstuvwxyz"))
 }
 
 // findState finds random text of the length of a state.

@@ -134,6 +134,7 @@ func TestOrdinaryOutputHoldsNone(t *testing.T) {
 		"--- PASS: TestWholeProvider/STARTTLS (0.01s)",
 		`time=2000-01-01T00:00:00.000Z level=DEBUG msg="token refreshed" op=refresh secret=[redacted]`,
 		"C: a1 AUTHENTICATE XOAUTH2 [redacted]",
+		"S: 250-ENHANCEDSTATUSCODES",
 		"S: * CAPABILITY IMAP4rev1 AUTH=SCRAM-SHA-256-PLUS LITERAL+ SASL-IR CONDSTORE UTF8=ACCEPT",
 		"S: 334 eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIn0=",
 		"Message-ID: <r3kx5vbz2ypdq4mjt7wnh6gaolecufis@sender.example>",

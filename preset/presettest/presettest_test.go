@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailsession/mailsession/imapx"
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/oauth"
@@ -27,15 +28,20 @@ const ann = "ann@contoso.example"
 // open signs in and opens a session with both sides.
 func open(t *testing.T, p *presettest.Provider, creds *session.Credentials) *session.Session {
 	t.Helper()
+	log := testlog.New(t)
 	if creds == nil {
-		grant, err := oauth.SignIn(t.Context(), p.Config(), p.Browser(ann))
+		cfg := p.Config()
+		cfg.Logger, cfg.Observer = testlog.Logger(log), testlog.NewObserver(log)
+		grant, err := oauth.SignIn(t.Context(), cfg, p.Browser(ann))
 		if err != nil {
 			t.Fatal(err)
 		}
 		creds = &session.Credentials{User: grant.Address(), Tokens: grant}
 	}
 	known := p.Preset()
-	s, err := session.New(*creds, imapx.Backend(known.IMAP, nil), smtpx.Backend(known.SMTP, nil), nil)
+	known.IMAP.Transcript, known.SMTP.Transcript = log, log
+	s, err := session.New(*creds, imapx.Backend(known.IMAP, nil), smtpx.Backend(known.SMTP, nil),
+		&session.Options{Logger: testlog.Logger(log), Observer: testlog.NewObserver(log)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	gokeyring "github.com/zalando/go-keyring"
 
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/state"
 	"github.com/mailsession/mailsession/state/keyring"
 )
@@ -96,13 +97,17 @@ func TestALostKeyIsNotReplaced(t *testing.T) {
 		t.Errorf("a new key was made: %v", err)
 	}
 	put(t, state.NewMemory(), "of another store") // makes another key
-	if _, err := keyring.Open(t.Context(), inner, "grants", nil); !errors.Is(err, keyring.ErrKeyLost) {
+	_, err = keyring.Open(t.Context(), inner, "grants", nil)
+	testlog.Error(t, err)
+	if !errors.Is(err, keyring.ErrKeyLost) {
 		t.Errorf("Open with another key = %v, want ErrKeyLost", err)
 	}
 	if err := gokeyring.Set(keyring.DefaultService, "grants", "hello"); err != nil {
 		t.Fatalf("Set: %v", err)
 	}
-	if _, err := keyring.Open(t.Context(), inner, "grants", nil); err == nil || strings.Contains(err.Error(), "hello") {
+	_, err = keyring.Open(t.Context(), inner, "grants", nil)
+	testlog.Error(t, err)
+	if err == nil || strings.Contains(err.Error(), "hello") {
 		t.Errorf("Open with something else in the keyring = %v, want an error that does not quote it", err)
 	}
 	if err := gokeyring.Set(keyring.DefaultService, "grants", key); err != nil {
@@ -125,6 +130,7 @@ func TestWithoutAKeyring(t *testing.T) {
 	gokeyring.MockInitWithError(reason)
 	defer gokeyring.MockInit()
 	_, err := keyring.Open(t.Context(), state.NewMemory(), "grants", nil)
+	testlog.Error(t, err)
 	if !errors.Is(err, keyring.ErrNoKeyring) || !errors.Is(err, reason) || !strings.Contains(err.Error(), "passphrase or a key file") {
 		t.Errorf("Open = %v, want ErrNoKeyring, its cause and what to do", err)
 	}

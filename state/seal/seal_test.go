@@ -13,6 +13,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/state"
 	"github.com/mailsession/mailsession/state/seal"
@@ -73,6 +74,7 @@ func wantValue(t *testing.T, s state.Store, key, want string) {
 func wantError(t *testing.T, s state.Store, key string, want error) {
 	t.Helper()
 	r, err := s.Load(t.Context(), key)
+	testlog.Error(t, err)
 	if !errors.Is(err, want) {
 		t.Errorf("Load(%q) = %q, %v; want %v", key, r.Value, err, want)
 	}
@@ -303,7 +305,8 @@ func TestUnusableKeysAreRefused(t *testing.T) {
 		{"too much work", state.NewMemory(), passphrase, &seal.Options{WorkFactor: 23}},
 		{"negative work", state.NewMemory(), passphrase, &seal.Options{WorkFactor: -1}},
 	} {
-		if _, err := seal.New(tc.inner, tc.keys, tc.options); err == nil || strings.Contains(err.Error(), phrase) {
+		_, err := seal.New(tc.inner, tc.keys, tc.options)
+		if testlog.Error(t, err); err == nil || strings.Contains(err.Error(), phrase) {
 			t.Errorf("New with %s: %v, want an error without the passphrase", tc.name, err)
 		}
 	}
