@@ -137,7 +137,10 @@ func TestTLSToTheProxy(t *testing.T) {
 		{"plain text", "https://proxy.example.net:3129", nil, func(_ *fake, conn net.Conn) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
 		}, "use http:// in its URL"},
-		{"cut", "https://proxy.example.net:3129", nil, func(_ *fake, conn net.Conn) { _ = conn.Close() }, "TLS: EOF"},
+		{"cut", "https://proxy.example.net:3129", nil, func(_ *fake, conn net.Conn) {
+			_, _ = conn.Read(make([]byte, 1)) // The client has written before the line is cut.
+			_ = conn.Close()
+		}, "TLS: EOF"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
