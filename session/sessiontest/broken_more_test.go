@@ -89,18 +89,18 @@ func brokenOrders() []brokenWay {
 		{
 			name: "does not look again", rules: []string{"a message that came after the last listing is in the next"},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
-				known := 0
+				var known atomic.Int64
 				return lie{Incoming: in, messages: func(ctx context.Context, q session.Query) iter.Seq2[*session.Message, error] {
 					return func(yield func(*session.Message, error) bool) {
-						n := 0
+						n := int64(0)
 						in.Messages(ctx, q)(func(m *session.Message, err error) bool {
 							n++
-							if known == 2 && n == 1 && q.Where.IsZero() && m != nil && number(m) == "3" {
+							if known.Load() == 2 && n == 1 && q.Where.IsZero() && m != nil && number(m) == "3" {
 								return true
 							}
 							return yield(m, err)
 						})
-						known = n
+						known.Store(n)
 					}
 				}}
 			},
