@@ -2,6 +2,7 @@ package mailtest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -145,29 +146,39 @@ func (a *Account) ChangedSince(folder string, since uint64) (Delta, error) {
 // count as changed; the same holds for [Account.AddFlags] and
 // [Account.RemoveFlags]. The error wraps [ErrNoFolder].
 func (a *Account) SetFlags(folder string, flags []string, uids ...UID) error {
-	return a.changeFlags(folder, uids, func([]string) []string { return flags })
+	_, err := a.ChangeFlags(folder, uids, math.MaxUint64, func([]string) []string { return flags })
+	return err
 }
 
 // AddFlags gives the messages further flags.
 func (a *Account) AddFlags(folder string, flags []string, uids ...UID) error {
-	return a.changeFlags(folder, uids, func(old []string) []string { return append(slices.Clone(old), flags...) })
+	_, err := a.ChangeFlags(folder, uids, math.MaxUint64, func(old []string) []string { return append(old, flags...) })
+	return err
 }
 
 // RemoveFlags takes flags from the messages.
 func (a *Account) RemoveFlags(folder string, flags []string, uids ...UID) error {
-	return a.changeFlags(folder, uids, func(old []string) []string {
-		return slices.DeleteFunc(slices.Clone(old), func(f string) bool {
+	_, err := a.ChangeFlags(folder, uids, math.MaxUint64, func(old []string) []string {
+		return slices.DeleteFunc(old, func(f string) bool {
 			return slices.ContainsFunc(flags, func(g string) bool { return strings.EqualFold(f, g) })
 		})
 	})
+	return err
 }
 
-func (a *Account) changeFlags(folder string, uids []UID, change func(old []string) []string) error {
+// ChangeFlags gives each message the flags that change makes of those it has,
+// unless the message changed after the change counter had the value since; the
+// UIDs of those are returned. With [math.MaxUint64] none is refused. UIDs that
+// are not in the folder are passed over. The function must not use the Box. The
+// error wraps [ErrNoFolder].
+func (a *Account) ChangeFlags(
+	folder string, uids []UID, since uint64, change func(flags []string) []string,
+) (refused []UID, err error) {
 	a.box.mu.Lock()
 	defer a.box.unlock()
 	f, err := a.folder(folder)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, uid := range uids {
 		i, there := f.at(uid)
@@ -175,13 +186,23 @@ func (a *Account) changeFlags(folder string, uids []UID, change func(old []strin
 			continue
 		}
 		m := f.messages[i]
-		if flags := flagSet(change(m.flags)); !slices.Equal(flags, m.flags) {
-			m.flags = flags
-			f.touch(m)
-			a.box.note(a, f.name, FlagsChanged)
+		if m.modSeq > since {
+			refused = append(refused, uid)
+			continue
 		}
+		a.changeMessage(f, m, flagSet(change(slices.Clone(m.flags))))
 	}
-	return nil
+	return refused, nil
+}
+
+// changeMessage gives a message its new flags.
+func (a *Account) changeMessage(f *folder, m *message, flags []string) {
+	if slices.Equal(flags, m.flags) {
+		return
+	}
+	m.flags = flags
+	f.touch(m)
+	a.box.note(a, f.name, FlagsChanged)
 }
 
 // flagSet returns the flags sorted and each once, with system flags in their

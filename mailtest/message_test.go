@@ -209,3 +209,32 @@ func TestBumpUIDValidity(t *testing.T) {
 		t.Errorf("ChangedSince = %+v, %v", d, err)
 	}
 }
+
+func TestChangeFlagsLeavesLaterChangesAlone(t *testing.T) {
+	_, a := newAccount(t)
+	for n := range 2 {
+		if _, err := a.Append("INBOX", mailtest.Sample(n), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen, err := a.Folder("INBOX")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.AddFlags("INBOX", []string{mailtest.Seen}, 2); err != nil {
+		t.Fatal(err)
+	}
+	flag := func(flags []string) []string { return append(flags, mailtest.Flagged) }
+	refused, err := a.ChangeFlags("INBOX", []mailtest.UID{1, 2, 9}, seen.ModSeq, flag)
+	if err != nil || !slices.Equal(refused, []mailtest.UID{2}) {
+		t.Fatalf("ChangeFlags = %v, %v, want [2], nil", refused, err)
+	}
+	for uid, want := range map[mailtest.UID]bool{1: true, 2: false} {
+		if m, err := a.Message("INBOX", uid); err != nil || m.Has(mailtest.Flagged) != want {
+			t.Errorf("message %d has %v, %v, want flagged %v", uid, m.Flags, err, want)
+		}
+	}
+	if _, err := a.ChangeFlags("None", nil, 0, flag); !errors.Is(err, mailtest.ErrNoFolder) {
+		t.Errorf("ChangeFlags(None) = %v, want %v", err, mailtest.ErrNoFolder)
+	}
+}
