@@ -20,7 +20,7 @@ func copyCommands() map[string]command {
 
 // transfer is COPY and MOVE (RFC 6851), each also by UID.
 func transfer(_ context.Context, s *session, p *parser) (reply, error) {
-	picked, err := s.picked(p, s.byUID())
+	_, picked, err := s.picked(p, s.byUID())
 	if err != nil {
 		return reply{}, err
 	}
@@ -33,9 +33,9 @@ func transfer(_ context.Context, s *session, p *parser) (reply, error) {
 		return folderProblem(err, true), nil
 	}
 	move := strings.HasSuffix(s.name, "MOVE")
-	do := s.account.Copy
+	do := s.view.account.Copy
 	if move {
-		do = s.account.Move
+		do = s.view.account.Move
 	}
 	if move && s.view.readOnly {
 		return readOnly(), nil

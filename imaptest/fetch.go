@@ -2,6 +2,7 @@ package imaptest
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/mailsession/mailsession/mailtest"
 )
@@ -44,7 +45,7 @@ func (l *loaded) entity() *entity {
 
 // load returns the message at an index of the view, nil where it is gone.
 func (s *session) load(i int) *loaded {
-	m, err := s.account.Message(s.view.name, s.view.entries[i].uid)
+	m, err := s.view.account.Message(s.view.name, s.view.entries[i].uid)
 	if err != nil || m.UIDValidity != s.view.validity {
 		return nil
 	}
@@ -53,36 +54,50 @@ func (s *session) load(i int) *loaded {
 
 // item is one data item of a FETCH response.
 type item struct {
-	name string
-	seen bool // whether fetching it sets \Seen
-	put  func(w *encoder, l *loaded)
+	name  string
+	needs string // the capability that it comes with, "" for IMAP4rev1
+	seen  bool   // whether fetching it sets \Seen
+	put   func(w *encoder, l *loaded)
 }
 
 // fetch is FETCH and UID FETCH.
 func fetch(_ context.Context, s *session, p *parser) (reply, error) {
 	byUID := s.byUID()
-	picked, err := s.picked(p, byUID)
+	set, picked, err := s.picked(p, byUID)
 	if err != nil {
 		return reply{}, err
 	}
 	if err := p.space(); err != nil {
 		return reply{}, err
 	}
-	items, err := p.fetchItems()
+	items, err := s.fetchItems(p)
+	if err != nil {
+		return reply{}, err
+	}
+	since, err := s.fetchSince(p)
 	if err != nil {
 		return reply{}, err
 	}
 	if err := p.end(); err != nil {
 		return reply{}, err
 	}
-	if byUID {
+	if byUID || since.vanished {
 		items = withItem(items, "UID")
+	}
+	if items, err = s.withModSeq(items, since); err != nil {
+		return reply{}, err
+	}
+	if err := s.tellVanished(since, set); err != nil {
+		return reply{}, err
 	}
 	missing := false
 	for _, i := range picked {
 		l := s.load(i)
 		if l == nil {
 			missing = true
+			continue
+		}
+		if since.given && l.ModSeq <= since.modSeq {
 			continue
 		}
 		if err := s.writeFetch(l, items); err != nil {
@@ -98,16 +113,18 @@ func fetch(_ context.Context, s *session, p *parser) (reply, error) {
 // byUID reports whether the command is one by UID.
 func (s *session) byUID() bool { return len(s.name) > 4 && s.name[:4] == "UID " }
 
-// picked reads the set that names messages.
-func (s *session) picked(p *parser, byUID bool) ([]int, error) {
+// picked reads the set that names messages, and returns with it where they
+// stand in the view.
+func (s *session) picked(p *parser, byUID bool) (numSet, []int, error) {
 	if err := p.space(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	set, err := p.set()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.view.pick(set, byUID)
+	indexes, err := s.view.pick(set, byUID)
+	return set, indexes, err
 }
 
 // withItem returns the items with the named one first, if it is not there.
@@ -147,13 +164,16 @@ func (s *session) markSeen(l *loaded, items []item) []item {
 	if !seen || s.view.readOnly || l.Has(mailtest.Seen) {
 		return items
 	}
-	_ = s.account.AddFlags(s.view.name, []string{mailtest.Seen}, l.UID)
+	_ = s.view.account.AddFlags(s.view.name, []string{mailtest.Seen}, l.UID)
 	changed := s.load(l.index)
 	if changed == nil {
 		return items
 	}
 	l.Message = changed.Message
 	s.view.entries[l.index].modSeq = l.ModSeq
+	if s.condstore {
+		items = withItem(items, "MODSEQ")
+	}
 	return withItem(items, "FLAGS")
 }
 
@@ -176,6 +196,9 @@ func simpleItem(name string) item {
 		it.put = func(w *encoder, l *loaded) { w.structure(l.entity(), false) }
 	case "BODYSTRUCTURE":
 		it.put = func(w *encoder, l *loaded) { w.structure(l.entity(), true) }
+	case "MODSEQ":
+		it.needs = condstore
+		it.put = func(w *encoder, l *loaded) { w.raw("(" + strconv.FormatUint(l.ModSeq, 10) + ")") }
 	case "RFC822":
 		it.seen = true
 		it.put = func(w *encoder, l *loaded) { w.literal(l.Raw) }

@@ -7,10 +7,13 @@ import (
 )
 
 // fetchItems reads what FETCH is to return: a macro, one item, or a list.
-func (p *parser) fetchItems() ([]item, error) {
+func (s *session) fetchItems(p *parser) ([]item, error) {
 	var items []item
 	add := func() error {
 		it, err := p.fetchItem()
+		if err == nil && it.needs != "" && !s.server.offers(it.needs) {
+			err = syntaxError("unknown fetch item " + it.name)
+		}
 		items = append(items, it)
 		return err
 	}
@@ -41,7 +44,7 @@ func (p *parser) fetchItems() ([]item, error) {
 
 func (p *parser) fetchItem() (item, error) {
 	name, err := p.span("a fetch item", func(c byte) bool {
-		return isDigit(c) || c == '.' || 'A' <= c&^0x20 && c&^0x20 <= 'Z'
+		return isDigit(c) || c == '.' || c == '-' || 'A' <= c&^0x20 && c&^0x20 <= 'Z'
 	})
 	if err != nil {
 		return item{}, err

@@ -126,10 +126,16 @@ func (s *session) statusItems(p *parser) ([]string, error) {
 	if s.server.offers("STATUS=SIZE") {
 		known = append(known, "SIZE")
 	}
+	if s.server.offers(condstore) {
+		known = append(known, "HIGHESTMODSEQ")
+	}
 	for _, item := range items {
 		if !slices.Contains(known, item) {
 			return nil, syntaxError("unknown status item " + item)
 		}
+	}
+	if slices.Contains(items, "HIGHESTMODSEQ") {
+		return items, s.enableCondstore()
 	}
 	return items, nil
 }
@@ -149,6 +155,8 @@ func (s *session) writeStatus(f mailtest.Folder, items []string) error {
 			value = int64(f.UIDValidity)
 		case "UNSEEN":
 			value = int64(f.Unseen)
+		case "HIGHESTMODSEQ":
+			value = int64(f.ModSeq) //nolint:gosec // a counter of what a test does
 		case "SIZE":
 			value = s.sizeOf(f)
 		}

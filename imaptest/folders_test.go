@@ -121,6 +121,7 @@ func TestFolderCommands(t *testing.T) {
 			< * OK ...
 			< * OK ...
 			< * OK ...
+			< * OK [HIGHESTMODSEQ 1] Highest
 			< a OK ...
 			> a DELETE Junk
 			< a OK DELETE completed
@@ -179,7 +180,7 @@ func TestFolderCommands(t *testing.T) {
 			< a OK ID completed
 			> a ID name
 			< a BAD expected a list or NIL at byte 5 of the arguments
-			> a ENABLE CONDSTORE X-MORE
+			> a ENABLE X-MORE
 			< * ENABLED
 			< a OK ENABLE completed
 			> a ENABLE
@@ -202,6 +203,7 @@ func TestSelect(t *testing.T) {
 			< * OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft $Work $work \*)] Flags that can be changed
 			< * OK [UIDVALIDITY 7006] UIDs valid
 			< * OK [UIDNEXT 3] Predicted next UID
+			< * OK [HIGHESTMODSEQ 3] Highest
 			< a OK [READ-WRITE] SELECT completed
 			> a EXAMINE Archive
 			< * FLAGS (...)
@@ -211,6 +213,7 @@ func TestSelect(t *testing.T) {
 			< * OK [PERMANENTFLAGS ()] Flags that can be changed
 			< * OK [UIDVALIDITY 7006] UIDs valid
 			< * OK [UIDNEXT 3] Predicted next UID
+			< * OK [HIGHESTMODSEQ 3] Highest
 			< a OK [READ-ONLY] EXAMINE completed
 			> a STORE 1 +FLAGS (\Seen)
 			< a NO Mailbox is read-only
@@ -232,6 +235,7 @@ func TestSelect(t *testing.T) {
 			< * OK ...
 			< * OK ...
 			< * OK ...
+			< * OK [HIGHESTMODSEQ 3] Highest
 			< a OK ...
 			> a CHECK
 			< a OK CHECK completed

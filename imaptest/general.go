@@ -102,17 +102,31 @@ func (p *parser) nstring() (string, error) {
 	return "", nil
 }
 
-// enable is ENABLE (RFC 5161). No capability of the server has to be enabled.
+// enable is ENABLE (RFC 5161). QRESYNC brings CONDSTORE along.
 func enable(_ context.Context, s *session, p *parser) (reply, error) {
+	var words []string
 	for first := true; first || p.peek() != 0; first = false {
 		if err := p.space(); err != nil {
 			return reply{}, err
 		}
-		if _, err := p.atom(); err != nil {
+		word, err := p.word()
+		if err != nil {
 			return reply{}, err
 		}
+		words = append(words, word)
 	}
-	return ok("ENABLE completed"), s.untagged("ENABLED")
+	enabled := "ENABLED"
+	for _, word := range words {
+		if !s.server.offers(word) || word != condstore && word != qresync {
+			continue
+		}
+		s.qresync = s.qresync || word == qresync
+		if err := s.enableCondstore(); err != nil {
+			return reply{}, err
+		}
+		enabled += " " + word
+	}
+	return ok("ENABLE completed"), s.untagged(enabled)
 }
 
 // namespace is NAMESPACE (RFC 2342).

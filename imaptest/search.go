@@ -3,7 +3,6 @@ package imaptest
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,8 +25,12 @@ type test func(l *loaded) bool
 
 // search is SEARCH and UID SEARCH.
 func search(_ context.Context, s *session, p *parser) (reply, error) {
-	k := &keys{parser: p, view: s.view}
+	k := &keys{parser: p, view: s.view, offers: s.server.offers}
 	if err := p.space(); err != nil {
+		return reply{}, err
+	}
+	r, err := s.searchReturn(p)
+	if err != nil {
 		return reply{}, err
 	}
 	if refusal, err := k.charset(s.server.options.NoCharset); err != nil || refusal.kind != "" {
@@ -40,25 +43,25 @@ func search(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := p.end(); err != nil {
 		return reply{}, err
 	}
-	var found strings.Builder
-	for i, e := range s.view.entries {
-		l := s.load(i)
-		if l == nil || !matches(l) {
-			continue
+	if r.modSeq = k.modSeq; r.modSeq {
+		if err := s.enableCondstore(); err != nil {
+			return reply{}, err
 		}
-		n := uint64(i + 1)
-		if s.byUID() {
-			n = uint64(e.uid)
-		}
-		found.WriteString(" " + strconv.FormatUint(n, 10))
 	}
-	return ok(s.name + " completed"), s.untagged("SEARCH" + found.String())
+	for i := range s.view.entries {
+		if l := s.load(i); l != nil && matches(l) {
+			r.found = append(r.found, found{number: s.numbers([]int{i})[0], modSeq: l.ModSeq})
+		}
+	}
+	return ok(s.name + " completed"), s.untagged(r.String())
 }
 
 // keys parses the search keys of RFC 3501, section 6.4.4.
 type keys struct {
 	*parser
-	view *view
+	view   *view
+	offers func(capability string) bool
+	modSeq bool // whether MODSEQ is among them
 }
 
 // charset reads CHARSET and its argument, if they are there. Text of US-ASCII
@@ -136,6 +139,9 @@ func (k *keys) key(depth int) (test, error) {
 		return k.size(name)
 	case "BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE":
 		return k.date(name)
+	}
+	if name == "MODSEQ" && k.offers(condstore) {
+		return k.changed()
 	}
 	return k.textKey(name)
 }

@@ -23,17 +23,27 @@ func selectCommands() map[string]command {
 
 // selectFolder is SELECT and EXAMINE.
 func selectFolder(_ context.Context, s *session, p *parser) (reply, error) {
-	names, err := p.names(1)
+	if err := p.space(); err != nil {
+		return reply{}, err
+	}
+	name, err := p.mailbox()
 	if err != nil {
 		return reply{}, err
 	}
-	s.view = nil
-	f, err := s.account.Folder(names[0])
+	o, err := s.selecting(p)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := s.leaveFolder(); err != nil {
+		return reply{}, err
+	}
+	s.condstore = s.condstore || o.condstore
+	f, err := s.account.Folder(name)
 	if err != nil {
 		return folderProblem(err, false), nil
 	}
-	v := &view{id: f.ID, name: f.Name, readOnly: s.name == "EXAMINE"}
-	d, err := s.account.ChangedSince(f.Name, 0)
+	v := &view{account: s.account, id: f.ID, name: f.Name, readOnly: s.name == "EXAMINE"}
+	d, err := v.account.ChangedSince(f.Name, 0)
 	if err != nil {
 		return folderProblem(err, false), nil
 	}
@@ -46,10 +56,24 @@ func selectFolder(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := s.describe(d); err != nil {
 		return reply{}, err
 	}
+	if err := s.tellResync(o); err != nil {
+		return reply{}, err
+	}
 	if v.readOnly {
 		return okCode("READ-ONLY", "EXAMINE completed"), nil
 	}
 	return okCode("READ-WRITE", "SELECT completed"), nil
+}
+
+// leaveFolder ends what was selected. Clients that resynchronize are told where
+// its answers end (RFC 7162, section 3.2.11).
+func (s *session) leaveFolder() error {
+	was := s.view
+	s.view = nil
+	if was == nil || !s.qresync {
+		return nil
+	}
+	return s.untagged(okCode("CLOSED", "Previous mailbox closed").String())
 }
 
 // describe sends what SELECT tells about a folder (RFC 3501, section 6.3.1).
@@ -84,6 +108,12 @@ func (s *session) describe(d mailtest.Delta) error {
 		func() error { return s.untaggedf("OK [PERMANENTFLAGS (%s)] Flags that can be changed", permanent) },
 		func() error { return s.untaggedf("OK [UIDVALIDITY %d] UIDs valid", v.validity) },
 		func() error { return s.untaggedf("OK [UIDNEXT %d] Predicted next UID", d.UIDNext) },
+		func() error {
+			if !s.server.offers(condstore) {
+				return nil
+			}
+			return s.untagged(s.highestModSeq().String())
+		},
 	}
 	for _, line := range lines {
 		if err := line(); err != nil {
@@ -98,11 +128,12 @@ func closeFolder(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := p.end(); err != nil {
 		return reply{}, err
 	}
+	r := ok("CLOSE completed")
 	if !s.view.readOnly {
-		s.expungeDeleted(nil)
+		r = s.expunged(s.expungeDeleted(nil))
 	}
 	s.view = nil
-	return ok("CLOSE completed"), nil
+	return r, nil
 }
 
 // unselect is UNSELECT (RFC 3691).
@@ -121,8 +152,7 @@ func expunge(_ context.Context, s *session, p *parser) (reply, error) {
 	if s.view.readOnly {
 		return readOnly(), nil
 	}
-	s.expungeDeleted(nil)
-	return ok("EXPUNGE completed"), nil
+	return s.expunged(s.expungeDeleted(nil)), nil
 }
 
 // uidExpunge is UID EXPUNGE (RFC 4315).
@@ -140,16 +170,15 @@ func uidExpunge(_ context.Context, s *session, p *parser) (reply, error) {
 	if s.view.readOnly {
 		return readOnly(), nil
 	}
-	s.expungeDeleted(set)
-	return ok("UID EXPUNGE completed"), nil
+	return s.expunged(s.expungeDeleted(set)), nil
 }
 
 func readOnly() reply { return no("", "Mailbox is read-only") }
 
 // expungeDeleted removes the messages of the folder that have \Deleted and are
-// in the set, nil for all. The client is told by sync.
-func (s *session) expungeDeleted(set numSet) {
-	messages, _ := s.account.Messages(s.view.name)
+// in the set, nil for all, and returns how many. The client is told by sync.
+func (s *session) expungeDeleted(set numSet) int {
+	messages, _ := s.view.account.Messages(s.view.name)
 	var uids []mailtest.UID
 	for i := range messages {
 		m := &messages[i]
@@ -157,5 +186,6 @@ func (s *session) expungeDeleted(set numSet) {
 			uids = append(uids, m.UID)
 		}
 	}
-	_, _ = s.account.Expunge(s.view.name, uids...)
+	gone, _ := s.view.account.Expunge(s.view.name, uids...)
+	return len(gone)
 }

@@ -22,6 +22,8 @@ type session struct {
 	account *mailtest.Account // nil before authentication
 	view    *view             // nil where nothing is selected
 
+	condstore, qresync bool // enabled by the client (RFC 7162)
+
 	tag, name string // of the command that is carried out
 	refuse    bool   // whether its fault wants it refused
 	next      step   // what follows the answer

@@ -2,6 +2,8 @@ package imaptest
 
 import (
 	"context"
+	"math"
+	"slices"
 	"strings"
 )
 
@@ -13,91 +15,130 @@ func storeCommands() map[string]command {
 	}
 }
 
+// change is what STORE does with flags.
+type change struct {
+	sign   byte // '+', '-' or 0
+	silent bool
+	flags  []string
+	since  uint64 // refused where the message changed after that
+}
+
+// apply returns what becomes of a message's flags.
+func (c *change) apply(flags []string) []string {
+	named := func(f string) bool {
+		return slices.ContainsFunc(c.flags, func(g string) bool { return strings.EqualFold(f, g) })
+	}
+	switch c.sign {
+	case '+':
+		return append(flags, c.flags...)
+	case '-':
+		return slices.DeleteFunc(flags, named)
+	default:
+		return c.flags
+	}
+}
+
 // store is STORE and UID STORE.
 func store(_ context.Context, s *session, p *parser) (reply, error) {
-	byUID := s.byUID()
-	picked, err := s.picked(p, byUID)
+	_, picked, err := s.picked(p, s.byUID())
 	if err != nil {
 		return reply{}, err
 	}
-	change, silent, flags, err := p.storeItem()
+	since, err := s.unchangedSince(p)
 	if err != nil {
 		return reply{}, err
 	}
+	c, err := p.storeItem()
+	if err != nil {
+		return reply{}, err
+	}
+	c.since = since
 	if s.view.readOnly {
 		return readOnly(), nil
 	}
-	missing := false
+	if since != math.MaxUint64 {
+		if err := s.enableCondstore(); err != nil {
+			return reply{}, err
+		}
+	}
+	return s.storeAll(picked, &c)
+}
+
+// storeAll changes the messages at the indexes of the view, one by one.
+func (s *session) storeAll(picked []int, c *change) (reply, error) {
+	var missing bool
+	var refused []int
 	for _, i := range picked {
 		if s.load(i) == nil {
 			missing = true
 			continue
 		}
-		uid := s.view.entries[i].uid
-		switch change {
-		case '+':
-			err = s.account.AddFlags(s.view.name, flags, uid)
-		case '-':
-			err = s.account.RemoveFlags(s.view.name, flags, uid)
-		default:
-			err = s.account.SetFlags(s.view.name, flags, uid)
-		}
+		changed, err := s.view.account.ChangeFlags(s.view.name, s.view.uids([]int{i}), c.since, c.apply)
 		if err != nil {
 			return folderProblem(err, false), nil
 		}
-		if err := s.tellStored(i, silent, byUID); err != nil {
+		if len(changed) > 0 {
+			refused = append(refused, i)
+			continue
+		}
+		if err := s.tellStored(i, c); err != nil {
 			return reply{}, err
 		}
 	}
 	if missing {
 		return no("EXPUNGEISSUED", "Some messages were expunged already"), nil
 	}
-	return ok(s.name + " completed"), nil
+	return okCode(s.modified(refused), s.name+" completed"), nil
 }
 
 // tellStored sends the flags after a change, or only remembers that the client
-// knows them.
-func (s *session) tellStored(i int, silent, byUID bool) error {
+// knows them. The change counter is told to those who asked for it, even where
+// they want no flags (RFC 7162, section 3.1.3).
+func (s *session) tellStored(i int, c *change) error {
 	l := s.load(i)
 	if l == nil {
 		return nil
 	}
-	if silent {
-		s.view.entries[i].modSeq = l.ModSeq
+	if !c.silent {
+		return s.tellFlags(&l.Message, s.byUID())
+	}
+	s.view.entries[i].modSeq = l.ModSeq
+	if !s.condstore {
 		return nil
 	}
-	return s.tellFlags(&l.Message, byUID)
+	return s.untaggedf("%d FETCH (UID %d MODSEQ (%d))", i+1, l.UID, l.ModSeq)
 }
 
-// storeItem reads what to do with which flags; change is '+', '-' or 0.
-func (p *parser) storeItem() (change byte, silent bool, flags []string, err error) {
+// storeItem reads what to do with which flags.
+func (p *parser) storeItem() (c change, err error) {
 	if err := p.space(); err != nil {
-		return 0, false, nil, err
+		return c, err
 	}
-	if c := p.peek(); c == '+' || c == '-' {
-		change = c
+	if sign := p.peek(); sign == '+' || sign == '-' {
+		c.sign = sign
 		p.i++
 	}
 	word, err := p.word()
 	if err != nil {
-		return 0, false, nil, err
+		return c, err
 	}
 	name, silent := strings.CutSuffix(word, ".SILENT")
+	c.silent = silent
 	if name != "FLAGS" {
-		return 0, false, nil, syntaxError("unknown store item " + word)
+		return c, syntaxError("unknown store item " + word)
 	}
 	if err := p.space(); err != nil {
-		return 0, false, nil, err
+		return c, err
 	}
 	if p.peek() == '(' {
-		flags, err = p.flags()
+		c.flags, err = p.flags()
 	} else {
-		flags, err = p.bareFlags()
+		c.flags, err = p.bareFlags()
 	}
 	if err != nil {
-		return 0, false, nil, err
+		return c, err
 	}
-	return change, silent, flags, p.end()
+	return c, p.end()
 }
 
 // bareFlags reads flags that stand without parentheses.

@@ -12,7 +12,8 @@ import (
 // view is the selected folder as the client knows it. A message keeps its
 // number until the client is told that it is gone.
 type view struct {
-	id       uint64 // of the folder
+	account  *mailtest.Account // whose folder it is
+	id       uint64            // of the folder
 	name     string
 	validity uint32
 	modSeq   uint64 // the change counter up to which the view was brought
@@ -142,11 +143,11 @@ func (s *session) sync(expunge, uid bool) error {
 // says BYE where the folder is no longer the one that was selected.
 func (s *session) changes() (mailtest.Delta, error) {
 	v := s.view
-	d, err := s.account.ChangedSince(v.name, v.modSeq)
+	d, err := v.account.ChangedSince(v.name, v.modSeq)
 	if err == nil && d.UIDValidity == v.validity {
 		return d, nil
 	}
-	f, err := s.account.FolderByID(v.id)
+	f, err := v.account.FolderByID(v.id)
 	switch {
 	case err != nil:
 		return d, s.bye("Selected mailbox was deleted")
@@ -154,15 +155,20 @@ func (s *session) changes() (mailtest.Delta, error) {
 		return d, s.bye("UIDVALIDITY of the selected mailbox changed")
 	}
 	v.name = f.Name // renamed under our feet
-	return s.account.ChangedSince(v.name, v.modSeq)
+	return v.account.ChangedSince(v.name, v.modSeq)
 }
 
 func (s *session) tellExpunged() error {
 	v := s.view
 	kept := v.entries[:0]
+	var gone []mailtest.UID
 	for _, e := range v.entries {
 		if !e.gone {
 			kept = append(kept, e)
+			continue
+		}
+		gone = append(gone, e.uid)
+		if s.qresync {
 			continue
 		}
 		if err := s.untaggedf("%d EXPUNGE", len(kept)+1); err != nil {
@@ -170,6 +176,9 @@ func (s *session) tellExpunged() error {
 		}
 	}
 	v.entries = kept
+	if s.qresync && len(gone) > 0 {
+		return s.untagged("VANISHED " + uidSet(gone))
+	}
 	return nil
 }
 
@@ -202,11 +211,14 @@ func (s *session) tellFlags(m *mailtest.Message, uid bool) error {
 		return nil
 	}
 	s.view.entries[i].modSeq = m.ModSeq
-	with := ""
-	if uid {
-		with = fmt.Sprintf("UID %d ", m.UID)
+	before, behind := "", ""
+	if uid || s.qresync {
+		before = fmt.Sprintf("UID %d ", m.UID)
 	}
-	return s.untaggedf("%d FETCH (%sFLAGS (%s))", i+1, with, s.flagList(m, i))
+	if s.condstore {
+		behind = fmt.Sprintf(" MODSEQ (%d)", m.ModSeq)
+	}
+	return s.untaggedf("%d FETCH (%sFLAGS (%s)%s)", i+1, before, s.flagList(m, i), behind)
 }
 
 // flagList returns the flags of the message at index i of the view.
