@@ -21,6 +21,9 @@ type Account struct {
 	check    TokenCheck
 	folders  []*folder // in the order of their making
 	found    map[uint64]*place
+	threads  map[string]uint64 // by Message-ID
+	labels   bool              // see UseLabels
+	limit    Quota
 }
 
 // place is where a message of a known id lies.
@@ -153,7 +156,7 @@ func (a *Account) RenameFolder(from, to string) error {
 	made := a.folders[len(a.folders)-1]
 	if f.role == RoleInbox {
 		made.role = ""
-		a.transfer(f, made, f.uids(), true)
+		a.transfer(f, a, made, f.uids(), true)
 		return nil
 	}
 	a.folders = slices.DeleteFunc(a.folders, func(g *folder) bool { return g == made })

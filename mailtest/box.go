@@ -62,7 +62,10 @@ func (b *Box) Add(address string, password secret.Text) *Account {
 	if b.accounts == nil {
 		b.accounts = make(map[string]*Account)
 	}
-	a := &Account{box: b, address: address, password: password, found: make(map[uint64]*place)}
+	a := &Account{
+		box: b, address: address, password: password,
+		found: make(map[uint64]*place), threads: make(map[string]uint64),
+	}
 	for _, f := range []struct {
 		name string
 		role Role

@@ -77,6 +77,7 @@ type folder struct {
 	modSeq     uint64
 	messages   []*message // in the order of their UIDs
 	log        []entry    // in the order of modSeq
+	shared     []string   // addresses of others, or Everyone
 }
 
 // entry is one change of one message.
@@ -88,6 +89,8 @@ type entry struct {
 
 type message struct {
 	id       uint64
+	email    uint64 // what it shares with its copies
+	thread   uint64
 	uid      UID
 	flags    []string // sorted; replaced and never changed
 	received time.Time
@@ -132,7 +135,7 @@ func (f *folder) touch(m *message) {
 
 func (f *folder) copyOf(m *message) Message {
 	return Message{
-		ID: m.id, UID: m.uid, Folder: f.name, UIDValidity: f.validity,
+		ID: m.id, Email: m.email, Thread: m.thread, UID: m.uid, Folder: f.name, UIDValidity: f.validity,
 		Flags: slices.Clone(m.flags), Received: m.received, ModSeq: m.modSeq, Raw: m.raw,
 	}
 }

@@ -21,6 +21,11 @@ const (
 type Message struct {
 	// ID is unique in the Box and stays the same when the message moves.
 	ID uint64
+	// Email is the same for a message and its copies, and for nothing else.
+	Email uint64
+	// Thread is the same for the messages of an account that answer each other,
+	// by their Message-ID, In-Reply-To and References fields.
+	Thread uint64
 	// UID is the number in its folder.
 	UID UID
 	// Folder is the name of the folder that the message lies in, and
@@ -52,12 +57,15 @@ type AppendOptions struct {
 }
 
 // Append adds a message to a folder and returns its UID. The options may be
-// nil. The error wraps [ErrNoFolder].
+// nil. The error wraps [ErrNoFolder] or [ErrOverQuota].
 func (a *Account) Append(folder, raw string, o *AppendOptions) (UID, error) {
 	a.box.mu.Lock()
 	defer a.box.unlock()
 	f, err := a.folder(folder)
 	if err != nil {
+		return 0, err
+	}
+	if err := a.room(Quota{Bytes: int64(len(raw)), Messages: 1}); err != nil {
 		return 0, err
 	}
 	m := message{raw: raw, received: time.Now().UTC()}
@@ -72,9 +80,17 @@ func (a *Account) Append(folder, raw string, o *AppendOptions) (UID, error) {
 
 // add gives the message its numbers and puts it at the end of the folder.
 func (a *Account) add(f *folder, m message) *message {
+	if a.labels && m.email != 0 {
+		if there := f.copyIn(m.email); there != nil {
+			return there
+		}
+	}
 	if m.id == 0 {
 		a.box.lastID++
 		m.id = a.box.lastID
+	}
+	if m.email == 0 {
+		m.email, m.thread = m.id, a.threadOf(m.raw, m.id)
 	}
 	m.uid = f.nextUID
 	f.nextUID++
@@ -82,6 +98,9 @@ func (a *Account) add(f *folder, m message) *message {
 	f.touch(&m)
 	a.found[m.id] = &place{folder: f, message: &m}
 	a.box.note(a, f.name, Appended)
+	if a.labels {
+		a.keepInAll(f, &m)
+	}
 	return &m
 }
 
@@ -203,6 +222,9 @@ func (a *Account) changeMessage(f *folder, m *message, flags []string) {
 	m.flags = flags
 	f.touch(m)
 	a.box.note(a, f.name, FlagsChanged)
+	if a.labels {
+		a.sameFlags(f, m)
+	}
 }
 
 // flagSet returns the flags sorted and each once, with system flags in their
