@@ -28,21 +28,21 @@ func appendMessage(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := p.end(); err != nil {
 		return reply{}, err
 	}
-	f, err := s.account.Folder(name)
+	to, err := s.find(name)
 	if err != nil {
 		return folderProblem(err, true), nil
 	}
 	if raw == "" {
 		return no("", "Message is empty"), nil
 	}
-	uid, err := s.account.Append(f.Name, raw, &o)
+	uid, err := to.account.Append(to.folder.Name, raw, &o)
 	if err != nil {
 		return folderProblem(err, true), nil
 	}
 	if !s.server.offers("UIDPLUS") {
 		return ok("APPEND completed"), nil
 	}
-	return okCode(fmt.Sprintf("APPENDUID %d %d", f.UIDValidity, uid), "APPEND completed"), nil
+	return okCode(fmt.Sprintf("APPENDUID %d %d", to.folder.UIDValidity, uid), "APPEND completed"), nil
 }
 
 // appendArguments reads what stands before the message.

@@ -36,6 +36,7 @@ func (s *Server) known() map[string]command {
 	for _, family := range []map[string]command{
 		generalCommands(), authCommands(), listCommands(), folderCommands(), selectCommands(),
 		fetchCommands(), searchCommands(), storeCommands(), copyCommands(), appendCommands(), idleCommands(),
+		quotaCommands(), compressCommands(),
 	} {
 		for name, c := range family {
 			if c.needs == "" || s.offers(c.needs) {
@@ -77,6 +78,8 @@ func folderProblem(err error, create bool) reply {
 		return no("TRYCREATE", "Mailbox does not exist")
 	case errors.Is(err, mailtest.ErrNoFolder):
 		return no("", "Mailbox does not exist")
+	case errors.Is(err, mailtest.ErrOverQuota):
+		return no("OVERQUOTA", "Quota exceeded")
 	case errors.Is(err, mailtest.ErrFolderExists):
 		return no("", "Mailbox exists already")
 	default:

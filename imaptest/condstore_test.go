@@ -106,7 +106,8 @@ func TestResync(t *testing.T) {
 			< * OK [PERMANENTFLAGS ...
 			< * OK [UIDVALIDITY 7001] ...
 			< * OK [UIDNEXT 4] ...
-			< * OK [HIGHESTMODSEQ 5] Highest`
+			< * OK [HIGHESTMODSEQ 5] Highest
+			< * OK [MAILBOXID (F1)] Mailbox`
 		w.talk(`
 			> a SELECT INBOX (QRESYNC (7001 3 1:9 (1,2 1,2)))` + head + `
 			< * VANISHED (EARLIER) 2

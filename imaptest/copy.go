@@ -28,23 +28,23 @@ func transfer(_ context.Context, s *session, p *parser) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	target, err := s.account.Folder(names[0])
+	to, err := s.find(names[0])
 	if err != nil {
 		return folderProblem(err, true), nil
 	}
 	move := strings.HasSuffix(s.name, "MOVE")
-	do := s.view.account.Copy
+	do := s.view.account.CopyTo
 	if move {
-		do = s.view.account.Move
+		do = s.view.account.MoveTo
 	}
 	if move && s.view.readOnly {
 		return readOnly(), nil
 	}
-	done, err := do(s.view.name, target.Name, s.view.uids(picked)...)
+	done, err := do(s.view.name, to.account, to.folder.Name, s.view.uids(picked)...)
 	if err != nil {
 		return folderProblem(err, true), nil
 	}
-	return s.transferred(target, done, move)
+	return s.transferred(to.folder, done, move)
 }
 
 // transferred tells which UIDs the messages got (RFC 4315, section 3): with the

@@ -207,6 +207,8 @@ func simpleItem(name string) item {
 	case "RFC822.TEXT":
 		it.seen = true
 		it.put = func(w *encoder, l *loaded) { w.literal(l.top().body) }
+	default:
+		return objectItem(name)
 	}
 	return it
 }

@@ -37,21 +37,83 @@ func (p *parser) names(n int) ([]string, error) {
 }
 
 func create(_ context.Context, s *session, p *parser) (reply, error) {
-	names, err := p.names(1)
+	if err := p.space(); err != nil {
+		return reply{}, err
+	}
+	name, err := p.mailbox()
 	if err != nil {
 		return reply{}, err
 	}
+	role, err := s.createRole(p)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := p.end(); err != nil {
+		return reply{}, err
+	}
+	if s.foreignName(name) {
+		return notPermitted(), nil
+	}
 	// A trailing delimiter only announces that children are to follow.
-	if err := s.account.CreateFolder(strings.TrimSuffix(names[0], "/"), ""); err != nil {
+	name = strings.TrimSuffix(name, "/")
+	if err := s.account.CreateFolder(name, role); err != nil {
 		return folderProblem(err, false), nil
 	}
-	return ok("CREATE completed"), nil
+	f, err := s.account.Folder(name)
+	if err != nil {
+		return folderProblem(err, false), nil
+	}
+	return okCode(s.mailboxIDCode(f), "CREATE completed"), nil
+}
+
+// createRole reads the use that a folder is made for (RFC 6154, section 3).
+func (s *session) createRole(p *parser) (mailtest.Role, error) {
+	if !s.server.offers("CREATE-SPECIAL-USE") || !p.accept(' ') {
+		return "", nil
+	}
+	role := mailtest.Role("")
+	err := p.list(func() error {
+		if word, err := p.word(); err != nil || word != "USE" {
+			return p.wants("USE")
+		}
+		if err := p.space(); err != nil {
+			return err
+		}
+		return p.list(func() error {
+			if err := p.expect('\\'); err != nil {
+				return err
+			}
+			name, err := p.atom()
+			if err != nil {
+				return err
+			}
+			role, err = useRole(`\` + name)
+			return err
+		})
+	})
+	return role, err
+}
+
+// useRole returns the role of a special use.
+func useRole(use string) (mailtest.Role, error) {
+	for _, role := range []mailtest.Role{
+		mailtest.RoleSent, mailtest.RoleDrafts, mailtest.RoleTrash, mailtest.RoleJunk,
+		mailtest.RoleArchive, mailtest.RoleAll, mailtest.RoleFlagged,
+	} {
+		if strings.EqualFold(specialUse(role), use) {
+			return role, nil
+		}
+	}
+	return "", syntaxError("unknown special use " + use)
 }
 
 func remove(_ context.Context, s *session, p *parser) (reply, error) {
 	names, err := p.names(1)
 	if err != nil {
 		return reply{}, err
+	}
+	if s.foreignName(names[0]) {
+		return notPermitted(), nil
 	}
 	f, err := s.account.Folder(names[0])
 	if err == nil {
@@ -71,6 +133,9 @@ func rename(_ context.Context, s *session, p *parser) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if s.foreignName(names[0]) || s.foreignName(names[1]) {
+		return notPermitted(), nil
+	}
 	if err := s.account.RenameFolder(names[0], names[1]); err != nil {
 		return folderProblem(err, false), nil
 	}
@@ -82,6 +147,9 @@ func subscribe(_ context.Context, s *session, p *parser) (reply, error) {
 	names, err := p.names(1)
 	if err != nil {
 		return reply{}, err
+	}
+	if s.foreignName(names[0]) {
+		return notPermitted(), nil
 	}
 	if err := s.account.Subscribe(names[0], s.name == "SUBSCRIBE"); err != nil {
 		return folderProblem(err, false), nil
@@ -107,11 +175,11 @@ func status(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := p.end(); err != nil {
 		return reply{}, err
 	}
-	f, err := s.account.Folder(name)
+	at, err := s.find(name)
 	if err != nil {
 		return folderProblem(err, false), nil
 	}
-	return ok("STATUS completed"), s.writeStatus(f, items)
+	return ok("STATUS completed"), s.writeStatus(at, items)
 }
 
 func (s *session) statusItems(p *parser) ([]string, error) {
@@ -129,6 +197,9 @@ func (s *session) statusItems(p *parser) ([]string, error) {
 	if s.server.offers(condstore) {
 		known = append(known, "HIGHESTMODSEQ")
 	}
+	if s.server.offers(objectID) {
+		known = append(known, "MAILBOXID")
+	}
 	for _, item := range items {
 		if !slices.Contains(known, item) {
 			return nil, syntaxError("unknown status item " + item)
@@ -140,7 +211,8 @@ func (s *session) statusItems(p *parser) ([]string, error) {
 	return items, nil
 }
 
-func (s *session) writeStatus(f mailtest.Folder, items []string) error {
+func (s *session) writeStatus(at place, items []string) error {
+	f := at.folder
 	values := make([]string, 0, len(items))
 	for _, item := range items {
 		var value int64
@@ -148,7 +220,7 @@ func (s *session) writeStatus(f mailtest.Folder, items []string) error {
 		case "MESSAGES":
 			value = int64(f.Messages)
 		case "RECENT":
-			value = int64(s.recentIn(f))
+			value = int64(s.recentIn(at))
 		case "UIDNEXT":
 			value = int64(f.UIDNext)
 		case "UIDVALIDITY":
@@ -157,22 +229,25 @@ func (s *session) writeStatus(f mailtest.Folder, items []string) error {
 			value = int64(f.Unseen)
 		case "HIGHESTMODSEQ":
 			value = int64(f.ModSeq) //nolint:gosec // a counter of what a test does
+		case "MAILBOXID":
+			values = append(values, s.mailboxIDCode(f))
+			continue
 		case "SIZE":
-			value = s.sizeOf(f)
+			value = sizeOf(at)
 		}
 		values = append(values, fmt.Sprintf("%s %d", item, value))
 	}
 	w := &encoder{c: s.c}
 	w.raw("* STATUS ")
-	w.mailbox(f.Name)
+	w.mailbox(at.name)
 	w.raw(" (" + strings.Join(values, " ") + ")\r\n")
 	return w.err
 }
 
 // recentIn counts the messages of a folder that no session has been told of.
-func (s *session) recentIn(f mailtest.Folder) int {
-	from := s.server.recentFrom(f.UIDValidity)
-	messages, _ := s.account.Messages(f.Name)
+func (s *session) recentIn(at place) int {
+	from := s.server.recentFrom(at.folder.UIDValidity)
+	messages, _ := at.account.Messages(at.folder.Name)
 	n := 0
 	for i := range messages {
 		if messages[i].UID >= from {
@@ -182,8 +257,8 @@ func (s *session) recentIn(f mailtest.Folder) int {
 	return n
 }
 
-func (s *session) sizeOf(f mailtest.Folder) int64 {
-	messages, _ := s.account.Messages(f.Name)
+func sizeOf(at place) int64 {
+	messages, _ := at.account.Messages(at.folder.Name)
 	var total int64
 	for i := range messages {
 		total += int64(len(messages[i].Raw))

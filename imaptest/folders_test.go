@@ -95,7 +95,7 @@ func TestFolderCommands(t *testing.T) {
 	dialogues(t, nil, map[string]string{
 		"create": `
 			> a CREATE Work/2024/
-			< a OK CREATE completed
+			< a OK [MAILBOXID (...)] CREATE completed
 			> a CREATE Work
 			< a NO Mailbox exists already
 			> a CREATE inbox
@@ -122,6 +122,7 @@ func TestFolderCommands(t *testing.T) {
 			< * OK ...
 			< * OK ...
 			< * OK [HIGHESTMODSEQ 1] Highest
+			< * OK [MAILBOXID (F5)] Mailbox
 			< a OK ...
 			> a DELETE Junk
 			< a OK DELETE completed
@@ -204,6 +205,7 @@ func TestSelect(t *testing.T) {
 			< * OK [UIDVALIDITY 7006] UIDs valid
 			< * OK [UIDNEXT 3] Predicted next UID
 			< * OK [HIGHESTMODSEQ 3] Highest
+			< * OK [MAILBOXID (F6)] Mailbox
 			< a OK [READ-WRITE] SELECT completed
 			> a EXAMINE Archive
 			< * FLAGS (...)
@@ -214,6 +216,7 @@ func TestSelect(t *testing.T) {
 			< * OK [UIDVALIDITY 7006] UIDs valid
 			< * OK [UIDNEXT 3] Predicted next UID
 			< * OK [HIGHESTMODSEQ 3] Highest
+			< * OK [MAILBOXID (F6)] Mailbox
 			< a OK [READ-ONLY] EXAMINE completed
 			> a STORE 1 +FLAGS (\Seen)
 			< a NO Mailbox is read-only
@@ -236,6 +239,7 @@ func TestSelect(t *testing.T) {
 			< * OK ...
 			< * OK ...
 			< * OK [HIGHESTMODSEQ 3] Highest
+			< * OK [MAILBOXID (F6)] Mailbox
 			< a OK ...
 			> a CHECK
 			< a OK CHECK completed

@@ -128,11 +128,3 @@ func enable(_ context.Context, s *session, p *parser) (reply, error) {
 	}
 	return ok("ENABLE completed"), s.untagged(enabled)
 }
-
-// namespace is NAMESPACE (RFC 2342).
-func namespace(_ context.Context, s *session, p *parser) (reply, error) {
-	if err := p.end(); err != nil {
-		return reply{}, err
-	}
-	return ok("NAMESPACE completed"), s.untagged(`NAMESPACE (("" "/")) NIL NIL`)
-}

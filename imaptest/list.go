@@ -32,6 +32,7 @@ type listed struct {
 	name   string
 	there  bool
 	folder mailtest.Folder
+	owner  *mailtest.Account // nil where it is the account's own
 }
 
 func list(_ context.Context, s *session, p *parser) (reply, error) {
@@ -55,7 +56,7 @@ func list(_ context.Context, s *session, p *parser) (reply, error) {
 			return reply{}, err
 		}
 		if f.there && len(l.status) > 0 {
-			if err := s.writeStatus(f.folder, l.status); err != nil {
+			if err := s.writeStatus(s.placeOf(f), l.status); err != nil {
 				return reply{}, err
 			}
 		}
@@ -201,12 +202,27 @@ func (s *session) allFolders() []listed {
 			}
 		}
 	}
+	for _, p := range s.foreign() {
+		own := p.folder
+		own.Role, own.Subscribed = "", false // are the owner's
+		all[p.name] = listed{name: p.name, there: true, folder: own, owner: p.account}
+		for i, c := range p.name {
+			if parent := p.name[:i]; c == '/' && !all[parent].there {
+				all[parent] = listed{name: parent}
+			}
+		}
+	}
 	return slices.SortedFunc(maps.Values(all), func(x, y listed) int {
 		if inbox := x.name == "INBOX"; inbox || y.name == "INBOX" {
 			return boolOrder(inbox, y.name == "INBOX")
 		}
 		return cmp.Compare(x.name, y.name)
 	})
+}
+
+// placeOf returns where a listed folder is.
+func (s *session) placeOf(f listed) place {
+	return place{account: cmp.Or(f.owner, s.account), name: f.name, folder: f.folder}
 }
 
 // boolOrder puts true first.

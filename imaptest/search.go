@@ -143,6 +143,9 @@ func (k *keys) key(depth int) (test, error) {
 	if name == "MODSEQ" && k.offers(condstore) {
 		return k.changed()
 	}
+	if t, err := k.objectKey(name); t != nil || err != nil {
+		return t, err
+	}
 	return k.textKey(name)
 }
 

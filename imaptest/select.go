@@ -38,12 +38,12 @@ func selectFolder(_ context.Context, s *session, p *parser) (reply, error) {
 		return reply{}, err
 	}
 	s.condstore = s.condstore || o.condstore
-	f, err := s.account.Folder(name)
+	at, err := s.find(name)
 	if err != nil {
 		return folderProblem(err, false), nil
 	}
-	v := &view{account: s.account, id: f.ID, name: f.Name, readOnly: s.name == "EXAMINE"}
-	d, err := v.account.ChangedSince(f.Name, 0)
+	v := &view{account: at.account, id: at.folder.ID, name: at.folder.Name, readOnly: s.name == "EXAMINE"}
+	d, err := v.account.ChangedSince(v.name, 0)
 	if err != nil {
 		return folderProblem(err, false), nil
 	}
@@ -55,6 +55,11 @@ func selectFolder(_ context.Context, s *session, p *parser) (reply, error) {
 	s.markRecent(d.UIDNext)
 	if err := s.describe(d); err != nil {
 		return reply{}, err
+	}
+	if code := s.mailboxIDCode(at.folder); code != "" {
+		if err := s.untagged(okCode(code, "Mailbox").String()); err != nil {
+			return reply{}, err
+		}
 	}
 	if err := s.tellResync(o); err != nil {
 		return reply{}, err

@@ -51,8 +51,20 @@ type Options struct {
 func DefaultCapabilities() []string {
 	return []string{
 		"IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "UNSELECT", "UIDPLUS", "MOVE",
-		"CONDSTORE", "QRESYNC", "ESEARCH", "PARTIAL", "SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE", "IDLE", "CHILDREN",
+		"CONDSTORE", "QRESYNC", "ESEARCH", "PARTIAL", "OBJECTID", "QUOTA", "QUOTA=RES-STORAGE",
+		"QUOTA=RES-MESSAGE", "COMPRESS=DEFLATE", "CREATE-SPECIAL-USE", "SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE", "IDLE", "CHILDREN",
 		"AUTH=PLAIN", "AUTH=LOGIN", "AUTH=XOAUTH2", "AUTH=OAUTHBEARER",
+	}
+}
+
+// GmailCapabilities returns what Gmail's server offers, as far as this one knows
+// it. An account that is to behave like one of Gmail has its folders made labels
+// by [mailtest.Account.UseLabels].
+func GmailCapabilities() []string {
+	return []string{
+		"IMAP4rev1", "UNSELECT", "IDLE", "NAMESPACE", "QUOTA", "ID", "X-GM-EXT-1", "UIDPLUS", "COMPRESS=DEFLATE",
+		"ENABLE", "MOVE", "CONDSTORE", "ESEARCH", "LIST-EXTENDED", "LIST-STATUS", "LITERAL-", "SPECIAL-USE",
+		"CHILDREN", "SASL-IR", "AUTH=XOAUTH2", "AUTH=PLAIN", "AUTH=OAUTHBEARER",
 	}
 }
 

@@ -23,6 +23,7 @@ type session struct {
 	view    *view             // nil where nothing is selected
 
 	condstore, qresync bool // enabled by the client (RFC 7162)
+	compressed         bool
 
 	tag, name string // of the command that is carried out
 	refuse    bool   // whether its fault wants it refused
@@ -37,6 +38,7 @@ const (
 	hangUp
 	startTLS
 	leaveIdle
+	startDeflate
 )
 
 // input is one command as it was read.
@@ -106,6 +108,9 @@ func (s *session) after(ctx context.Context) error {
 			}
 			return ok("IDLE completed"), nil
 		})
+	case startDeflate:
+		s.next = goOn
+		return s.c.Deflate()
 	case goOn, hangUp:
 	}
 	return nil

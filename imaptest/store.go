@@ -18,6 +18,7 @@ func storeCommands() map[string]command {
 // change is what STORE does with flags.
 type change struct {
 	sign   byte // '+', '-' or 0
+	labels bool // whether it is about X-GM-LABELS
 	silent bool
 	flags  []string
 	since  uint64 // refused where the message changed after that
@@ -48,7 +49,7 @@ func store(_ context.Context, s *session, p *parser) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	c, err := p.storeItem()
+	c, err := s.storeItem(p)
 	if err != nil {
 		return reply{}, err
 	}
@@ -60,6 +61,9 @@ func store(_ context.Context, s *session, p *parser) (reply, error) {
 		if err := s.enableCondstore(); err != nil {
 			return reply{}, err
 		}
+	}
+	if c.labels {
+		return s.storeLabels(picked, &c)
 	}
 	return s.storeAll(picked, &c)
 }
@@ -110,7 +114,7 @@ func (s *session) tellStored(i int, c *change) error {
 }
 
 // storeItem reads what to do with which flags.
-func (p *parser) storeItem() (c change, err error) {
+func (s *session) storeItem(p *parser) (c change, err error) {
 	if err := p.space(); err != nil {
 		return c, err
 	}
@@ -124,15 +128,19 @@ func (p *parser) storeItem() (c change, err error) {
 	}
 	name, silent := strings.CutSuffix(word, ".SILENT")
 	c.silent = silent
-	if name != "FLAGS" {
+	c.labels = name == "X-GM-LABELS" && s.server.offers(gmail)
+	if name != "FLAGS" && !c.labels {
 		return c, syntaxError("unknown store item " + word)
 	}
 	if err := p.space(); err != nil {
 		return c, err
 	}
-	if p.peek() == '(' {
+	switch {
+	case c.labels:
+		c.flags, err = p.labelList()
+	case p.peek() == '(':
 		c.flags, err = p.flags()
-	} else {
+	default:
 		c.flags, err = p.bareFlags()
 	}
 	if err != nil {
