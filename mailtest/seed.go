@@ -34,11 +34,7 @@ func (a *Account) Seed(folder string, files fs.FS, patterns ...string) ([]UID, e
 			return uids, fmt.Errorf("mailtest: seed %q from %q: %w", folder, pattern, err)
 		}
 		for _, name := range names {
-			raw, err := fs.ReadFile(files, name)
-			if err != nil {
-				return uids, fmt.Errorf("mailtest: seed %q: %w", folder, err)
-			}
-			uid, err := a.Append(folder, wireForm(string(raw)), &AppendOptions{Received: dateOf(string(raw))})
+			uid, err := a.seedMessage(folder, files, name)
 			if err != nil {
 				return uids, err
 			}
@@ -46,6 +42,15 @@ func (a *Account) Seed(folder string, files fs.FS, patterns ...string) ([]UID, e
 		}
 	}
 	return uids, nil
+}
+
+// seedMessage appends one message file.
+func (a *Account) seedMessage(folder string, files fs.FS, name string) (UID, error) {
+	raw, err := fs.ReadFile(files, name)
+	if err != nil {
+		return 0, fmt.Errorf("mailtest: seed %q: %w", folder, err)
+	}
+	return a.Append(folder, wireForm(string(raw)), &AppendOptions{Received: dateOf(string(raw))})
 }
 
 func wireForm(raw string) string {
