@@ -14,7 +14,9 @@ func TestCompress(t *testing.T) {
 	for name, security := range map[string]mailtest.Security{"plain": mailtest.None, "TLS": mailtest.TLS} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := start(t, &imaptest.Options{Security: security})
+				w := start(t, &imaptest.Options{
+					Security: security, Capabilities: append(imaptest.DefaultCapabilities(), "COMPRESS=DEFLATE"),
+				})
 				if security == mailtest.TLS {
 					w.secure()
 				}
