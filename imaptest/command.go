@@ -116,6 +116,9 @@ func (s *session) execute(ctx context.Context, in input) error {
 		if syntax, is := errors.AsType[syntaxError](err); is {
 			r, err = bad(syntax.Error()), nil
 		}
+		if name, is := errors.AsType[nameError](err); is {
+			r, err = no("CANNOT", name.Error()), nil
+		}
 		if err == nil && s.view != nil {
 			err = s.sync(!c.whole, strings.HasPrefix(in.name, "UID "))
 		}

@@ -16,7 +16,7 @@ type result struct {
 	extended             bool
 	min, max, all, count bool
 	partial              span   // the places in the list of results, from 1 or from the end
-	partialText          string // as the client wrote it, "" for none
+	partialText          string // the places as they are told, "" for none
 	modSeq               bool   // whether the change counter is to be told
 	found                []found
 	tag                  string
@@ -99,6 +99,9 @@ func (r *result) parsePartial(p *parser) error {
 	}
 	r.partial = span{min(ends[0], ends[1]), max(ends[0], ends[1])}
 	r.partialText = string(p.b[start:p.i])
+	if ends[0] > 0 {
+		r.partialText = fmt.Sprintf("%d:%d", r.partial.from, r.partial.to)
+	}
 	return nil
 }
 

@@ -74,7 +74,9 @@ func TestList(t *testing.T) {
 			> a LIST "" * RETURN (FANCY)
 			< a BAD unknown return option FANCY
 			> a LIST "" "&bad"
-			< a BAD mailbox name is not modified UTF-7
+			< a OK LIST completed
+			> a SELECT "&bad"
+			< a NO [CANNOT] Mailbox name is not modified UTF-7
 			> a LSUB "" J%
 			< a OK LSUB completed
 			> a LSUB "" Wor*1

@@ -16,9 +16,16 @@ type syntaxError string
 
 func (e syntaxError) Error() string { return string(e) }
 
+// nameError says why a name cannot be that of a mailbox, though it is a string
+// like any other. It becomes the text of a tagged NO.
+type nameError string
+
+func (e nameError) Error() string { return string(e) }
+
 // parser reads the arguments of one command. The bytes are the whole command
 // without its last CRLF; literals stand in it as on the wire, "{5}" CRLF and
-// the data. Its methods fail with a [syntaxError] and consume what they return.
+// the data. Its methods fail with a [syntaxError], or with a [nameError] about names
+// of mailboxes, and consume what they return.
 type parser struct {
 	b []byte
 	i int
@@ -196,20 +203,23 @@ func (p *parser) mailbox() (string, error) {
 
 // pattern reads a name with the wildcards of LIST.
 func (p *parser) pattern() (string, error) {
+	var name string
+	var err error
 	if c := p.peek(); c == '"' || c == '{' {
-		return p.mailbox()
+		name, err = p.str()
+	} else {
+		name, err = p.span("a mailbox pattern", isListChar)
 	}
-	name, err := p.span("a mailbox pattern", isListChar)
-	if err != nil {
-		return "", err
+	if decoded, ok := decodeUTF7(name); ok {
+		name = decoded
 	}
-	return folderName(name)
+	return name, err // what is no name fits none
 }
 
 func folderName(name string) (string, error) {
 	decoded, ok := decodeUTF7(name)
 	if !ok {
-		return "", syntaxError("mailbox name is not modified UTF-7")
+		return "", nameError("Mailbox name is not modified UTF-7")
 	}
 	return decoded, nil
 }
