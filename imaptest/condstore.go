@@ -99,9 +99,9 @@ func (s *session) tellVanished(since changedSince, set numSet) error {
 	if !since.vanished {
 		return nil
 	}
-	d, err := s.view.account.ChangedSince(s.view.name, since.modSeq)
+	d, err := s.changesAfter(since.modSeq)
 	if err != nil {
-		return nil //nolint:nilerror // the next command finds out that the folder is gone
+		return err
 	}
 	return s.tellEarlier(d, set)
 }
@@ -204,9 +204,9 @@ func (s *session) tellResync(o selecting) error {
 	if !o.qresync || o.validity != s.view.validity {
 		return nil
 	}
-	d, err := s.view.account.ChangedSince(s.view.name, o.modSeq)
+	d, err := s.changesAfter(o.modSeq)
 	if err != nil {
-		return nil //nolint:nilerror // the next command finds out that the folder is gone
+		return err
 	}
 	if err := s.tellEarlier(d, o.known); err != nil {
 		return err

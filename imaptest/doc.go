@@ -41,9 +41,19 @@
 // # What it knows
 //
 // All of RFC 3501, and ID, ENABLE, NAMESPACE, UNSELECT, IDLE, CHILDREN, UIDPLUS,
-// MOVE, SASL-IR, LITERAL+ and LITERAL-, SPECIAL-USE, the basics of
-// LIST-EXTENDED, LIST-STATUS and STATUS=SIZE. Sign-in is by LOGIN and by
-// AUTHENTICATE with PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER.
+// MOVE, SASL-IR, LITERAL+ and LITERAL-, CONDSTORE and QRESYNC, ESEARCH and
+// PARTIAL, SPECIAL-USE and CREATE-SPECIAL-USE, the basics of LIST-EXTENDED,
+// LIST-STATUS, STATUS=SIZE, QUOTA and OBJECTID. Sign-in is by LOGIN and by
+// AUTHENTICATE with PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER. On request there are
+// COMPRESS=DEFLATE, and Gmail's X-GM-EXT-1 with ids, labels and X-GM-RAW; see
+// [GmailCapabilities]. A client of zlib that flushes only partially, as mbsync
+// does, is not understood once it compresses.
+//
+// Folders that others share (see [mailtest.Account.Share]) appear in namespaces
+// of their own, below "Other Users/" and the owner's address, or below "Shared/"
+// where they are shared with everyone. CREATE subscribes to what it makes.
+//
+// A [Replay] plays the server's side of a recorded session instead.
 //
 // It is as strict as the RFCs allow: lines end in CRLF, quoted strings hold
 // seven-bit text, message numbers exist, mailbox names are proper modified

@@ -115,7 +115,7 @@ func enable(_ context.Context, s *session, p *parser) (reply, error) {
 		}
 		words = append(words, word)
 	}
-	enabled := "ENABLED"
+	enabled := []string{"ENABLED"}
 	for _, word := range words {
 		if !s.server.offers(word) || word != condstore && word != qresync {
 			continue
@@ -124,7 +124,7 @@ func enable(_ context.Context, s *session, p *parser) (reply, error) {
 		if err := s.enableCondstore(); err != nil {
 			return reply{}, err
 		}
-		enabled += " " + word
+		enabled = append(enabled, word)
 	}
-	return ok("ENABLE completed"), s.untagged(enabled)
+	return ok("ENABLE completed"), s.untagged(strings.Join(enabled, " "))
 }

@@ -69,14 +69,12 @@ func (q *gmailParser) all(closing string, depth int) test {
 	var groups [][]test
 	or := false
 	for q.i < len(q.tokens) {
-		switch word := q.next(); {
-		case word == closing:
+		switch word := q.next(); word {
+		case closing:
 			return anyInEach(groups)
-		case word == "OR", word == "|":
+		case "OR", "|":
 			or = true
-			continue
-		case word == "AND":
-			continue
+		case "AND":
 		default:
 			t := q.term(word, depth)
 			if (or || closing == "}") && len(groups) > 0 {

@@ -2,6 +2,7 @@ package imaptest_test
 
 import (
 	"bufio"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,12 +86,13 @@ func TestReplayOfRealServers(t *testing.T) {
 	if corpus == "" {
 		t.Skip("MAILSESSION_CORPUS does not say where the recorded sessions are")
 	}
-	files, err := filepath.Glob(filepath.Join(corpus, "mailkit-sessions", "Imap", "Resources", "*", "*.txt"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("%d recorded answers, %v", len(files), err)
+	files := os.DirFS(filepath.Join(corpus, "mailkit-sessions", "Imap", "Resources"))
+	names, err := fs.Glob(files, "*/*.txt")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d recorded answers, %v", len(names), err)
 	}
-	for _, name := range files {
-		data, err := os.ReadFile(name)
+	for _, name := range names {
+		data, err := fs.ReadFile(files, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,5 +109,5 @@ func TestReplayOfRealServers(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d recorded answers played", len(files))
+	t.Logf("%d recorded answers played", len(names))
 }

@@ -27,7 +27,8 @@ type Options struct {
 	Hosts []string
 	// Capabilities are what the server offers and knows, in the words of the
 	// CAPABILITY response; nil means [DefaultCapabilities]. IMAP4rev1, STARTTLS
-	// and LOGINDISABLED come by themselves where they apply. A word that the
+	// and LOGINDISABLED come by themselves where they apply. What is left out is
+	// not known either: its commands, items and codes are gone. A word that the
 	// server does not know is offered and has no effect.
 	Capabilities []string
 	// QuietCapabilities leaves the CAPABILITY code out of the greeting and of

@@ -139,11 +139,15 @@ func (s *session) sync(expunge, uid bool) error {
 	return nil
 }
 
-// changes returns what happened in the selected folder since the last time. It
-// says BYE where the folder is no longer the one that was selected.
-func (s *session) changes() (mailtest.Delta, error) {
+// changes returns what happened in the selected folder since the last time.
+func (s *session) changes() (mailtest.Delta, error) { return s.changesAfter(s.view.modSeq) }
+
+// changesAfter returns what happened in the selected folder after the change
+// counter had the value. It says BYE where the folder is no longer the one that
+// was selected.
+func (s *session) changesAfter(modSeq uint64) (mailtest.Delta, error) {
 	v := s.view
-	d, err := v.account.ChangedSince(v.name, v.modSeq)
+	d, err := v.account.ChangedSince(v.name, modSeq)
 	if err == nil && d.UIDValidity == v.validity {
 		return d, nil
 	}
@@ -155,7 +159,7 @@ func (s *session) changes() (mailtest.Delta, error) {
 		return d, s.bye("UIDVALIDITY of the selected mailbox changed")
 	}
 	v.name = f.Name // renamed under our feet
-	return v.account.ChangedSince(v.name, v.modSeq)
+	return v.account.ChangedSince(v.name, modSeq)
 }
 
 func (s *session) tellExpunged() error {

@@ -13,7 +13,7 @@
 //
 // Seed an account with [Account.Append], or with [Account.Seed] from a folder
 // of .eml files (a testdata folder through [os.DirFS], an embed.FS, or an
-// fstest.MapFS). Write messages in Go source with plain line ends and pass
+// fstest.MapFS), [Account.SeedTree] from a tree of them, and [Account.SeedMbox]. Write messages in Go source with plain line ends and pass
 // them through [CRLF].
 //
 // Everything the package hands out is a copy taken at one moment. To wait until

@@ -143,8 +143,10 @@ func TestQuota(t *testing.T) {
 				t.Errorf("Copy = %v, want %v", err, test.want)
 			}
 			if test.want == nil {
-				a.Expunge("INBOX", uid)
-				a.Expunge("Archive", copied[0].To)
+				_, errInbox := a.Expunge("INBOX", uid)
+				if _, err := a.Expunge("Archive", copied[0].To); err != nil || errInbox != nil {
+					t.Errorf("Expunge: %v, %v", errInbox, err)
+				}
 			} else if _, err := a.Move("INBOX", "INBOX", 99); err != nil {
 				t.Errorf("Move: %v", err)
 			}
