@@ -22,7 +22,7 @@ func (c *Conn) Deflate() error {
 	if err != nil {
 		return fmt.Errorf("fakenet: deflate: %w", err)
 	}
-	d := &deflated{Conn: c.nc, in: flate.NewReader(c.r), out: out}
+	d := &deflated{Conn: c.nc, in: newInflater(c.r), out: out}
 	c.carry(d)
 	return nil
 }
