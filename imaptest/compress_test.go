@@ -14,9 +14,7 @@ func TestCompress(t *testing.T) {
 	for name, security := range map[string]mailtest.Security{"plain": mailtest.None, "TLS": mailtest.TLS} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := start(t, &imaptest.Options{
-					Security: security, Capabilities: append(imaptest.DefaultCapabilities(), "COMPRESS=DEFLATE"),
-				})
+				w := start(t, &imaptest.Options{Security: security})
 				if security == mailtest.TLS {
 					w.secure()
 				}

@@ -44,10 +44,9 @@
 // MOVE, SASL-IR, LITERAL+ and LITERAL-, CONDSTORE and QRESYNC, ESEARCH and
 // PARTIAL, SPECIAL-USE and CREATE-SPECIAL-USE, the basics of LIST-EXTENDED,
 // LIST-STATUS, STATUS=SIZE, QUOTA and OBJECTID. Sign-in is by LOGIN and by
-// AUTHENTICATE with PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER. On request there are
-// COMPRESS=DEFLATE, and Gmail's X-GM-EXT-1 with ids, labels and X-GM-RAW; see
-// [GmailCapabilities]. A client of zlib that flushes only partially, as mbsync
-// does, is not understood once it compresses.
+// AUTHENTICATE with PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER; COMPRESS=DEFLATE. On
+// request there is Gmail's X-GM-EXT-1 with ids, labels and X-GM-RAW; see
+// [GmailCapabilities].
 //
 // Folders that others share (see [mailtest.Account.Share]) appear in namespaces
 // of their own, below "Other Users/" and the owner's address, or below "Shared/"

@@ -293,6 +293,9 @@ func TestMbsync(t *testing.T) {
 				t.Errorf("the third sync made %d APPEND, %d STORE, %d bodies; want none", a, s, b)
 			}
 			t.Logf("%d, %d and %d commands; compressed: %v", len(first), len(second), len(third), counted(first, "COMPRESS") > 0)
+			if want := name != "few capabilities"; counted(first, "COMPRESS") > 0 != want {
+				t.Errorf("compressed: %v, want %v", !want, want)
+			}
 		})
 	}
 }
