@@ -107,6 +107,9 @@ func (q *gmailParser) term(word string, depth int) test {
 	rest, negated := strings.CutPrefix(word, "-")
 	if negated {
 		if rest == "" {
+			if !q.opens() {
+				return func(*loaded) bool { return true } // a hyphen excludes nothing
+			}
 			rest = q.next()
 		}
 		t := q.term(rest, depth-1)
@@ -121,9 +124,28 @@ func (q *gmailParser) term(word string, depth int) test {
 		return func(l *loaded) bool { return l.entity().hasText(text, true) }
 	}
 	if value == "" {
-		value = q.next() // a bracket or the next word
+		return q.values(strings.ToLower(name))
 	}
 	return gmailOperator(strings.ToLower(name), value)
+}
+
+// opens reports whether a bracket is next.
+func (q *gmailParser) opens() bool {
+	return q.i < len(q.tokens) && (q.tokens[q.i] == "(" || q.tokens[q.i] == "{")
+}
+
+// values reads the values of an operator in brackets, such as subject:(a b), all
+// of which have to match. An operator without a value matches nothing.
+func (q *gmailParser) values(name string) test {
+	if !q.opens() {
+		return func(*loaded) bool { return false }
+	}
+	closing := map[string]string{"(": ")", "{": "}"}[q.next()]
+	var groups [][]test
+	for word := q.next(); word != "" && word != closing; word = q.next() {
+		groups = append(groups, []test{gmailOperator(name, word)})
+	}
+	return anyInEach(groups)
 }
 
 func gmailOperator(name, value string) test {

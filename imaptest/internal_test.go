@@ -230,3 +230,26 @@ func checkAnswer(t *testing.T, answer string) {
 		t.Errorf("LOGIN and SELECT are not both answered in %q", answer)
 	}
 }
+
+// FuzzGmailQuery looks for a message with a query and with its opposite, one of
+// which fits.
+func FuzzGmailQuery(f *testing.F) {
+	f.Add(`from:bob OR {subject:"a b" -is:unread}`)
+	f.Add(`larger:1k after:2024/1/2 older_than:3d has:attachment ((("`)
+	f.Fuzz(func(t *testing.T, query string) {
+		if strings.ContainsAny(query, `"(){}`) || len(query) > 1000 {
+			gmailQuery(query) // ends
+			return
+		}
+		box := mailtest.New()
+		a := box.Add("ann@example.com", secret.New("pw"))
+		if _, err := a.Append("INBOX", mailtest.Sample(1), nil); err != nil {
+			t.Fatal(err)
+		}
+		s := &session{account: a, view: &view{account: a, name: "INBOX", validity: 7001, entries: []entry{{uid: 1}}}}
+		l := s.load(0)
+		if yes, no := gmailQuery(query)(l), gmailQuery("-("+query+")")(l); yes == no {
+			t.Errorf("%q and its opposite are both %v", query, yes)
+		}
+	})
+}

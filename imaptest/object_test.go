@@ -109,6 +109,7 @@ func TestGmailQueries(t *testing.T) {
 		`sample`:                         " 1 2 3",
 		`number sample-2`:                " 2",
 		`\"number 2\"`:                   " 2",
+		`subject:(2 sample)`:             " 2",
 		`subject:(nothing) `:             "",
 		`from:bob -subject:\"sample 1\"`: " 2 3",
 		`subject:\"sample 1\" OR subject:\"sample 3\"`:                          " 1 3",
