@@ -20,7 +20,7 @@ func (c *Client) Apply(ctx context.Context, change session.Change, ids ...sessio
 	to, err := c.prepare(ctx, change)
 	for _, b := range batches {
 		if err == nil {
-			err = c.applyTo(ctx, change, to, b)
+			err = c.carryOut(ctx, "apply", to, b, func(w *work) error { return w.run(change) })
 			c.forgetMissing(b)
 		}
 		b.settle(session.NotDone, err)
@@ -76,6 +76,7 @@ type batch struct {
 	folder   string
 	validity string
 	items    []changing
+	width    int // of the set of their numbers, in bytes, at most
 }
 
 type changing struct {
@@ -109,10 +110,11 @@ func (b *batch) uids() []uint32 {
 	return slices.Compact(uids)
 }
 
-// sortOut puts ids into batches by folder and size; what is not an id of this
-// mailbox gets its result at once.
+// sortOut puts ids into batches by folder and by what fits into one command;
+// what is not an id of this mailbox gets its result at once.
 func (c *Client) sortOut(ids []session.ID, results []session.Result) []*batch {
 	var batches []*batch
+	filling := map[[2]string]*batch{} // by folder and validity
 	for i, id := range ids {
 		results[i].ID = id
 		parts, uid, err := c.own(id)
@@ -120,25 +122,26 @@ func (c *Client) sortOut(ids []session.ID, results []session.Result) []*batch {
 			results[i].Outcome, results[i].Err = session.NotDone, err
 			continue
 		}
-		at := slices.IndexFunc(batches, func(b *batch) bool {
-			return b.folder == parts.Folder && b.validity == parts.Validity && len(b.items) < c.opts.PageSize
-		})
-		if at < 0 {
-			at = len(batches)
-			batches = append(batches, &batch{folder: parts.Folder, validity: parts.Validity})
+		key := [2]string{parts.Folder, parts.Validity}
+		width := len(parts.Key) + len(",")
+		b := filling[key]
+		if b == nil || len(b.items) == c.opts.PageSize || b.width+width > maxSet {
+			b = &batch{folder: parts.Folder, validity: parts.Validity}
+			batches, filling[key] = append(batches, b), b
 		}
-		batches[at].items = append(batches[at].items, changing{uid: uid, result: &results[i]})
+		b.width += width
+		b.items = append(b.items, changing{uid: uid, result: &results[i]})
 	}
 	return batches
 }
 
-// applyTo changes the messages of one batch. What it returns keeps the batches
+// carryOut changes the messages of one batch. What it returns keeps the batches
 // that follow from being tried: a lost connection, refused credentials.
-func (c *Client) applyTo(ctx context.Context, change session.Change, to string, b *batch) error {
+func (c *Client) carryOut(ctx context.Context, op, to string, b *batch, change func(w *work) error) error {
 	var w *work
-	err := c.do(ctx, "apply", func(cn *conn) error {
+	err := c.do(ctx, op, func(cn *conn) error {
 		w = &work{client: c, conn: cn, batch: b, to: to}
-		return w.run(change)
+		return change(w)
 	}, func() bool { return !w.uncertain }, slog.String("folder", b.folder), slog.Int("messages", len(b.items)))
 	_, lost := errors.AsType[*backend.LostError](err)
 	switch {

@@ -62,7 +62,7 @@ type Options struct {
 	IdleTimeout time.Duration
 
 	// PageSize is how many summaries are asked for at once, and how many
-	// messages are changed by one command; zero means [DefaultPageSize].
+	// messages are changed by one command at most; zero means [DefaultPageSize].
 	PageSize int
 
 	// Logger gets one record an operation at level debug, and at warn where the
@@ -71,7 +71,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	// Observer is told of each operation: "imap.connect", "imap.list",
-	// "imap.search", "imap.fetch", "imap.open", "imap.apply". Nil means the
+	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge". Nil means the
 	// Session's.
 	Observer session.Observer
 }
@@ -128,7 +128,11 @@ type Client struct {
 	folders []folder   // as last listed
 }
 
-var _ session.Incoming = (*Client)(nil)
+var (
+	_ session.Incoming  = (*Client)(nil)
+	_ session.Explainer = (*Client)(nil)
+	_ session.Purger    = (*Client)(nil)
+)
 
 // Backend returns what [session.New] makes an IMAP way in of.
 func Backend(server session.Server, opts *Options) session.IncomingBackend {

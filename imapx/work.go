@@ -22,8 +22,8 @@ type work struct {
 	uncertain bool
 }
 
-// run makes the change.
-func (w *work) run(change session.Change) error {
+// enter opens the folder and has the server tell what is new.
+func (w *work) enter() error {
 	wasOpen := w.conn.in(w.batch.folder, false)
 	s, err := w.client.enter(w.conn, w.batch.folder, false)
 	if err == nil && wasOpen {
@@ -36,6 +36,14 @@ func (w *work) run(change session.Change) error {
 	}
 	if w.client.scope(s).Validity != w.batch.validity {
 		return fmt.Errorf("%s: folder %s: %w", w.conn.address, w.batch.folder, session.ErrStaleID)
+	}
+	return nil
+}
+
+// run makes the change.
+func (w *work) run(change session.Change) error {
+	if err := w.enter(); err != nil {
+		return err
 	}
 	if err := w.able(change); err != nil {
 		return err

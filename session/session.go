@@ -232,16 +232,12 @@ func (s *Session) Messages(ctx context.Context, q Query) iter.Seq2[*Message, err
 // backend cannot tell, the error wraps [errors.ErrUnsupported]; where q may not
 // compare here and would have to, Messages ends in such an error too.
 func (s *Session) Explain(ctx context.Context, q Query) (Plan, error) {
-	in, err := s.reader("explain a query")
+	e, err := readingAs[Explainer](s, "explain a query")
 	if err == nil {
 		err = q.Check()
 	}
 	if err != nil {
 		return Plan{}, err
-	}
-	e, ok := in.(Explainer)
-	if !ok {
-		return Plan{}, fmt.Errorf("session: explain a query: the incoming backend does not tell: %w", errors.ErrUnsupported)
 	}
 	return e.Explain(ctx, q)
 }

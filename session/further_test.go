@@ -1,0 +1,94 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mailsession/mailsession/session"
+)
+
+// able is a side with all further abilities.
+type able struct{ side }
+
+func (a *able) Explain(context.Context, session.Query) (session.Plan, error) {
+	a.call("explain a query")
+	return session.Plan{}, nil
+}
+
+func (a *able) PurgeMarked(context.Context, session.FolderRef) ([]session.Result, error) {
+	a.call("purge messages")
+	return nil, nil
+}
+
+// wrapped is a backend in another that has none of the further abilities.
+type wrapped struct {
+	session.Incoming
+
+	inner session.Incoming
+}
+
+func (w wrapped) Unwrap() session.Incoming { return w.inner }
+
+// further calls what needs a further ability, by what errors call it.
+func further(ctx context.Context) map[string]func(s *session.Session) error {
+	return map[string]func(s *session.Session) error{
+		"explain a query": func(s *session.Session) error {
+			_, err := s.Explain(ctx, session.Query{})
+			return err
+		},
+		"purge messages": func(s *session.Session) error {
+			_, err := s.PurgeMarked(ctx, session.Inbox)
+			return err
+		},
+	}
+}
+
+// changing are those that change the mailbox.
+func changing() []string { return []string{"purge messages"} }
+
+// TestFurtherAbilities: they are found through wrappers, a backend without them
+// is told by name, and the modes hold before the backend is asked.
+func TestFurtherAbilities(t *testing.T) {
+	for op, call := range further(t.Context()) {
+		t.Run(op, func(t *testing.T) {
+			var a able
+			inWrappers := func(session.Setup) (session.Incoming, error) {
+				return wrapped{&a.side, wrapped{&a.side, &a}}, nil
+			}
+			s, err := session.New(creds(), inWrappers, nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := call(s); err != nil || !slices.Equal(a.calls, []string{op}) {
+				t.Errorf("through two wrappers: error %v, calls %q", err, a.calls)
+			}
+			var mute side
+			if s, err = session.New(creds(), mute.incoming(), nil, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := call(s); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), op) {
+				t.Errorf("without the ability: error %v, want one that wraps errors.ErrUnsupported and says %q", err, op)
+			}
+			for _, mode := range []session.Mode{session.ReadOnly, session.SendOnly} {
+				checkMode(t, mode, op, call)
+			}
+		})
+	}
+}
+
+func checkMode(t *testing.T, mode session.Mode, op string, call func(*session.Session) error) {
+	t.Helper()
+	var a able
+	s, err := session.New(creds(), func(session.Setup) (session.Incoming, error) { return &a, nil }, a.outgoing(), &session.Options{Mode: mode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	forbidden := mode == session.SendOnly || slices.Contains(changing(), op)
+	err = call(s)
+	if _, isModeError := errors.AsType[*session.ModeError](err); isModeError != forbidden || forbidden && len(a.calls) != 0 {
+		t.Errorf("mode %v: error %v, calls %q, want a ModeError and no call: %t", mode, err, a.calls, forbidden)
+	}
+}
