@@ -17,7 +17,14 @@ type command struct {
 	line []byte // read and not used yet
 	scan scanner
 
-	copied string // the arguments of COPYUID
+	codes codes
+}
+
+// codes are the arguments of response codes that tell what a command did.
+type codes struct {
+	copied   string // COPYUID
+	appended string // APPENDUID
+	modified string // MODIFIED
 }
 
 // begin sends a command of our own and waits for the first response. The
@@ -131,16 +138,21 @@ func (m *command) end(rest []byte) error {
 		m.c.wire.Kill(&syntaxError{want: "OK, NO or BAD", near: printable(string(rest))})
 		return m.c.explain(m.op, m.c.wire.Err())
 	case s.typ == "OK":
-		m.learn(s)
+		m.codes.learn(s)
 		return errDone
 	}
+	m.codes.learn(s)
 	return m.c.explain(m.op, &Error{Server: m.c.address, Op: m.op, Type: s.typ, Code: s.code, Text: s.text})
 }
 
-// learn keeps where copies went.
-func (m *command) learn(s status) {
-	if s.code == "COPYUID" {
-		m.copied = s.args
+func (c *codes) learn(s status) {
+	switch s.code {
+	case "COPYUID":
+		c.copied = s.args
+	case "APPENDUID":
+		c.appended = s.args
+	case "MODIFIED":
+		c.modified = s.args
 	}
 }
 
@@ -152,7 +164,7 @@ func (m *command) remark(line []byte) bool {
 	if !untagged || !ok || s.typ != "OK" || s.code != "COPYUID" {
 		return false
 	}
-	m.learn(s)
+	m.codes.learn(s)
 	return true
 }
 
@@ -204,14 +216,14 @@ func (m *command) finish(err error) error {
 }
 
 // exec sends a command of our own that has no answer but its end, and returns
-// the arguments of COPYUID where the server sent it.
-func (c *conn) exec(op, words string) (copied string, err error) {
+// the codes that came with it, also with a refusal.
+func (c *conn) exec(op, words string) (codes, error) {
 	m, err := c.begin(op, words)
 	if err != nil {
-		return "", err
+		return codes{}, err
 	}
 	err = m.finish(nil)
-	return m.copied, err
+	return m.codes, err
 }
 
 // run sends a command of our own and calls each for every response to it. After

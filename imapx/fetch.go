@@ -20,7 +20,7 @@ const headerFields = "BODY.PEEK[HEADER.FIELDS (FROM SENDER REPLY-TO TO CC BCC SU
 	"IN-REPLY-TO REFERENCES CONTENT-TYPE AUTO-SUBMITTED PRECEDENCE LIST-ID)]"
 
 // fetchItems returns what to ask for.
-func fetchItems(r session.Reads) string {
+func (c capabilities) fetchItems(r session.Reads) string {
 	items := []string{"UID"}
 	header := headerFields
 	if r.WholeHeader {
@@ -39,6 +39,7 @@ func fetchItems(r session.Reads) string {
 			items = append(items, i.item)
 		}
 	}
+	items = append(items, c.extraItems(r.Fields)...)
 	return "(" + strings.Join(items, " ") + ")"
 }
 
@@ -49,6 +50,7 @@ type fetched struct {
 	received time.Time
 	size     int64
 	header   []byte
+	extra    extra
 	err      error // what could not be read of it
 }
 
@@ -107,7 +109,7 @@ func without(uids []uint32, got []fetched) []uint32 {
 // fetch asks for summaries. A message whose answer is malformed comes with its
 // error; where even its number cannot be read, it counts in lost.
 func (c *conn) fetch(uids []uint32, fields session.Reads) (got []fetched, lost error, err error) {
-	words := "UID FETCH " + formatSet(uids) + " " + fetchItems(fields)
+	words := "UID FETCH " + formatSet(uids) + " " + c.caps.fetchItems(fields)
 	wanted := func(uid uint32) bool {
 		_, found := slices.BinarySearch(uids, uid)
 		return found
@@ -169,6 +171,7 @@ func (f *fetched) join(g fetched) {
 	if g.header != nil {
 		f.header = g.header
 	}
+	f.extra.join(g.extra)
 	f.err = cmp.Or(f.err, g.err)
 }
 
@@ -209,7 +212,7 @@ func (f *fetched) item(name string, sc *scanner) (err error) {
 	case strings.HasPrefix(name, "BODY[HEADER"):
 		f.header, err = sc.text(maxHeader)
 	default:
-		err = sc.skip()
+		err = f.extra.item(name, sc)
 	}
 	return err
 }

@@ -247,6 +247,9 @@ func (c *Client) Facts(ctx context.Context) (session.Facts, error) {
 		facts.SafeMove = cn.caps.has("MOVE") || cn.caps.has("UIDPLUS")
 		facts.SafeDelete = cn.caps.has("UIDPLUS")
 		facts.NewIDs = cn.caps.has("UIDPLUS")
+		facts.Versions = cn.caps.versions()
+		facts.ObjectIDs = cn.caps.has("OBJECTID") || cn.caps.has(gmail)
+		facts.Labels = cn.caps.has(gmail)
 		return nil
 	})
 	return facts, err

@@ -173,7 +173,9 @@ func (l *listing) items(uids []uint32, got []fetched, lost error) []item {
 		case found:
 			items = append(items, item{uid: uid, message: &session.Message{
 				ID: id, Flags: got[i].flags, Received: got[i].received, Size: got[i].size,
-				Header: message.ParseHeader(got[i].header),
+				Header:  message.ParseHeader(got[i].header),
+				Version: got[i].extra.version, EmailID: got[i].extra.emailID,
+				ThreadID: got[i].extra.threadID, Labels: got[i].extra.labels,
 			}})
 		case lost != nil:
 			// One of the answers could not be told apart; it may be this one.

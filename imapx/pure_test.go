@@ -209,7 +209,7 @@ func TestFetchResponses(t *testing.T) {
 		},
 		{
 			name: "unknown items of every shape are passed over",
-			text: "(X-GM-LABELS (\"\\\\Inbox\" {3}\r\na)( \"q\\\"uote\") EMAILID (M1) PREVIEW NIL MODSEQ (12) UID 8 X {0}\r\n FLAGS ())\r\n",
+			text: "(X-NAMES (\"\\\\Inbox\" {3}\r\na)( \"q\\\"uote\") X-ID (M1) PREVIEW NIL X-COUNT (12) UID 8 X {0}\r\n FLAGS ())\r\n",
 			want: fetched{uid: 8, flags: session.Flags{}},
 		},
 		{

@@ -66,7 +66,7 @@ func (c *conn) ask(f session.Filter, wide bool) (session.Filter, match.Ability, 
 	case !g.Since.IsZero() || !g.Before.IsZero():
 		return widen(g)
 	case g.Label != "" || g.Native != "":
-		if !c.caps.has("X-GM-EXT-1") {
+		if !c.caps.has(gmail) {
 			return f, match.Nothing, "label: and native: the server has no X-GM-EXT-1"
 		}
 	case len(g.IDs) > maxNestedIDs:

@@ -20,6 +20,10 @@ type work struct {
 	// uncertain is set while a command is under way whose effect is not known
 	// until it is answered, and stays set after one that was carried out.
 	uncertain bool
+
+	// versions are those that the change depends on; nil where it depends on
+	// none, or has proven them.
+	versions map[uint32]uint64
 }
 
 // enter opens the folder and has the server tell what is new.
@@ -51,6 +55,7 @@ func (w *work) run(change session.Change) error {
 	if err := w.missing(); err != nil {
 		return err
 	}
+	w.depend(change)
 	for _, step := range []func(session.Change, []uint32) error{w.flags, w.move, w.copy, w.delete} {
 		if uids := w.batch.uids(); len(uids) > 0 {
 			if err := step(change, uids); err != nil {
@@ -85,6 +90,8 @@ func (w *work) missing() error {
 func (w *work) able(change session.Change) error {
 	uidplus, move := w.conn.caps.has("UIDPLUS"), w.conn.caps.has("MOVE")
 	switch {
+	case change.IfUnchanged != nil && !w.conn.caps.versions():
+		return w.lacks("store", "no CONDSTORE, without which a change cannot depend on a version")
 	case change.MoveTo != "" && !move && !uidplus:
 		return w.lacks("move", "neither MOVE nor UIDPLUS, without which the originals cannot be removed safely")
 	case change.Delete && !uidplus:
@@ -94,7 +101,7 @@ func (w *work) able(change session.Change) error {
 }
 
 // exec runs a command that changes something.
-func (w *work) exec(op, words string) (copied string, err error) {
+func (w *work) exec(op, words string) (codes, error) {
 	w.uncertain = true
 	return w.conn.exec(op, words)
 }
@@ -116,11 +123,10 @@ func (w *work) store(uids []uint32, sign string, flags session.Flags) error {
 	if len(flags) == 0 || len(uids) == 0 {
 		return nil
 	}
-	words := make([]string, len(flags))
-	for i, f := range flags {
-		words[i] = string(f)
+	if w.versions != nil {
+		return w.storeUnchanged(uids, sign, flags)
 	}
-	_, err := w.exec("store", "UID STORE "+formatSet(uids)+" "+sign+"FLAGS.SILENT ("+strings.Join(words, " ")+")")
+	_, err := w.exec("store", "UID STORE "+formatSet(uids)+" "+storeItem(sign, flags))
 	if e, ok := errors.AsType[*Error](err); !ok || e.Type != "NO" || e.Code != "EXPUNGEISSUED" {
 		return err
 	}
@@ -133,6 +139,14 @@ func (w *work) store(uids []uint32, sign string, flags session.Flags) error {
 	return err
 }
 
+func storeItem(sign string, flags session.Flags) string {
+	words := make([]string, len(flags))
+	for i, f := range flags {
+		words[i] = string(f)
+	}
+	return sign + "FLAGS.SILENT (" + strings.Join(words, " ") + ")"
+}
+
 // move moves in one step where the server can, and else by copy, verify, flag
 // and expunge.
 func (w *work) move(change session.Change, uids []uint32) error {
@@ -140,15 +154,15 @@ func (w *work) move(change session.Change, uids []uint32) error {
 		return nil
 	}
 	if w.conn.caps.has("MOVE") {
-		copied, err := w.exec("move", "UID MOVE "+formatSet(uids)+" "+mailboxName(w.to))
-		w.settleNamed(w.tellNewIDs(copied), err)
+		told, err := w.exec("move", "UID MOVE "+formatSet(uids)+" "+mailboxName(w.to))
+		w.settleNamed(w.tellNewIDs(told.copied), err)
 		return err
 	}
-	copied, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+mailboxName(w.to))
+	told, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+mailboxName(w.to))
 	if err != nil {
 		return err
 	}
-	if len(w.tellNewIDs(copied)) < len(uids) {
+	if len(w.tellNewIDs(told.copied)) < len(uids) {
 		return fmt.Errorf("%s: move to %s: the server does not confirm every copy; the originals stay, copies may be there too", w.conn.address, w.to)
 	}
 	if err := w.expunge(uids); err != nil {
@@ -167,9 +181,9 @@ func (w *work) copy(change session.Change, uids []uint32) error {
 	if change.CopyTo == "" {
 		return nil
 	}
-	copied, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+mailboxName(w.to))
-	w.settleNamed(w.tellNewIDs(copied), err)
-	if err != nil || copied != "" {
+	told, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+mailboxName(w.to))
+	w.settleNamed(w.tellNewIDs(told.copied), err)
+	if err != nil || told.copied != "" {
 		return err
 	}
 	// An OK that names no copy is also what a server says when there was nothing
@@ -257,6 +271,21 @@ func (w *work) tellNewIDs(copied string) map[uint32]bool {
 
 // parseSet reads a set of at most limit numbers in the order it is written.
 func parseSet(set string, limit int) (nums []uint32, ok bool) {
+	ranges, ok := parseRanges(set)
+	for _, r := range ranges {
+		if int64(r[1])-int64(r[0]) >= int64(limit-len(nums)) {
+			return nil, false
+		}
+		for n := r[0]; n < r[1]; n++ {
+			nums = append(nums, n)
+		}
+		nums = append(nums, r[1]) // apart, since nothing comes after the largest number
+	}
+	return nums, ok
+}
+
+// parseRanges reads a set of numbers. A range may be written either way.
+func parseRanges(set string) (ranges [][2]uint32, ok bool) {
 	for part := range strings.SplitSeq(set, ",") {
 		first, last, isRange := strings.Cut(part, ":")
 		lo, ok := parseUID(first)
@@ -264,16 +293,12 @@ func parseSet(set string, limit int) (nums []uint32, ok bool) {
 		if ok && isRange {
 			hi, ok = parseUID(last)
 		}
-		lo, hi = min(lo, hi), max(lo, hi) // a range may be written either way
-		if !ok || int64(hi)-int64(lo) >= int64(limit-len(nums)) {
+		if !ok {
 			return nil, false
 		}
-		for n := lo; n < hi; n++ {
-			nums = append(nums, n)
-		}
-		nums = append(nums, hi) // apart, since nothing comes after the largest number
+		ranges = append(ranges, [2]uint32{min(lo, hi), max(lo, hi)})
 	}
-	return nums, true
+	return ranges, true
 }
 
 // parseUID reads a number that a message can have.

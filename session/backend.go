@@ -79,4 +79,12 @@ type Facts struct {
 	SafeDelete bool
 	// NewIDs says that the id of a moved or copied message is told.
 	NewIDs bool
+	// Versions says that summaries have a [Message.Version], and that a change
+	// may depend on it; see [Change.IfUnchanged]. A folder may still have none.
+	Versions bool
+	// ObjectIDs says that summaries have an EmailID and a ThreadID, which a
+	// server may still leave out.
+	ObjectIDs bool
+	// Labels says that summaries have Labels.
+	Labels bool
 }

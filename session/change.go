@@ -16,6 +16,25 @@ type Change struct {
 	// Delete removes the messages for good, and nothing else: other messages
 	// that are marked as deleted stay.
 	Delete bool
+
+	// IfUnchanged, unless it is nil, makes the change depend on each message
+	// having the version that it is listed with here: if another program changed
+	// the message since, it is [NotDone] with [ErrChanged]. A message that is not
+	// listed is NotDone too. The server compares and changes in one step, for
+	// flags and Delete; a move or a copy cannot depend on a version. Where the
+	// server keeps no versions, the results wrap [errors.ErrUnsupported]. See
+	// [Unchanged].
+	IfUnchanged map[ID]Version
+}
+
+// Unchanged returns the versions of summaries, for [Change.IfUnchanged]. They
+// have to be listed with [FieldVersion].
+func Unchanged(messages ...*Message) map[ID]Version {
+	versions := make(map[ID]Version, len(messages))
+	for _, m := range messages {
+		versions[m.ID] = m.Version
+	}
+	return versions
 }
 
 // Check reports what is wrong with the change itself.
@@ -35,6 +54,9 @@ func (c Change) Check() error {
 		return fmt.Errorf("session: a change has %s together; make them one after the other", strings.Join(actions, " and "))
 	case len(actions) == 0 && len(c.Set) == 0 && len(c.Clear) == 0:
 		return errors.New("session: a change that changes nothing")
+	}
+	if c.IfUnchanged != nil && (c.MoveTo != "" || c.CopyTo != "") {
+		return fmt.Errorf("session: a change has %s and IfUnchanged; only flags and Delete can depend on a version", actions[0])
 	}
 	for _, f := range c.Set {
 		if c.Clear.Has(f) {
@@ -80,6 +102,7 @@ type Result struct {
 	// the server does not tell.
 	NewID ID
 	// Err is nil where the outcome is Done. It wraps [ErrNoMessage] where the
-	// message is gone.
+	// message is gone, and [ErrChanged] where it has another version than the
+	// change depends on.
 	Err error
 }

@@ -20,6 +20,9 @@ var (
 	// ErrStaleID: the server has renumbered the folder since the id was made;
 	// list the folder again.
 	ErrStaleID = errors.New("the id is from before the server renumbered the folder; list the folder again")
+	// ErrChanged: somebody changed the message since the version that the change
+	// depends on; look at it again.
+	ErrChanged = errors.New("the message was changed meanwhile; look at it again")
 	// ErrClosed: the backend was closed.
 	ErrClosed = errors.New("closed")
 )

@@ -44,7 +44,23 @@ type Message struct {
 	// methods decode them. A backend may give the whole header; Open always has
 	// it.
 	Header message.Header
+
+	// Version changes whenever the message's flags do; see
+	// [Change.IfUnchanged]. It is empty where the server keeps none.
+	Version Version
+	// EmailID is the server's own name of the message, the same in every folder
+	// and after every move (RFC 8474 section 5.1, or Gmail's X-GM-MSGID).
+	// ThreadID is that of its conversation. Both are empty where the server has
+	// none. [Facts] tells that beforehand.
+	EmailID, ThreadID string
+	// Labels are Gmail's, the system's own with a "\" in front, without those of
+	// the folder that was listed. They are nil at other servers.
+	Labels []string
 }
+
+// Version is one state of a message's flags, to be compared for equality and
+// to be given back, in IMAP the MODSEQ of RFC 7162.
+type Version string
 
 // Unread reports whether the message is not marked as seen.
 func (m *Message) Unread() bool { return !m.Flags.Has(Seen) }
@@ -58,13 +74,21 @@ const (
 	FieldReceived
 	FieldSize
 	FieldHeader
+	FieldVersion // Version
+	FieldIDs     // EmailID and ThreadID
+	FieldLabels
 
-	// FieldsAll is what a query asks for by default.
+	// FieldsAll is what a query asks for by default. The parts that only some
+	// servers have are not among it.
 	FieldsAll = FieldFlags | FieldReceived | FieldSize | FieldHeader
+
+	fieldsKnown = FieldsAll | FieldVersion | FieldIDs | FieldLabels
 )
 
 // fieldNames are the names of the parts, in the order of their bits.
-func fieldNames() []string { return []string{"flags", "received", "size", "header"} }
+func fieldNames() []string {
+	return []string{"flags", "received", "size", "header", "version", "ids", "labels"}
+}
 
 func (f Fields) names() []string {
 	var names []string

@@ -46,7 +46,7 @@ func (q Query) Check() error {
 	if q.Limit < 0 {
 		return errors.New("session: query: the limit is negative; zero means all")
 	}
-	if q.Fields&^FieldsAll != 0 {
+	if q.Fields&^fieldsKnown != 0 {
 		return errors.New("session: query: fields that do not exist")
 	}
 	return q.Where.Check()

@@ -1,0 +1,131 @@
+package imapx
+
+import (
+	"strconv"
+
+	"github.com/mailsession/mailsession/session"
+)
+
+// gmail is the capability of Gmail's extensions
+// (https://developers.google.com/workspace/gmail/imap/imap-extensions).
+const gmail = "X-GM-EXT-1"
+
+// maxLabel bounds one name in an answer: a label, an id.
+const maxLabel = 64 << 10
+
+// versions reports whether the server counts changes (RFC 7162). QRESYNC
+// contains CONDSTORE.
+func (c capabilities) versions() bool { return c.has("CONDSTORE") || c.has("QRESYNC") }
+
+// extraItems returns what to ask for of the fields that only some servers have.
+func (c capabilities) extraItems(fields session.Fields) []string {
+	var items []string
+	if fields&session.FieldVersion != 0 && c.versions() {
+		items = append(items, "MODSEQ")
+	}
+	if fields&session.FieldIDs != 0 {
+		switch {
+		case c.has("OBJECTID"):
+			items = append(items, "EMAILID", "THREADID")
+		case c.has(gmail):
+			items = append(items, "X-GM-MSGID", "X-GM-THRID")
+		}
+	}
+	if fields&session.FieldLabels != 0 && c.has(gmail) {
+		items = append(items, "X-GM-LABELS")
+	}
+	return items
+}
+
+// extra is what only some servers tell of a message.
+type extra struct {
+	version           session.Version
+	emailID, threadID string
+	labels            []string
+}
+
+func (x *extra) join(y extra) {
+	if y.version != "" {
+		x.version = y.version
+	}
+	if y.emailID != "" {
+		x.emailID = y.emailID
+	}
+	if y.threadID != "" {
+		x.threadID = y.threadID
+	}
+	if y.labels != nil {
+		x.labels = y.labels
+	}
+}
+
+// item reads the value of one item of a FETCH response.
+func (x *extra) item(name string, sc *scanner) (err error) {
+	var words []string
+	switch name {
+	case "MODSEQ":
+		if words, err = scanWords(sc, 1); err != nil {
+			return err
+		}
+		if n, bad := strconv.ParseUint(first(words), 10, 64); bad == nil && n > 0 {
+			x.version = session.Version(strconv.FormatUint(n, 10))
+		}
+	case "EMAILID", "X-GM-MSGID":
+		words, err = scanWords(sc, 1)
+		x.emailID = first(words)
+	case "THREADID", "X-GM-THRID":
+		words, err = scanWords(sc, 1)
+		x.threadID = first(words)
+	case "X-GM-LABELS":
+		words, err = scanWords(sc, maxLabels)
+		x.labels = make([]string, 0, len(words))
+		for _, w := range words {
+			x.labels = append(x.labels, labelOf(w))
+		}
+	default:
+		err = sc.skip()
+	}
+	return err
+}
+
+// maxLabels is how many labels of a message are kept. Gmail allows 10,000 in a
+// mailbox.
+const maxLabels = 10_000
+
+func first(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return words[0]
+}
+
+// labelOf decodes a label's name, which is written as a folder's. One that is
+// not in that encoding is taken as it stands.
+func labelOf(word string) string {
+	if name := decodeUTF7(word); encodeUTF7(name) == word {
+		return name
+	}
+	return word
+}
+
+// scanWords reads a list of strings, or one without parentheses; NIL is none.
+// Those beyond limit are dropped.
+func scanWords(sc *scanner, limit int) ([]string, error) {
+	list := sc.accept('(')
+	var words []string
+	for {
+		if list && sc.accept(')') {
+			return words, nil
+		}
+		text, err := sc.text(maxLabel)
+		if err != nil {
+			return nil, err
+		}
+		if text != nil && len(words) < limit {
+			words = append(words, string(text))
+		}
+		if !list {
+			return words, nil
+		}
+	}
+}
