@@ -48,7 +48,11 @@ func checkChange(change session.Change) error {
 	if err := change.Check(); err != nil {
 		return err
 	}
-	for _, f := range slices.Concat(change.Set, change.Clear) {
+	return checkFlags(slices.Concat(change.Set, change.Clear))
+}
+
+func checkFlags(flags session.Flags) error {
+	for _, f := range flags {
 		word := strings.TrimPrefix(string(f), `\`)
 		if word == "" || strings.ContainsFunc(word, func(r rune) bool {
 			return r <= ' ' || r >= 0x7f || strings.ContainsRune("(){%*\"\\]", r)
@@ -63,8 +67,7 @@ func checkChange(change session.Change) error {
 // there any more, so that the next change looks for it anew.
 func (c *Client) forgetMissing(b *batch) {
 	for _, t := range b.items {
-		if e, ok := errors.AsType[*Error](t.result.Err); errors.Is(t.result.Err, session.ErrNoFolder) ||
-			ok && (e.Code == "TRYCREATE" || e.Code == "NONEXISTENT") {
+		if errors.Is(t.result.Err, session.ErrNoFolder) {
 			c.forget()
 			return
 		}

@@ -31,9 +31,32 @@ type codes struct {
 // command has to be ended by finish. More are the pieces behind literals that the
 // server has to ask for.
 func (c *conn) begin(op, words string, more ...string) (*command, error) {
+	m, err := c.start(op, func() error { return c.line(words) })
+	if err != nil {
+		return nil, err
+	}
+	for _, piece := range more {
+		if err := m.goOn(func() error { return c.line(piece) }); err != nil {
+			return nil, m.finish(err)
+		}
+	}
+	return m, nil
+}
+
+func (c *conn) line(words string) error {
+	_, err := c.wire.WriteString(words + "\r\n")
+	return err
+}
+
+// start sends a command, of which write writes what follows the tag, and waits
+// for the first response.
+func (c *conn) start(op string, write func() error) (*command, error) {
 	c.tags++
 	m := &command{c: c, op: op, tag: "M" + strconv.Itoa(c.tags), turn: c.pump.take()}
-	_, err := c.wire.WriteString(m.tag + " " + words + "\r\n")
+	_, err := c.wire.WriteString(m.tag + " ")
+	if err == nil {
+		err = write()
+	}
 	if err == nil {
 		err = c.wire.Flush()
 	}
@@ -55,16 +78,12 @@ func (c *conn) begin(op, words string, more ...string) (*command, error) {
 	}
 	m.line = m.turn.line
 	m.scan.wire = c.wire
-	for _, piece := range more {
-		if err := m.goOn(piece); err != nil {
-			return nil, m.finish(err)
-		}
-	}
 	return m, nil
 }
 
-// goOn sends the next piece of a command when the server asks for it.
-func (m *command) goOn(piece string) error {
+// goOn sends the rest of a command, or the next piece of it, when the server
+// asks for it.
+func (m *command) goOn(write func() error) error {
 	for {
 		line, err := m.read()
 		if err != nil {
@@ -86,11 +105,10 @@ func (m *command) goOn(piece string) error {
 			return m.c.explain(m.op, err)
 		}
 	}
-	_, err := m.c.wire.WriteString(piece + "\r\n")
-	if err == nil {
-		err = m.c.wire.Flush()
+	if err := write(); err != nil {
+		return err
 	}
-	return err
+	return m.c.wire.Flush()
 }
 
 // errDone is the end of a command's answers.
@@ -182,8 +200,10 @@ func ours(line []byte) (name string, args []byte) {
 		}
 		return "", nil
 	}
-	if bytes.EqualFold(word, []byte("SEARCH")) {
-		return "SEARCH", args
+	for _, name := range []string{"SEARCH", "STATUS"} {
+		if bytes.EqualFold(word, []byte(name)) {
+			return name, args
+		}
 	}
 	return "", nil
 }

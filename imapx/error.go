@@ -47,9 +47,18 @@ func (e *Error) Temporary() bool {
 	return e.Type == "BYE"
 }
 
-// Is makes a goodbye match [io.ErrUnexpectedEOF]: it ends the connection.
+// Is makes a goodbye match [io.ErrUnexpectedEOF], since it ends the connection,
+// and what the codes say match what the other backends say in the same way.
 func (e *Error) Is(target error) bool {
-	return e.Type == "BYE" && target == io.ErrUnexpectedEOF
+	switch target {
+	case io.ErrUnexpectedEOF:
+		return e.Type == "BYE"
+	case session.ErrNoFolder:
+		return e.Code == "TRYCREATE" || e.Code == "NONEXISTENT"
+	case session.ErrOverQuota:
+		return e.Code == "OVERQUOTA"
+	}
+	return false
 }
 
 // refused reports whether err is the refusal of credentials.

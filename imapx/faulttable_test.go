@@ -23,6 +23,7 @@ import (
 	"github.com/mailsession/mailsession/internal/faulttable"
 	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
@@ -114,6 +115,8 @@ type row struct {
 func rows() []row {
 	secured := imaptest.Options{Security: mailtest.STARTTLS}
 	withoutSASL := imaptest.Options{Capabilities: imaptest.Without("AUTH=PLAIN", "AUTH=LOGIN")}
+	withoutUnasked := imaptest.Options{Capabilities: imaptest.Without("LITERAL+")}
+	withoutUIDPlus := imaptest.Options{Capabilities: imaptest.Without("UIDPLUS")}
 	withoutMove := imaptest.Options{Capabilities: imaptest.Without("MOVE")}
 	return []row{
 		{name: "TLS at once", command: mailtest.Handshake, operation: "list", stage: wire.StageHandshake, options: imaptest.Options{Security: mailtest.TLS}},
@@ -144,6 +147,10 @@ func rows() []row {
 		{name: "UID COPY in place of MOVE", command: "UID COPY", operation: "move", stage: wire.StageCommand, options: withoutMove},
 		{name: "UID STORE in place of MOVE", command: "UID STORE", operation: "move", stage: wire.StageCommand, options: withoutMove},
 		{name: "UID EXPUNGE in place of MOVE", command: "UID EXPUNGE", operation: "move", stage: wire.StageCommand, options: withoutMove},
+		{name: "STATUS of an append", command: "STATUS", operation: "append", stage: wire.StageCommand},
+		{name: "APPEND", command: "APPEND", operation: "append", stage: wire.StageCommand},
+		{name: "APPEND announced first", command: "APPEND", operation: "append", stage: wire.StageCommand, options: withoutUnasked},
+		{name: "UID SEARCH for UIDPLUS", command: "UID SEARCH", operation: "append", stage: wire.StageCommand, options: withoutUIDPlus},
 		{name: "LOGOUT", command: "LOGOUT", operation: "close", stage: wire.StageClose, again: true},
 	}
 }
@@ -326,6 +333,7 @@ func changes() map[string]struct {
 		"copy":   {session.Change{CopyTo: session.FolderAt("Archive")}, "INBOX 1 2 3, Archive 2"},
 		"move":   {session.Change{MoveTo: session.FolderAt("Archive")}, "INBOX 1 3, Archive 2"},
 		"delete": {session.Change{Delete: true}, "INBOX 1 3, Archive "},
+		"append": {session.Change{}, "INBOX 1 2 3, Archive 4"},
 	}
 }
 
@@ -341,6 +349,8 @@ func (c *trial) operate(ctx context.Context) (unknown bool, err error) {
 		return false, c.folders(ctx)
 	case "close":
 		return false, c.client.Close()
+	case "append":
+		return c.append(ctx)
 	}
 	results, err := c.client.Apply(ctx, changes()[c.row.operation].change, c.id)
 	if len(results) != 1 {
@@ -354,6 +364,20 @@ func (c *trial) operate(ctx context.Context) (unknown bool, err error) {
 		c.Errorf("outcome %v with the error %v", r.Outcome, r.Err)
 	}
 	return r.Outcome == session.DoneUnknown, r.Err
+}
+
+// append puts a message into another folder.
+func (c *trial) append(ctx context.Context) (unknown bool, err error) {
+	appender, ok := session.As[session.Appender](c.client)
+	if !ok {
+		c.Fatal("the client cannot append")
+	}
+	id, err := appender.Append(ctx, session.FolderAt("Archive"), message.Bytes([]byte(mailtest.Sample(4))), nil)
+	e, failed := errors.AsType[*session.AppendError](err)
+	if failed != (err != nil) || failed != id.IsZero() && c.row.name != "UID SEARCH for UIDPLUS" {
+		c.Errorf("id %v with the error %v", id, err)
+	}
+	return failed && e.Outcome == session.DoneUnknown, err
 }
 
 // between are the states that a change in several steps passes, and the words
@@ -372,6 +396,8 @@ func (c *trial) word(err error, unknown bool, redialled bool) string {
 	_, silent := errors.AsType[*wire.TimeoutError](err)
 	_, lost := errors.AsType[*backend.LostError](err)
 	switch {
+	case c.row.command == "APPEND" && (unknown && c.state() == c.before || err == nil && redialled):
+		return "looked"
 	case unknown:
 		return "unknown"
 	case err == nil && c.expunges() && c.transfers() && strings.HasSuffix(c.state(), "Archive "):
@@ -449,7 +475,7 @@ func (c *trial) checkError(word string, err error) {
 			c.Errorf("the error does not say what to do: %v", err)
 		}
 	}
-	if temporary := word == "timeout" || word == "lost" || word == "temp"; err != nil && word != "unknown" && word != "marked" && session.Temporary(err) != temporary {
+	if temporary := word == "timeout" || word == "lost" || word == "temp"; err != nil && word != "unknown" && word != "looked" && word != "marked" && session.Temporary(err) != temporary {
 		c.Errorf("Temporary(%v) = %t", err, session.Temporary(err))
 	}
 	for told, part := range map[string]string{"marked": `keep the flag \Deleted`, "copied": "the copies are there"} {
@@ -470,7 +496,7 @@ func (c *trial) checkError(word string, err error) {
 func namesOperation(err error) bool {
 	return slices.ContainsFunc([]string{
 		"connect", "TLS with", "greeting", "sign in", "capability", "starttls", "authenticate", "login", "list", "select INBOX",
-		"noop", "search", "fetch", "open", "apply", "store", "copy", "move", "expunge", "the greeting", "folder INBOX",
+		"noop", "search", "status", "append", "fetch", "open", "apply", "store", "copy", "move", "expunge", "the greeting", "folder INBOX",
 	}, func(op string) bool {
 		return strings.Contains(err.Error(), ": "+op) || strings.HasPrefix(err.Error(), op)
 	})
@@ -480,7 +506,7 @@ func namesOperation(err error) bool {
 // all where the server does not wait.
 func (c *trial) checkTime(word string, took time.Duration) {
 	bound := boundOf(c.row.stage)
-	waited := word == "timeout" || word == "unknown" && c.waits()
+	waited := word == "timeout" || (word == "unknown" || word == "looked") && c.waits()
 	switch {
 	case c.fault == "drip":
 		if took < bound {
@@ -510,7 +536,7 @@ func (c *trial) checkMailbox(word string) {
 	switch {
 	case change && (word == "ok" || word == "again"):
 		allowed = []string{changed.state}
-	case change && word == "unknown":
+	case change && (word == "unknown" || word == "looked"):
 		allowed = append(slices.Collect(maps.Keys(between()[c.row.operation])), c.before, changed.state)
 	case change && (word == "marked" || word == "copied"):
 		allowed = slices.Collect(maps.Keys(between()[c.row.operation]))

@@ -198,10 +198,15 @@ func (c *Client) forget() bool {
 // enter opens a folder on the connection.
 func (c *Client) enter(cn *conn, name string, readOnly bool) (*selected, error) {
 	s, err := cn.enter(name, readOnly)
+	return s, noFolder(err)
+}
+
+// noFolder takes the refusal to look at a folder for what it mostly means.
+func noFolder(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && (e.Code == "NONEXISTENT" || e.Type == "NO" && e.Code == "") {
-		return nil, fmt.Errorf("%w: %w", session.ErrNoFolder, err)
+		return fmt.Errorf("%w: %w", session.ErrNoFolder, err)
 	}
-	return s, err
+	return err
 }
 
 // enterFor opens the folder of an id and checks that the id is of this age.

@@ -71,7 +71,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	// Observer is told of each operation: "imap.connect", "imap.list",
-	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge". Nil means the
+	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge", "imap.append". Nil means the
 	// Session's.
 	Observer session.Observer
 }
@@ -132,6 +132,7 @@ var (
 	_ session.Incoming  = (*Client)(nil)
 	_ session.Explainer = (*Client)(nil)
 	_ session.Purger    = (*Client)(nil)
+	_ session.Appender  = (*Client)(nil)
 )
 
 // Backend returns what [session.New] makes an IMAP way in of.

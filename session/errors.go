@@ -23,6 +23,9 @@ var (
 	// ErrChanged: somebody changed the message since the version that the change
 	// depends on; look at it again.
 	ErrChanged = errors.New("the message was changed meanwhile; look at it again")
+	// ErrOverQuota: the mailbox has no room for more; somebody has to remove
+	// messages, or to grant more room.
+	ErrOverQuota = errors.New("the mailbox is full")
 	// ErrClosed: the backend was closed.
 	ErrClosed = errors.New("closed")
 )

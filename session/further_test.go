@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -21,6 +22,11 @@ func (a *able) Explain(context.Context, session.Query) (session.Plan, error) {
 func (a *able) PurgeMarked(context.Context, session.FolderRef) ([]session.Result, error) {
 	a.call("purge messages")
 	return nil, nil
+}
+
+func (a *able) Append(context.Context, session.FolderRef, message.Source, *session.AppendOptions) (session.ID, error) {
+	a.call("append a message")
+	return session.ID{}, nil
 }
 
 // wrapped is a backend in another that has none of the further abilities.
@@ -43,11 +49,15 @@ func further(ctx context.Context) map[string]func(s *session.Session) error {
 			_, err := s.PurgeMarked(ctx, session.Inbox)
 			return err
 		},
+		"append a message": func(s *session.Session) error {
+			_, err := s.Append(ctx, session.Inbox, message.Bytes(nil), nil)
+			return err
+		},
 	}
 }
 
 // changing are those that change the mailbox.
-func changing() []string { return []string{"purge messages"} }
+func changing() []string { return []string{"purge messages", "append a message"} }
 
 // TestFurtherAbilities: they are found through wrappers, a backend without them
 // is told by name, and the modes hold before the backend is asked.

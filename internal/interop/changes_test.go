@@ -5,9 +5,13 @@ package interop_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -88,5 +92,43 @@ func TestPurgeOnDovecot(t *testing.T) {
 	}
 	if results, err := s.PurgeMarked(t.Context(), session.Inbox); err != nil || len(results) != 0 {
 		t.Errorf("again: %v, %v", results, err)
+	}
+}
+
+// TestAppendOnDovecot: bytes, flags, date and id, in a folder that is there and
+// in one that is not, small and large.
+func TestAppendOnDovecot(t *testing.T) {
+	t.Parallel()
+	s, _ := filled(t, 1)
+	received := time.Date(2025, 2, 3, 4, 5, 6, 0, time.FixedZone("", -7*3600))
+	small := "Message-ID: <draft@x>\r\nSubject: draft\r\n\r\ntext\r\n"
+	for _, text := range []string{small, small + strings.Repeat("0123456789\r\n", 200_000)} {
+		id, err := s.Append(t.Context(), session.Drafts, message.Bytes([]byte(text)), &session.AppendOptions{
+			Flags: session.Flags{session.Draft, session.Seen}, Received: received,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := s.Open(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(body)
+		if err != nil || string(got) != text {
+			t.Errorf("%d bytes (%v), want %d", len(got), err, len(text))
+		}
+		_ = body.Close()
+	}
+	for m, err := range s.Messages(t.Context(), session.Query{Folder: session.Drafts}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !m.Flags.Has(session.Draft) || m.Unread() || !m.Received.Equal(received) {
+			t.Errorf("kept as %+v", m)
+		}
+	}
+	_, err := s.Append(t.Context(), session.FolderAt("Nowhere"), message.Bytes([]byte(small)), nil)
+	if e, ok := errors.AsType[*session.AppendError](err); !ok || e.Outcome != session.NotDone || !errors.Is(err, session.ErrNoFolder) {
+		t.Errorf("to a folder that is not there: %v", err)
 	}
 }
