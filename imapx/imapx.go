@@ -71,7 +71,8 @@ type Options struct {
 	Logger *slog.Logger
 
 	// Observer is told of each operation: "imap.connect", "imap.list",
-	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge", "imap.append". Nil means the
+	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge", "imap.append",
+	// "imap.bodies". Nil means the
 	// Session's.
 	Observer session.Observer
 }
@@ -122,6 +123,8 @@ type Client struct {
 	log     *slog.Logger
 	pool    *pool.Pool[*conn]
 
+	streams chan struct{} // as many as there may be loops that hold a connection
+
 	narrow atomic.Bool // the server takes no search beyond ASCII
 
 	mu      sync.Mutex // never held during I/O
@@ -133,6 +136,7 @@ var (
 	_ session.Explainer = (*Client)(nil)
 	_ session.Purger    = (*Client)(nil)
 	_ session.Appender  = (*Client)(nil)
+	_ session.Fetcher   = (*Client)(nil)
 )
 
 // Backend returns what [session.New] makes an IMAP way in of.
@@ -162,6 +166,7 @@ func newClient(server session.Server, setup session.Setup, opts *Options) (*Clie
 		opts:    o,
 		address: server.Address(server.Port),
 		log:     observe.Logger(o.Logger),
+		streams: make(chan struct{}, o.MaxConnections-1),
 	}
 	c.mailbox = session.Fingerprint(c.address, setup.Credentials.User)
 	c.pool = pool.New(pool.Options[*conn]{

@@ -3,6 +3,8 @@ package session_test
 import (
 	"context"
 	"errors"
+	"io"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +29,11 @@ func (a *able) PurgeMarked(context.Context, session.FolderRef) ([]session.Result
 func (a *able) Append(context.Context, session.FolderRef, message.Source, *session.AppendOptions) (session.ID, error) {
 	a.call("append a message")
 	return session.ID{}, nil
+}
+
+func (a *able) Bodies(context.Context, ...session.ID) iter.Seq2[session.Body, error] {
+	a.call("read messages")
+	return func(func(session.Body, error) bool) {}
 }
 
 // wrapped is a backend in another that has none of the further abilities.
@@ -100,5 +107,41 @@ func checkMode(t *testing.T, mode session.Mode, op string, call func(*session.Se
 	err = call(s)
 	if _, isModeError := errors.AsType[*session.ModeError](err); isModeError != forbidden || forbidden && len(a.calls) != 0 {
 		t.Errorf("mode %v: error %v, calls %q, want a ModeError and no call: %t", mode, err, a.calls, forbidden)
+	}
+}
+
+// TestBodiesOneByOne: a backend without a way of its own opens each message.
+func TestBodiesOneByOne(t *testing.T) {
+	var a able
+	bulk, err := session.New(creds(), func(session.Setup) (session.Incoming, error) { return &a, nil }, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range bulk.Bodies(t.Context()) {
+		t.Errorf("an item of nothing: %v", err)
+	}
+	if !slices.Equal(a.calls, []string{"read messages"}) {
+		t.Errorf("calls %q", a.calls)
+	}
+	var plain side
+	s, err := session.New(creds(), plain.incoming(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := session.NewID(session.IDParts{Backend: "side", Key: "1"})
+	n := 0
+	for b, err := range s.Bodies(t.Context(), id, id, id) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(b); err != nil || !strings.HasPrefix(string(text), "Subject: hello") || b.ID != id {
+			t.Errorf("body %q, %v", text, err)
+		}
+		if n++; n == 2 {
+			break
+		}
+	}
+	if !slices.Equal(plain.calls, []string{"open", "open"}) {
+		t.Errorf("calls %q", plain.calls)
 	}
 }

@@ -132,3 +132,36 @@ func TestAppendOnDovecot(t *testing.T) {
 		t.Errorf("to a folder that is not there: %v", err)
 	}
 }
+
+// TestBodiesOnDovecot: each message once, with calls inside the loop.
+func TestBodiesOnDovecot(t *testing.T) {
+	t.Parallel()
+	s, raw := filled(t, 30)
+	var all []session.ID
+	for _, m := range summaries(t, s, session.FieldSize) {
+		all = append(all, m.ID)
+	}
+	raw.ok("SELECT INBOX")
+	raw.ok(`UID STORE 7 +FLAGS (\Deleted)`)
+	raw.ok("UID EXPUNGE 7")
+	n, gone := 0, 0
+	for b, err := range s.Bodies(t.Context(), all...) {
+		if errors.Is(err, session.ErrNoMessage) {
+			gone++
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(b)
+		if n++; err != nil || !strings.Contains(string(text), fmt.Sprintf("\r\nSubject: Sample %d\r\n", slices.Index(all, b.ID)+1)) {
+			t.Errorf("%v: %q, %v", b.ID, text, err)
+		}
+		if _, err := s.Apply(t.Context(), session.Change{Set: session.Flags{session.Flagged}}, b.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	if n != 29 || gone != 1 {
+		t.Errorf("%d bodies and %d that are gone, want 29 and 1", n, gone)
+	}
+}
