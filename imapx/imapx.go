@@ -72,7 +72,7 @@ type Options struct {
 
 	// Observer is told of each operation: "imap.connect", "imap.list",
 	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge", "imap.append",
-	// "imap.bodies". Nil means the
+	// "imap.bodies", "imap.part". Nil means the
 	// Session's.
 	Observer session.Observer
 }
@@ -132,11 +132,13 @@ type Client struct {
 }
 
 var (
-	_ session.Incoming  = (*Client)(nil)
-	_ session.Explainer = (*Client)(nil)
-	_ session.Purger    = (*Client)(nil)
-	_ session.Appender  = (*Client)(nil)
-	_ session.Fetcher   = (*Client)(nil)
+	_ session.Incoming    = (*Client)(nil)
+	_ session.Explainer   = (*Client)(nil)
+	_ session.Purger      = (*Client)(nil)
+	_ session.Appender    = (*Client)(nil)
+	_ session.Fetcher     = (*Client)(nil)
+	_ session.PartOpener  = (*Client)(nil)
+	_ session.RangeOpener = (*Client)(nil)
 )
 
 // Backend returns what [session.New] makes an IMAP way in of.

@@ -187,7 +187,12 @@ func (l *listing) items(uids []uint32, got []fetched, lost error) []item {
 
 // Open implements [session.Incoming]. The reader holds a connection until it
 // is closed or read to its end.
-func (c *Client) Open(ctx context.Context, id session.ID) (_ io.ReadCloser, err error) {
+func (c *Client) Open(ctx context.Context, id session.ID) (io.ReadCloser, error) {
+	return c.openSection(ctx, id, "[]")
+}
+
+// openSection opens a section of a message, such as "[1.2]".
+func (c *Client) openSection(ctx context.Context, id session.ID, section string) (_ io.ReadCloser, err error) {
 	ctx, end := observe.Start(ctx, c.opts.Observer, "imap.open", slog.String("server", c.address))
 	defer func() {
 		end(err)
@@ -201,12 +206,12 @@ func (c *Client) Open(ctx context.Context, id session.ID) (_ io.ReadCloser, err 
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.open(l, parts, uid)
+	b, err := c.open(l, parts, uid, section)
 	if backend.IsLost(err) {
 		if err := l.Renew(); err != nil {
 			return nil, err
 		}
-		b, err = c.open(l, parts, uid)
+		b, err = c.open(l, parts, uid, section)
 	}
 	if err == nil {
 		b.id = id
@@ -229,22 +234,22 @@ func concernsItem(err error) bool {
 
 // open looks for the message, a second time after the server told what is new:
 // another connection may have seen the message before this one.
-func (c *Client) open(l *pool.Lease[*conn], parts session.IDParts, uid uint32) (*body, error) {
+func (c *Client) open(l *pool.Lease[*conn], parts session.IDParts, uid uint32, section string) (*body, error) {
 	if err := c.enterFor(l.Conn, parts); err != nil {
 		return nil, l.Conn.explain("open", err)
 	}
-	b, err := c.fetchBody(l, uid)
+	b, err := c.fetchBody(l, uid, section)
 	if errors.Is(err, session.ErrNoMessage) {
 		if err := l.Conn.refresh(); err != nil {
 			return nil, err
 		}
-		b, err = c.fetchBody(l, uid)
+		b, err = c.fetchBody(l, uid, section)
 	}
 	return b, l.Conn.explain("open", err)
 }
 
-func (c *Client) fetchBody(l *pool.Lease[*conn], uid uint32) (*body, error) {
-	m, err := l.Conn.begin("open", fmt.Sprintf("UID FETCH %d (UID BODY.PEEK[])", uid))
+func (c *Client) fetchBody(l *pool.Lease[*conn], uid uint32, section string) (*body, error) {
+	m, err := l.Conn.begin("open", fmt.Sprintf("UID FETCH %d (UID BODY.PEEK%s)", uid, section))
 	if err != nil {
 		return nil, err
 	}
@@ -294,15 +299,15 @@ func (b *body) find(sc *scanner, uid uint32) (bool, error) {
 	}
 	for !sc.accept(')') {
 		name := strings.ToUpper(string(sc.name()))
-		switch name {
-		case "":
+		switch {
+		case name == "":
 			return false, sc.malformed("an item's name")
-		case "UID":
+		case name == "UID":
 			n, err := sc.number()
 			if err != nil || n != uint64(uid) {
 				return false, err
 			}
-		case "BODY[]":
+		case strings.HasPrefix(name, "BODY["):
 			return b.take(sc)
 		default:
 			if err := sc.skip(); err != nil {

@@ -145,3 +145,46 @@ func TestBodiesOneByOne(t *testing.T) {
 		t.Errorf("calls %q", plain.calls)
 	}
 }
+
+// TestPartsOfWholeMessages: a backend that gives whole messages alone serves
+// their parts and ranges too.
+func TestPartsOfWholeMessages(t *testing.T) {
+	var plain side
+	s, err := session.New(creds(), plain.incoming(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := session.NewID(session.IDParts{Backend: "side", Key: "1"})
+	p, err := s.OpenPart(t.Context(), id, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if text, err := io.ReadAll(p); err != nil || string(text) != "body\r\n" {
+		t.Errorf("part %q, %v", text, err)
+	}
+	if _, err := s.OpenPart(t.Context(), id, "1.2"); !errors.Is(err, session.ErrNoPart) {
+		t.Errorf("error %v, want ErrNoPart", err)
+	}
+	for _, number := range []string{"", "0", "1.", "01", "1 2", "TEXT", "1.MIME", "+1", "1]\r\n"} {
+		if _, err := s.OpenPart(t.Context(), id, number); err == nil || errors.Is(err, session.ErrNoPart) {
+			t.Errorf("part %q: %v, want a refusal", number, err)
+		}
+	}
+	for _, tt := range []struct {
+		offset, limit int64
+		want          string
+	}{{0, 0, "Subject: hello\r\n\r\nbody\r\n"}, {9, 5, "hello"}, {18, 99, "body\r\n"}, {99, 1, ""}} {
+		body, err := s.OpenRange(t.Context(), id, tt.offset, tt.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(body); err != nil || string(text) != tt.want {
+			t.Errorf("%d bytes from %d: %q (%v), want %q", tt.limit, tt.offset, text, err, tt.want)
+		}
+		_ = body.Close()
+	}
+	if _, err := s.OpenRange(t.Context(), id, -1, 0); err == nil {
+		t.Error("a range before the message")
+	}
+}

@@ -165,3 +165,51 @@ func TestBodiesOnDovecot(t *testing.T) {
 		t.Errorf("%d bodies and %d that are gone, want 29 and 1", n, gone)
 	}
 }
+
+// TestPartsOnDovecot: single parts without their encoding, and ranges.
+func TestPartsOnDovecot(t *testing.T) {
+	t.Parallel()
+	s, _ := filled(t, 0)
+	text := strings.ReplaceAll("Message-ID: <parts@x>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nplain\n"+
+		"--b\nContent-Type: application/pdf\nContent-Transfer-Encoding: base64\n\nJVBERi0x\nLjQ=\n--b--\n", "\n", "\r\n")
+	lone := "Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n"
+	var all []session.ID
+	for _, raw := range []string{text, lone} {
+		id, err := s.Append(t.Context(), session.Inbox, message.Bytes([]byte(raw)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, id)
+	}
+	for _, tt := range []struct {
+		id           session.ID
+		number, want string
+	}{{all[0], "1", "plain"}, {all[0], "2", "%PDF-1.4"}, {all[1], "1", "hello"}} {
+		p, err := s.OpenPart(t.Context(), tt.id, tt.number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(p); err != nil || string(got) != tt.want {
+			t.Errorf("part %s: %q (%v), want %q", tt.number, got, err, tt.want)
+		}
+		_ = p.Close()
+	}
+	if _, err := s.OpenPart(t.Context(), all[0], "3"); !errors.Is(err, session.ErrNoPart) {
+		t.Errorf("part 3: %v, want ErrNoPart", err)
+	}
+	for _, r := range [][2]int64{{5, 20}, {40, 0}, {100_000, 5}} {
+		body, err := s.OpenRange(t.Context(), all[0], r[0], r[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := min(r[0], int64(len(text)))
+		want := text[from:]
+		if r[1] > 0 {
+			want = want[:min(r[1], int64(len(want)))]
+		}
+		if got, err := io.ReadAll(body); err != nil || string(got) != want {
+			t.Errorf("%d bytes from %d: %q (%v), want %q", r[1], r[0], got, err, want)
+		}
+		_ = body.Close()
+	}
+}
