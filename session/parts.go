@@ -11,7 +11,7 @@ import (
 	"github.com/mailsession/mailsession/message"
 )
 
-// ErrNoPart: the message has no part of that number.
+// ErrNoPart says that the message has no part of that number.
 var ErrNoPart = errors.New("the message has no such part")
 
 // Part is one part of a message, being read. Its content comes without the
