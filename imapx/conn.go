@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/emersion/go-imap/v2/imapclient"
 
@@ -26,6 +27,7 @@ type conn struct {
 	caps      capabilities
 	tags      int
 
+	edits    *atomic.Int64 // counts what may have put another folder in the place of one
 	selected *selected
 }
 
@@ -34,6 +36,7 @@ type selected struct {
 	name     string // the server's
 	validity uint32
 	readOnly bool
+	edits    int64 // as they were then
 }
 
 // errPreauth: a greeting of PREAUTH leaves no room for STARTTLS, and whoever
@@ -132,6 +135,7 @@ func (c *conn) enter(name string, readOnly bool) (*selected, error) {
 		return c.selected, nil
 	}
 	c.selected = nil
+	edits := c.edits.Load()
 	data, err := c.imap.Select(name, selectOptions(readOnly)).Wait()
 	if err != nil {
 		return nil, c.explain("select "+name, err)
@@ -139,13 +143,13 @@ func (c *conn) enter(name string, readOnly bool) (*selected, error) {
 	if data.UIDValidity == 0 {
 		return nil, fmt.Errorf("%s: select %s: the server gives no UIDVALIDITY, so that messages cannot be told apart for good", c.address, name)
 	}
-	c.selected = &selected{name: name, validity: data.UIDValidity, readOnly: readOnly}
+	c.selected = &selected{name: name, validity: data.UIDValidity, readOnly: readOnly, edits: edits}
 	return c.selected, nil
 }
 
 func (c *conn) in(name string, readOnly bool) bool {
 	s := c.selected
-	return s != nil && s.name == name && s.readOnly == readOnly
+	return s != nil && s.name == name && s.readOnly == readOnly && s.edits == c.edits.Load()
 }
 
 // refresh has the server tell what came into the open folder: only then does a

@@ -17,7 +17,8 @@ import (
 type folder struct {
 	session.Folder
 
-	name string
+	name      string
+	delimiter string // between the levels of names
 }
 
 func selectOptions(readOnly bool) *imap.SelectOptions {
@@ -71,10 +72,12 @@ func foldersOf(listed []*imap.ListData) []folder {
 			continue
 		}
 		levels := []string{d.Mailbox}
+		delimiter := ""
 		if d.Delim != 0 {
-			levels = strings.Split(d.Mailbox, string(d.Delim))
+			delimiter = string(d.Delim)
+			levels = strings.Split(d.Mailbox, delimiter)
 		}
-		folders = append(folders, folder{name: d.Mailbox, Folder: session.Folder{
+		folders = append(folders, folder{name: d.Mailbox, delimiter: delimiter, Folder: session.Folder{
 			Path:       session.JoinPath(levels...),
 			Role:       roleOf(d),
 			NoMessages: slices.Contains(d.Attrs, imap.MailboxAttrNoSelect),

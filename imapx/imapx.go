@@ -72,7 +72,8 @@ type Options struct {
 
 	// Observer is told of each operation: "imap.connect", "imap.list",
 	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge", "imap.append",
-	// "imap.bodies", "imap.part". Nil means the
+	// "imap.bodies", "imap.part", "imap.create", "imap.rename", "imap.delete",
+	// "imap.subscribe". Nil means the
 	// Session's.
 	Observer session.Observer
 }
@@ -125,20 +126,22 @@ type Client struct {
 
 	streams chan struct{} // as many as there may be loops that hold a connection
 
-	narrow atomic.Bool // the server takes no search beyond ASCII
+	edits  atomic.Int64 // how often the folders were changed
+	narrow atomic.Bool  // the server takes no search beyond ASCII
 
 	mu      sync.Mutex // never held during I/O
 	folders []folder   // as last listed
 }
 
 var (
-	_ session.Incoming    = (*Client)(nil)
-	_ session.Explainer   = (*Client)(nil)
-	_ session.Purger      = (*Client)(nil)
-	_ session.Appender    = (*Client)(nil)
-	_ session.Fetcher     = (*Client)(nil)
-	_ session.PartOpener  = (*Client)(nil)
-	_ session.RangeOpener = (*Client)(nil)
+	_ session.Incoming     = (*Client)(nil)
+	_ session.Explainer    = (*Client)(nil)
+	_ session.Purger       = (*Client)(nil)
+	_ session.Appender     = (*Client)(nil)
+	_ session.Fetcher      = (*Client)(nil)
+	_ session.PartOpener   = (*Client)(nil)
+	_ session.RangeOpener  = (*Client)(nil)
+	_ session.FolderEditor = (*Client)(nil)
 )
 
 // Backend returns what [session.New] makes an IMAP way in of.
@@ -191,7 +194,11 @@ func (c *Client) connect(ctx context.Context) (_ *conn, err error) {
 	defer func() { end(err) }()
 	login := backend.Login[*conn]{
 		Attempt: func(ctx context.Context, creds sasl.Credentials) (*conn, error) {
-			return dial(ctx, c.server, creds)
+			cn, err := dial(ctx, c.server, creds)
+			if err == nil {
+				cn.edits = &c.edits
+			}
+			return cn, err
 		},
 		Refused: refused,
 		Remedy:  remedy,

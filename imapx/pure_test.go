@@ -157,13 +157,13 @@ func TestFoldersAndTheirRoles(t *testing.T) {
 		{Mailbox: "gone", Delim: '.', Attrs: []imap.MailboxAttr{imap.MailboxAttrNonExistent}},
 	}
 	want := []folder{
-		{name: "inbox", Folder: session.Folder{Path: "inbox", Role: session.RoleInbox}},
-		{name: "INBOX.Sent", Folder: session.Folder{Path: "INBOX/Sent", Role: session.RoleSent}},
-		{name: "INBOX.Projects", Folder: session.Folder{Path: "INBOX/Projects", NoMessages: true}},
-		{name: "INBOX.Projects.A/B", Folder: session.Folder{Path: `INBOX/Projects/A\/B`}},
-		{name: "Mülleimer", Folder: session.Folder{Path: "Mülleimer", Role: session.RoleTrash}},
-		{name: "Trash", Folder: session.Folder{Path: "Trash"}},
-		{name: "Archive.Sent", Folder: session.Folder{Path: "Archive/Sent"}},
+		{name: "inbox", delimiter: ".", Folder: session.Folder{Path: "inbox", Role: session.RoleInbox}},
+		{name: "INBOX.Sent", delimiter: ".", Folder: session.Folder{Path: "INBOX/Sent", Role: session.RoleSent}},
+		{name: "INBOX.Projects", delimiter: ".", Folder: session.Folder{Path: "INBOX/Projects", NoMessages: true}},
+		{name: "INBOX.Projects.A/B", delimiter: ".", Folder: session.Folder{Path: `INBOX/Projects/A\/B`}},
+		{name: "Mülleimer", delimiter: ".", Folder: session.Folder{Path: "Mülleimer", Role: session.RoleTrash}},
+		{name: "Trash", delimiter: ".", Folder: session.Folder{Path: "Trash"}},
+		{name: "Archive.Sent", delimiter: ".", Folder: session.Folder{Path: "Archive/Sent"}},
 	}
 	if got := foldersOf(listed); !slices.Equal(got, want) {
 		t.Errorf("foldersOf:\n got %+v\nwant %+v", got, want)

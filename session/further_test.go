@@ -31,6 +31,26 @@ func (a *able) Append(context.Context, session.FolderRef, message.Source, *sessi
 	return session.ID{}, nil
 }
 
+func (a *able) CreateFolder(context.Context, string) error {
+	a.call("create a folder")
+	return nil
+}
+
+func (a *able) RenameFolder(context.Context, session.FolderRef, string) error {
+	a.call("rename a folder")
+	return nil
+}
+
+func (a *able) DeleteFolder(context.Context, session.FolderRef) error {
+	a.call("delete a folder")
+	return nil
+}
+
+func (a *able) Subscribe(context.Context, session.FolderRef, bool) error {
+	a.call("subscribe to a folder")
+	return nil
+}
+
 func (a *able) Bodies(context.Context, ...session.ID) iter.Seq2[session.Body, error] {
 	a.call("read messages")
 	return func(func(session.Body, error) bool) {}
@@ -56,6 +76,10 @@ func further(ctx context.Context) map[string]func(s *session.Session) error {
 			_, err := s.PurgeMarked(ctx, session.Inbox)
 			return err
 		},
+		"create a folder":       func(s *session.Session) error { return s.CreateFolder(ctx, "a/b") },
+		"rename a folder":       func(s *session.Session) error { return s.RenameFolder(ctx, session.Trash, "a/b") },
+		"delete a folder":       func(s *session.Session) error { return s.DeleteFolder(ctx, session.Trash) },
+		"subscribe to a folder": func(s *session.Session) error { return s.Subscribe(ctx, session.Trash, true) },
 		"append a message": func(s *session.Session) error {
 			_, err := s.Append(ctx, session.Inbox, message.Bytes(nil), nil)
 			return err
@@ -64,7 +88,11 @@ func further(ctx context.Context) map[string]func(s *session.Session) error {
 }
 
 // changing are those that change the mailbox.
-func changing() []string { return []string{"purge messages", "append a message"} }
+func changing() []string {
+	return []string{
+		"purge messages", "append a message", "create a folder", "rename a folder", "delete a folder", "subscribe to a folder",
+	}
+}
 
 // TestFurtherAbilities: they are found through wrappers, a backend without them
 // is told by name, and the modes hold before the backend is asked.

@@ -213,3 +213,42 @@ func TestPartsOnDovecot(t *testing.T) {
 		_ = body.Close()
 	}
 }
+
+// TestFoldersOnDovecot are made, filled, renamed and removed.
+func TestFoldersOnDovecot(t *testing.T) {
+	t.Parallel()
+	s, _ := filled(t, 1)
+	ctx := t.Context()
+	inbox := summaries(t, s, session.FieldSize)[0].ID
+	if err := s.CreateFolder(ctx, "Büro/2026 & mehr"); err != nil {
+		t.Fatal(err)
+	}
+	results, err := s.Apply(ctx, session.Change{MoveTo: session.FolderAt("Büro/2026 & mehr")}, inbox)
+	if err != nil || results[0].Outcome != session.Done {
+		t.Fatalf("results %v, %v", results, err)
+	}
+	if err := s.RenameFolder(ctx, session.FolderAt("Büro/2026 & mehr"), "Büro/2027"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Subscribe(ctx, session.FolderAt("Büro/2027"), true); err != nil {
+		t.Error(err)
+	}
+	n := 0
+	for _, err := range s.Messages(ctx, session.Query{Folder: session.FolderAt("Büro/2027")}) {
+		if n++; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d messages in the renamed folder, want 1", n)
+	}
+	if err := s.CreateFolder(ctx, "Büro/2027"); err == nil {
+		t.Error("a folder was made twice")
+	}
+	if err := s.DeleteFolder(ctx, session.FolderAt("Büro/2027")); err != nil {
+		t.Error(err)
+	}
+	if err := s.DeleteFolder(ctx, session.FolderAt("Büro/2027")); !errors.Is(err, session.ErrNoFolder) {
+		t.Errorf("once more: %v, want ErrNoFolder", err)
+	}
+}

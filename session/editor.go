@@ -1,0 +1,52 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// FolderEditor changes what folders there are. It is a further interface of an
+// [Incoming]; see [Session.CreateFolder] and the methods behind it.
+type FolderEditor interface {
+	CreateFolder(ctx context.Context, path string) error
+	RenameFolder(ctx context.Context, folder FolderRef, path string) error
+	DeleteFolder(ctx context.Context, folder FolderRef) error
+	Subscribe(ctx context.Context, folder FolderRef, on bool) error
+}
+
+// CreateFolder makes a folder at a path as [Folder.Path] has it. Servers make
+// the folders above it where they are missing. One that is there already is the
+// protocol's error.
+func (s *Session) CreateFolder(ctx context.Context, path string) error {
+	return s.edit("create a folder", path, func(e FolderEditor) error { return e.CreateFolder(ctx, path) })
+}
+
+// RenameFolder gives a folder, and with it those below, another path. The ids
+// of its messages are void then. A folder that is not there is [ErrNoFolder].
+func (s *Session) RenameFolder(ctx context.Context, folder FolderRef, path string) error {
+	return s.edit("rename a folder", path, func(e FolderEditor) error { return e.RenameFolder(ctx, folder, path) })
+}
+
+// DeleteFolder removes a folder with all messages in it, for good. The inbox
+// cannot be removed. A folder that is not there is [ErrNoFolder].
+func (s *Session) DeleteFolder(ctx context.Context, folder FolderRef) error {
+	return s.edit("delete a folder", "-", func(e FolderEditor) error { return e.DeleteFolder(ctx, folder) })
+}
+
+// Subscribe adds a folder to those that mail programs show to a person, or
+// takes it away.
+func (s *Session) Subscribe(ctx context.Context, folder FolderRef, on bool) error {
+	return s.edit("subscribe to a folder", "-", func(e FolderEditor) error { return e.Subscribe(ctx, folder, on) })
+}
+
+func (s *Session) edit(op, path string, change func(FolderEditor) error) error {
+	e, err := changingAs[FolderEditor](s, op)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(SplitPath(path), "") {
+		return errors.New("session: " + op + ": a level of the path has no name")
+	}
+	return change(e)
+}
