@@ -123,7 +123,7 @@ func (a *appending) send(cn *conn) error {
 	if a.next, err = cn.numbers(a.name); err != nil {
 		return noFolder(err)
 	}
-	words := "APPEND " + mailboxName(a.name) + " "
+	words := "APPEND " + cn.mailboxName(a.name) + " "
 	if flags := a.opts.Flags; len(flags) > 0 {
 		words += strings.TrimPrefix(storeItem("", flags), "FLAGS.SILENT ") + " "
 	}

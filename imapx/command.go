@@ -3,18 +3,15 @@ package imapx
 import (
 	"bytes"
 	"errors"
-	"io"
 	"strconv"
 	"strings"
 )
 
-// command is one of our own under way on a shared connection.
+// command is under way on a connection.
 type command struct {
 	c    *conn
 	tag  string
 	op   string
-	turn *turn
-	line []byte // read and not used yet
 	scan scanner
 
 	codes codes
@@ -25,11 +22,11 @@ type codes struct {
 	copied   string // COPYUID
 	appended string // APPENDUID
 	modified string // MODIFIED
+	validity string // UIDVALIDITY
 }
 
-// begin sends a command of our own and waits for the first response. The
-// command has to be ended by finish. More are the pieces behind literals that the
-// server has to ask for.
+// begin sends a command, which has to be ended by finish. More are the pieces
+// behind literals that the server has to ask for.
 func (c *conn) begin(op, words string, more ...string) (*command, error) {
 	m, err := c.start(op, func() error { return c.line(words) })
 	if err != nil {
@@ -48,11 +45,10 @@ func (c *conn) line(words string) error {
 	return err
 }
 
-// start sends a command, of which write writes what follows the tag, and waits
-// for the first response.
+// start sends a command, of which write writes what follows the tag.
 func (c *conn) start(op string, write func() error) (*command, error) {
 	c.tags++
-	m := &command{c: c, op: op, tag: "M" + strconv.Itoa(c.tags), turn: c.pump.take()}
+	m := &command{c: c, op: op, tag: "M" + strconv.Itoa(c.tags), scan: scanner{wire: c.wire}}
 	_, err := c.wire.WriteString(m.tag + " ")
 	if err == nil {
 		err = write()
@@ -61,23 +57,8 @@ func (c *conn) start(op string, write func() error) (*command, error) {
 		err = c.wire.Flush()
 	}
 	if err != nil {
-		// The pump's read ends too and finds the turn given up.
-		close(m.turn.done)
 		return nil, c.explain(op, err)
 	}
-	select {
-	case <-m.turn.begun:
-	case <-c.imap.Closed():
-		// go-imap gave up the connection: nobody reads any more.
-		close(m.turn.done)
-		return nil, c.explain(op, io.ErrUnexpectedEOF)
-	}
-	if m.turn.err != nil {
-		close(m.turn.done)
-		return nil, c.explain(op, m.turn.err)
-	}
-	m.line = m.turn.line
-	m.scan.wire = c.wire
 	return m, nil
 }
 
@@ -85,12 +66,15 @@ func (c *conn) start(op string, write func() error) (*command, error) {
 // asks for it.
 func (m *command) goOn(write func() error) error {
 	for {
-		line, err := m.read()
+		line, err := m.c.wire.ReadLine()
 		if err != nil {
 			return m.c.explain(m.op, err)
 		}
 		if bytes.HasPrefix(line, []byte{'+'}) {
-			break
+			if err := write(); err != nil {
+				return err
+			}
+			return m.c.wire.Flush()
 		}
 		if rest, ok := bytes.CutPrefix(line, []byte(m.tag+" ")); ok {
 			err := m.end(rest)
@@ -105,10 +89,6 @@ func (m *command) goOn(write func() error) error {
 			return m.c.explain(m.op, err)
 		}
 	}
-	if err := write(); err != nil {
-		return err
-	}
-	return m.c.wire.Flush()
 }
 
 // errDone is the end of a command's answers.
@@ -119,7 +99,7 @@ var errDone = errors.New("the command is done")
 // refusal.
 func (m *command) next() (name string, sc *scanner, err error) {
 	for {
-		line, err := m.read()
+		line, err := m.c.wire.ReadLine()
 		if err != nil {
 			return "", nil, m.c.explain(m.op, err)
 		}
@@ -139,14 +119,6 @@ func (m *command) next() (name string, sc *scanner, err error) {
 	}
 }
 
-func (m *command) read() ([]byte, error) {
-	if line := m.line; line != nil {
-		m.line = nil
-		return line, nil
-	}
-	return m.c.wire.ReadLine()
-}
-
 // end reads the answer to the command itself.
 func (m *command) end(rest []byte) error {
 	s, ok := parseStatus(rest)
@@ -158,6 +130,8 @@ func (m *command) end(rest []byte) error {
 	case s.typ == "OK":
 		m.codes.learn(s)
 		return errDone
+	case s.typ == "BAD":
+		m.c.selected = nil // it may not think that the folder is open
 	}
 	m.codes.learn(s)
 	return m.c.explain(m.op, &Error{Server: m.c.address, Op: m.op, Type: s.typ, Code: s.code, Text: s.text})
@@ -171,47 +145,26 @@ func (c *codes) learn(s status) {
 		c.appended = s.args
 	case "MODIFIED":
 		c.modified = s.args
+	case "UIDVALIDITY":
+		c.validity = s.args
 	}
 }
 
-// remark takes an untagged OK that belongs to the command: UID MOVE tells in
-// one where the messages went (RFC 6851 section 4.3).
+// remark takes an untagged OK: UID MOVE tells in one where the messages went
+// (RFC 6851 section 4.3), SELECT what the folder is like.
 func (m *command) remark(line []byte) bool {
-	rest, untagged := bytes.CutPrefix(line, []byte("* "))
-	s, ok := parseStatus(rest)
-	if !untagged || !ok || s.typ != "OK" || s.code != "COPYUID" {
-		return false
+	s, ok := parseRemark(line)
+	if ok {
+		m.codes.learn(s)
 	}
-	m.codes.learn(s)
-	return true
+	return ok
 }
 
-// ours tells the responses that answer our commands from all others.
-func ours(line []byte) (name string, args []byte) {
-	rest, ok := bytes.CutPrefix(line, []byte("* "))
-	if !ok {
-		return "", nil
-	}
-	word, args, _ := bytes.Cut(rest, []byte{' '})
-	if len(word) > 0 && word[0] >= '0' && word[0] <= '9' {
-		word, args, _ = bytes.Cut(args, []byte{' '})
-		if bytes.EqualFold(word, []byte("FETCH")) {
-			return "FETCH", args
-		}
-		return "", nil
-	}
-	for _, name := range []string{"SEARCH", "STATUS"} {
-		if bytes.EqualFold(word, []byte(name)) {
-			return name, args
-		}
-	}
-	return "", nil
-}
-
-// aside passes over a response that is not for us. It is not for go-imap
-// either, which has no command under way during our turn; a goodbye is kept.
+// aside passes over a response that is not for us; a goodbye is kept.
 func (m *command) aside(line []byte) error {
-	m.c.pump.note(line)
+	if text, ok := parseBye(line); ok {
+		m.c.bye = text
+	}
 	if isStatus(line) {
 		return nil // it ends in words
 	}
@@ -219,8 +172,7 @@ func (m *command) aside(line []byte) error {
 	return m.scan.end()
 }
 
-// finish gives the reading back. Where answers are left, they are read and
-// dropped first.
+// finish reads what is left of the answers and drops it.
 func (m *command) finish(err error) error {
 	for err == nil {
 		var sc *scanner
@@ -228,17 +180,17 @@ func (m *command) finish(err error) error {
 			err = sc.end()
 		}
 	}
-	close(m.turn.done)
 	if errors.Is(err, errDone) {
 		err = nil
 	}
 	return m.c.explain(m.op, err)
 }
 
-// exec sends a command of our own that has no answer but its end, and returns
-// the codes that came with it, also with a refusal.
+// exec sends a command that has no answer but its end, and returns the codes that
+// came with it, also with a refusal.
 func (c *conn) exec(op, words string) (codes, error) {
-	m, err := c.begin(op, words)
+	pieces := c.pieces(words)
+	m, err := c.begin(op, pieces[0], pieces[1:]...)
 	if err != nil {
 		return codes{}, err
 	}
@@ -246,29 +198,31 @@ func (c *conn) exec(op, words string) (codes, error) {
 	return m.codes, err
 }
 
-// run sends a command of our own and calls each for every response to it. After
-// an error of each the rest of the answer is read and dropped.
+// run sends a command and calls each for every response to it. After an error of
+// each the rest of the answer is read and dropped.
 func (c *conn) run(op, words string, each func(name string, sc *scanner) error) error {
-	return c.runPieces(op, []string{words}, each)
+	_, err := c.collect(op, words, each)
+	return err
 }
 
-// runPieces is run for a command in pieces.
-func (c *conn) runPieces(op string, pieces []string, each func(name string, sc *scanner) error) error {
+// collect is run for whom the codes of the answer matter too.
+func (c *conn) collect(op, words string, each func(name string, sc *scanner) error) (*command, error) {
+	pieces := c.pieces(words)
 	m, err := c.begin(op, pieces[0], pieces[1:]...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for {
 		name, sc, err := m.next()
 		if err != nil {
-			return m.finish(err)
+			return m, m.finish(err)
 		}
 		failed := each(name, sc)
 		if err := sc.end(); err != nil {
-			return m.finish(err)
+			return m, m.finish(err)
 		}
 		if failed != nil {
-			return errors.Join(failed, m.finish(nil))
+			return m, errors.Join(failed, m.finish(nil))
 		}
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/emersion/go-imap/v2/imapclient"
-
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
 	"github.com/mailsession/mailsession/internal/transcript"
@@ -18,14 +16,13 @@ import (
 // conn is one connection that is signed in. One goroutine uses it at a time.
 type conn struct {
 	wire      *wire.Conn
-	pump      *pump
-	imap      *imapclient.Client // reads from pump
 	address   string
 	user      string
 	mechanism string
 	greeting  string
 	caps      capabilities
 	tags      int
+	bye       string // what the server said with BYE
 
 	edits    *atomic.Int64 // counts what may have put another folder in the place of one
 	selected *selected
@@ -62,25 +59,15 @@ func dial(ctx context.Context, server session.Server, creds sasl.Credentials) (*
 		return nil, err
 	}
 	w.SetStage(wire.StageIdle)
-	return d.handOver(), nil
+	return d.signedIn(), nil
 }
 
-// handOver gives the connection to go-imap, as if it had been signed in from
-// the start.
-func (d *dialogue) handOver() *conn {
-	c := &conn{
+// signedIn returns the connection as it goes on from here.
+func (d *dialogue) signedIn() *conn {
+	return &conn{
 		wire: d.wire, address: d.address, user: d.user, mechanism: d.mechanism,
 		greeting: d.greeting, caps: d.caps,
 	}
-	// go-imap is told no more than it has to know: with IMAP4rev2 it would
-	// write the names of folders in another way than we do.
-	words := "IMAP4rev1"
-	if c.statesRoles() {
-		words += " LIST-EXTENDED SPECIAL-USE"
-	}
-	c.pump = newPump(d.wire, "* PREAUTH [CAPABILITY "+words+"] ready\r\n")
-	c.imap = imapclient.New(d.wire.HandOver(c.pump), nil)
-	return c
 }
 
 // statesRoles reports whether the server tells what folders are for.
@@ -93,14 +80,7 @@ func (c *conn) Bind(ctx context.Context) (release func()) {
 }
 
 // Usable implements [pool.Conn].
-func (c *conn) Usable() bool {
-	select {
-	case <-c.imap.Closed():
-		return false
-	default:
-		return c.wire.Err() == nil
-	}
-}
+func (c *conn) Usable() bool { return c.wire.Err() == nil && c.bye == "" }
 
 // Rest implements [pool.Conn].
 func (c *conn) Rest() { c.wire.SetStage(wire.StageIdle) }
@@ -113,20 +93,16 @@ func (c *conn) answers() bool {
 	return err == nil
 }
 
-// Abandon implements [pool.Conn]. It waits for go-imap's goroutine to end.
-func (c *conn) Abandon() {
-	c.wire.Kill(session.ErrClosed)
-	_ = c.imap.Close() // tells what is known: the connection is dead
-}
+// Abandon implements [pool.Conn].
+func (c *conn) Abandon() { c.wire.Kill(session.ErrClosed) }
 
 // Goodbye implements [pool.Conn].
 func (c *conn) Goodbye() {
 	c.wire.SetStage(wire.StageClose)
 	if c.Usable() {
-		_ = c.imap.Logout().Wait() // nothing depends on the answer
+		_, _ = c.exec("logout", "LOGOUT") // nothing depends on the answer
 	}
 	_ = c.wire.Close()
-	_ = c.imap.Close()
 }
 
 // enter opens a folder, unless the connection has it open already.
@@ -135,15 +111,21 @@ func (c *conn) enter(name string, readOnly bool) (*selected, error) {
 		return c.selected, nil
 	}
 	c.selected = nil
+	command := "SELECT "
+	if readOnly {
+		command = "EXAMINE "
+	}
 	edits := c.edits.Load()
-	data, err := c.imap.Select(name, selectOptions(readOnly)).Wait()
+	op := "select " + shownName(name)
+	m, err := c.collect(op, command+c.mailboxName(name), func(string, *scanner) error { return nil })
 	if err != nil {
-		return nil, c.explain("select "+name, err)
+		return nil, err
 	}
-	if data.UIDValidity == 0 {
-		return nil, fmt.Errorf("%s: select %s: the server gives no UIDVALIDITY, so that messages cannot be told apart for good", c.address, name)
+	validity, ok := parseUID(m.codes.validity)
+	if !ok {
+		return nil, fmt.Errorf("%s: %s: the server gives no UIDVALIDITY, so that messages cannot be told apart for good", c.address, op)
 	}
-	c.selected = &selected{name: name, validity: data.UIDValidity, readOnly: readOnly, edits: edits}
+	c.selected = &selected{name: name, validity: validity, readOnly: readOnly, edits: edits}
 	return c.selected, nil
 }
 

@@ -51,9 +51,6 @@ func (d *dialogue) open(ctx context.Context, server session.Server, creds sasl.C
 			return err
 		}
 	}
-	if d.caps["IMAP4REV2"] && !d.caps["IMAP4REV1"] {
-		return fmt.Errorf("the server speaks IMAP4rev2 alone: %w", errors.ErrUnsupported)
-	}
 	if preauth {
 		return nil
 	}

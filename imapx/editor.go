@@ -17,7 +17,7 @@ func (c *Client) CreateFolder(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return c.edit(ctx, "create", "CREATE "+mailboxName(name))
+	return c.edit(ctx, "create", "CREATE", name)
 }
 
 // RenameFolder implements [session.FolderEditor]. The inbox is refused: RENAME
@@ -31,7 +31,7 @@ func (c *Client) RenameFolder(ctx context.Context, folder session.FolderRef, pat
 	if err != nil {
 		return err
 	}
-	return c.edit(ctx, "rename", "RENAME "+mailboxName(from)+" "+mailboxName(to))
+	return c.edit(ctx, "rename", "RENAME", from, to)
 }
 
 // DeleteFolder implements [session.FolderEditor].
@@ -40,7 +40,7 @@ func (c *Client) DeleteFolder(ctx context.Context, folder session.FolderRef) err
 	if err != nil {
 		return err
 	}
-	return c.edit(ctx, "delete", "DELETE "+mailboxName(name))
+	return c.edit(ctx, "delete", "DELETE", name)
 }
 
 // Subscribe implements [session.FolderEditor].
@@ -49,20 +49,24 @@ func (c *Client) Subscribe(ctx context.Context, folder session.FolderRef, on boo
 	if err != nil {
 		return err
 	}
-	command := "UNSUBSCRIBE "
+	command := "UNSUBSCRIBE"
 	if on {
-		command = "SUBSCRIBE "
+		command = "SUBSCRIBE"
 	}
-	return c.edit(ctx, "subscribe", command+mailboxName(name))
+	return c.edit(ctx, "subscribe", command, name)
 }
 
 // edit sends one command that changes what folders there are. It is sent once:
 // what is lost may have been carried out. Folders that connections have open
 // may be others from then on, under the same name.
-func (c *Client) edit(ctx context.Context, op, words string) error {
+func (c *Client) edit(ctx context.Context, op, command string, names ...string) error {
 	sent := false
 	err := c.do(ctx, op, func(cn *conn) error {
 		sent = true
+		words := command
+		for _, name := range names {
+			words += " " + cn.mailboxName(name)
+		}
 		_, err := cn.exec(op, words)
 		return err
 	}, func() bool { return !sent }, slog.String("server", c.address))

@@ -6,8 +6,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/emersion/go-imap/v2"
-
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
 	"github.com/mailsession/mailsession/session"
@@ -92,9 +90,6 @@ func remedy(err error) string {
 // explain turns what ended an operation into what a caller sees: the server's
 // answer, or why the connection died.
 func (c *conn) explain(op string, err error) error {
-	if e, ok := errors.AsType[*imap.Error](err); ok {
-		err = &Error{Server: c.address, Op: op, Type: string(e.Type), Code: string(e.Code), Text: e.Text}
-	}
 	if notConnected(err) {
 		return &session.AuthError{Server: c.address, User: c.user, Mechanism: c.mechanism, Remedy: remedy(err), Err: err}
 	}
@@ -105,8 +100,8 @@ func (c *conn) explain(op string, err error) error {
 	if cause == nil {
 		return err
 	}
-	if bye := c.pump.goodbye(); bye != "" && !backend.Deliberate(cause) {
-		cause = &Error{Server: c.address, Op: op, Type: "BYE", Text: bye}
+	if c.bye != "" && !backend.Deliberate(cause) {
+		cause = &Error{Server: c.address, Op: op, Type: "BYE", Text: c.bye}
 	}
 	if errors.Is(cause, io.EOF) {
 		cause = io.ErrUnexpectedEOF // no connection ends by itself during an operation

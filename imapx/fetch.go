@@ -177,10 +177,10 @@ func (f *fetched) join(g fetched) {
 
 // scan reads the list of a FETCH response.
 func (f *fetched) scan(sc *scanner) error {
-	if !sc.accept('(') {
+	if !sc.open() {
 		return sc.malformed("a list")
 	}
-	for !sc.accept(')') {
+	for sc.more() {
 		name := sc.name()
 		if len(name) == 0 {
 			return sc.malformed("an item's name")
@@ -201,9 +201,7 @@ func (f *fetched) item(name string, sc *scanner) (err error) {
 	case name == "FLAGS":
 		f.flags, err = scanFlags(sc)
 	case name == "RFC822.SIZE":
-		var n uint64
-		n, err = sc.number()
-		f.size = int64(min(n, 1<<62))
+		f.size, err = sc.octets()
 	case name == "INTERNALDATE":
 		var text []byte
 		if text, err = sc.text(64); err == nil {
@@ -219,10 +217,13 @@ func (f *fetched) item(name string, sc *scanner) (err error) {
 
 // scanFlags reads a list of flags. The common ones share their text.
 func scanFlags(sc *scanner) (session.Flags, error) {
+	flags := session.Flags{}
+	if sc.null() {
+		return flags, nil
+	}
 	if !sc.accept('(') {
 		return nil, sc.malformed("a list of flags")
 	}
-	flags := session.Flags{}
 	for !sc.accept(')') {
 		word := sc.name()
 		if len(word) == 0 {
@@ -256,26 +257,4 @@ func parseInternalDate(text []byte) time.Time {
 		return time.Time{}
 	}
 	return t
-}
-
-// searchUIDs carries out a search command and returns the numbers of the messages that match, ascending.
-func (c *conn) searchUIDs(words string) ([]uint32, error) {
-	var uids []uint32
-	err := c.runPieces("search", c.pieces(words), func(name string, sc *scanner) error {
-		if name != "SEARCH" {
-			return nil
-		}
-		for sc.peek() != atEnd && sc.peek() != '(' { // a list of MODSEQ may follow
-			n, err := sc.number()
-			if err != nil {
-				return fmt.Errorf("%s: search: %w", c.address, err)
-			}
-			if n > 0 && n <= 1<<32-1 {
-				uids = append(uids, uint32(n))
-			}
-		}
-		return nil
-	})
-	slices.Sort(uids)
-	return slices.Compact(uids), err
 }

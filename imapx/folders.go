@@ -21,10 +21,6 @@ type folder struct {
 	delimiter string // between the levels of names
 }
 
-func selectOptions(readOnly bool) *imap.SelectOptions {
-	return &imap.SelectOptions{ReadOnly: readOnly}
-}
-
 // Folders implements [session.Incoming].
 func (c *Client) Folders(ctx context.Context) iter.Seq2[session.Folder, error] {
 	return func(yield func(session.Folder, error) bool) {
@@ -45,16 +41,9 @@ func (c *Client) Folders(ctx context.Context) iter.Seq2[session.Folder, error] {
 func (c *Client) list(ctx context.Context) ([]folder, error) {
 	var folders []folder
 	err := c.read(ctx, "list", func(cn *conn) error {
-		var opts *imap.ListOptions
-		if cn.statesRoles() {
-			opts = &imap.ListOptions{ReturnSpecialUse: true}
-		}
-		listed, err := cn.imap.List("", "*", opts).Collect()
-		if err != nil {
-			return err
-		}
-		folders = foldersOf(listed)
-		return nil
+		listed, err := cn.list()
+		folders = withInbox(foldersOf(listed))
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -65,17 +54,41 @@ func (c *Client) list(ctx context.Context) ([]folder, error) {
 	return folders, nil
 }
 
+// list asks for all folders. What is not a folder at all is left out.
+func (c *conn) list() ([]*imap.ListData, error) {
+	words := `LIST "" "*"`
+	if c.statesRoles() {
+		words += " RETURN (SPECIAL-USE)"
+	}
+	var listed []*imap.ListData
+	err := c.run("list", words, func(name string, sc *scanner) error {
+		if name != "LIST" {
+			return nil
+		}
+		d, err := scanList(sc)
+		if err == nil && d.Mailbox != "" {
+			d.Mailbox = c.knownName(d.Mailbox)
+			listed = append(listed, d)
+		}
+		if itemError(err) {
+			return nil
+		}
+		return err
+	})
+	return listed, err
+}
+
 func foldersOf(listed []*imap.ListData) []folder {
 	folders := make([]folder, 0, len(listed))
 	for _, d := range listed {
 		if slices.Contains(d.Attrs, imap.MailboxAttrNonExistent) {
 			continue
 		}
-		levels := []string{d.Mailbox}
+		levels := []string{shownName(d.Mailbox)}
 		delimiter := ""
 		if d.Delim != 0 {
 			delimiter = string(d.Delim)
-			levels = strings.Split(d.Mailbox, delimiter)
+			levels = strings.Split(levels[0], delimiter)
 		}
 		folders = append(folders, folder{name: d.Mailbox, delimiter: delimiter, Folder: session.Folder{
 			Path:       session.JoinPath(levels...),
@@ -85,6 +98,15 @@ func foldersOf(listed []*imap.ListData) []folder {
 	}
 	assignByName(folders)
 	return folders
+}
+
+// withInbox adds the inbox where the server does not list it: every account has
+// one (RFC 9051 section 5.1).
+func withInbox(folders []folder) []folder {
+	if slices.ContainsFunc(folders, func(f folder) bool { return f.Role == session.RoleInbox }) {
+		return folders
+	}
+	return append(folders, folder{name: "INBOX", Folder: session.Folder{Path: "INBOX", Role: session.RoleInbox}})
 }
 
 // roleOf reads the role that the server states (RFC 6154).
@@ -219,7 +241,7 @@ func (c *Client) enterFor(cn *conn, parts session.IDParts) error {
 		return err
 	}
 	if c.scope(s).Validity != parts.Validity {
-		return fmt.Errorf("%s: folder %s: %w", cn.address, parts.Folder, session.ErrStaleID)
+		return fmt.Errorf("%s: folder %s: %w", cn.address, shownName(parts.Folder), session.ErrStaleID)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
 // Package imapx is the IMAP way in: a [session.Incoming] for servers that
-// speak IMAP4rev1 (RFC 3501), whatever else they speak.
+// speak IMAP4rev1 (RFC 3501) or IMAP4rev2 (RFC 9051), whatever else they speak.
 //
 // A [Client] is made without I/O. It dials when it is first used, keeps a small
 // pool of connections, dials again when one died, and is safe for concurrent
@@ -7,10 +7,11 @@
 //
 // # Connection
 //
-// Greeting, capabilities, STARTTLS and signing in are this package's own, and
-// so are FETCH, SEARCH, STORE, COPY, MOVE and EXPUNGE, whose answers are read by
-// a parser that forgives what servers get wrong. github.com/emersion/go-imap
-// does SELECT, EXAMINE, LIST and LOGOUT, on the same connection.
+// The package speaks the protocol by itself, from the greeting to LOGOUT, and
+// reads every answer by a parser that forgives what servers get wrong: an answer
+// that cannot be read is an error about one message, and the connection lives
+// on. github.com/emersion/go-imap is its vocabulary for folders. What is known of
+// servers that stray is in a table in quirks.go.
 //
 // # What is safe
 //

@@ -152,7 +152,7 @@ func (l *listing) enter(cn *conn) error {
 		return err
 	}
 	if l.client.scope(s) != l.scope {
-		return fmt.Errorf("%s: folder %s: %w", cn.address, l.folder, session.ErrStaleID)
+		return fmt.Errorf("%s: folder %s: %w", cn.address, shownName(l.folder), session.ErrStaleID)
 	}
 	return nil
 }
@@ -294,10 +294,10 @@ type body struct {
 // find looks for the body in a FETCH response. Where the message's number
 // comes only behind it, the body is taken to be the one that was asked for.
 func (b *body) find(sc *scanner, uid uint32) (bool, error) {
-	if !sc.accept('(') {
+	if !sc.open() {
 		return false, sc.malformed("a list")
 	}
-	for !sc.accept(')') {
+	for sc.more() {
 		name := strings.ToUpper(string(sc.name()))
 		switch {
 		case name == "":
@@ -403,7 +403,7 @@ func (b *body) drain() (behind, err error) {
 			return nil, err
 		}
 	}
-	for !sc.accept(')') {
+	for sc.more() {
 		if len(sc.name()) == 0 {
 			return sc.malformed("an item's name"), nil
 		}

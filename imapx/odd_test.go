@@ -181,16 +181,6 @@ func TestIMAP4rev2BesideIMAP4rev1(t *testing.T) {
 	}
 }
 
-func TestIMAP4rev2Alone(t *testing.T) {
-	w := newWorld(t, 1, nil)
-	w.server.Inject(always(mailtest.Reply(mailtest.Greeting, "* OK [CAPABILITY IMAP4rev2 AUTH=PLAIN] ready")), always(mailtest.Fault{
-		Command: "CAPABILITY", Reply: "* CAPABILITY IMAP4rev2 AUTH=PLAIN\r\nOK done",
-	}))
-	if _, err := w.client.Facts(t.Context()); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("error %v, want errors.ErrUnsupported", err)
-	}
-}
-
 // TestOneMessageTheServerCannotFetch does not hide the others.
 func TestOneMessageTheServerCannotFetch(t *testing.T) {
 	for name, answered := range map[string]bool{"after the others": true, "before any other": false} {

@@ -102,45 +102,8 @@ func TestMailboxName(t *testing.T) {
 		"\U0001F4E7 post": `"&2D3c5w- post"`,
 		"a\r\nb":          `"a&AA0ACg-b"`,
 	} {
-		if got := mailboxName(name); got != want {
+		if got := (&conn{}).mailboxName(name); got != want {
 			t.Errorf("mailboxName(%q) = %s, want %s", name, got, want)
-		}
-	}
-}
-
-func TestDigest(t *testing.T) {
-	for line, want := range map[string]string{ //nolint:gosec // G101: lines of a protocol, no credentials
-		"* OK still here":                        "* OK still here",
-		"* BYE going":                            "* BYE going",
-		"* LIST () \"/\" INBOX":                  "* LIST () \"/\" INBOX",
-		`* LIST () "/" "Entw&APw-rfe"`:           `* LIST () "/" "Entw&APw-rfe"`,
-		`* LIST () "/" "R&D"`:                    `* LIST () "/" "R&-D"`,
-		`* LIST () "/" a&b-c`:                    `* LIST () "/" a&-b-c`,
-		`* LIST () "/" {4}`:                      `* LIST () "/" {4}`,
-		"T4 OK [READ-WRITE] done":                "T4 OK [READ-WRITE] done",
-		"T4 NO [NONEXISTENT] no such folder":     "T4 NO [NONEXISTENT] no such folder",
-		"T4 OK":                                  "T4 OK - ",
-		"* OK [UIDVALIDITY 7] UIDs valid":        "* OK [UIDVALIDITY 7] UIDs valid",
-		"* OK [UIDVALIDITY x]":                   "* OK - ",
-		"* OK [PERMANENTFLAGS (\\Seen \\* )] ok": "* OK ok",
-		"* OK [HIGHESTMODSEQ]":                   "* OK - ",
-		"* OK [CAPABILITY IMAP4rev2] hello":      "* OK hello",
-		"* OK [ALERT":                            "* OK - [ALERT",
-		"* NO größer":                            "* NO gr??er",
-		"+ idling":                               "",
-		"+ OK go ahead":                          "",
-		"* 12 EXISTS":                            "",
-		"* FLAGS NIL":                            "",
-		"* CAPABILITY IMAP4rev2":                 "",
-		"* 4 FETCH (FLAGS (\\Seen))":             "",
-		"* VANISHED 3:5":                         "",
-		"* SEARCH 1 2":                           "",
-		"":                                       "",
-		"* ":                                     "",
-	} {
-		got, drop := digest([]byte(line))
-		if drop != (want == "") || !drop && string(got) != want {
-			t.Errorf("digest(%q) = %q, drop %t, want %q", line, got, drop, want)
 		}
 	}
 }

@@ -20,6 +20,7 @@ type scanner struct {
 	announced bool // a literal of size bytes follows the line
 	size      int64
 	behind    bool // the line follows a literal
+	depth     int  // of the lists around the items under way
 }
 
 // syntaxError says what a response has in an unexpected place.
@@ -103,19 +104,70 @@ scan:
 	return word
 }
 
-// number takes a number.
+// open takes the parenthesis before a list of items, each a name and a value.
+func (s *scanner) open() bool {
+	s.depth = 0
+	if !s.accept('(') {
+		return false
+	}
+	s.depth = 1
+	return true
+}
+
+// more reports whether another item of the list follows, or what cannot be one.
+// Lists that a server puts around single items do not count.
+func (s *scanner) more() bool {
+	for s.depth > 0 {
+		switch {
+		case s.accept('('):
+			s.depth++
+		case s.accept(')'):
+			s.depth--
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// null takes NIL if it is next.
+func (s *scanner) null() bool {
+	s.peek()
+	rest := s.line
+	if word := s.name(); bytes.EqualFold(word, []byte("NIL")) {
+		return true
+	}
+	s.line = rest
+	return false
+}
+
+// number takes a number. What begins like one and goes on in another way is
+// none: the digits of 9.4e+06 mean something else.
 func (s *scanner) number() (uint64, error) {
 	s.peek()
-	n := 0
-	for n < len(s.line) && s.line[n] >= '0' && s.line[n] <= '9' {
-		n++
-	}
-	v, err := strconv.ParseUint(string(s.line[:n]), 10, 64)
+	rest := s.line
+	v, err := strconv.ParseUint(string(s.name()), 10, 64)
 	if err != nil {
+		s.line = rest
 		return 0, s.malformed("a number")
 	}
-	s.line = s.line[n:]
 	return v, nil
+}
+
+// octets takes a size. One server writes large ones with an exponent, which is
+// near enough.
+func (s *scanner) octets() (int64, error) {
+	s.peek()
+	rest := s.line
+	word := string(s.name())
+	if n, err := strconv.ParseUint(word, 10, 64); err == nil {
+		return int64(min(n, 1<<62)), nil
+	}
+	if f, err := strconv.ParseFloat(word, 64); err == nil && f >= 0 && f < 1<<62 {
+		return int64(f), nil
+	}
+	s.line = rest
+	return 0, s.malformed("a size")
 }
 
 // quoted takes a quoted string, of which the opening quote is next.
@@ -128,8 +180,8 @@ func (s *scanner) quoted() ([]byte, error) {
 	var value []byte
 	for i := 0; i < len(rest); i++ {
 		switch {
-		case rest[i] == '\\' && i+1 < len(rest):
-			i++
+		case rest[i] == '\\' && i+1 < len(rest) && (rest[i+1] == '"' || rest[i+1] == '\\'):
+			i++ // before anything else a backslash is one that was not escaped
 		case rest[i] == '"':
 			s.line = rest[i+1:]
 			return value, nil

@@ -191,13 +191,13 @@ func (r *reader) read(uids []uint32) error {
 
 // answer reads one FETCH response. The number may come behind the body.
 func (r *reader) answer(sc *scanner) error {
-	if !sc.accept('(') {
+	if !sc.open() {
 		return sc.malformed("a list")
 	}
 	var uid uint64
 	var body *message.Message
 	var broken error
-	for !sc.accept(')') {
+	for sc.more() {
 		var err error
 		switch name := strings.ToUpper(string(sc.name())); name {
 		case "":

@@ -13,7 +13,7 @@ func (c *conn) numbers(name string) (n numbers, err error) {
 // folderStatus asks for numbers about a folder (RFC 9051 section 6.3.11).
 func (c *conn) folderStatus(name string, items ...string) (map[string]uint64, error) {
 	told := map[string]uint64{}
-	err := c.run("status", "STATUS "+mailboxName(name)+" ("+strings.Join(items, " ")+")", func(response string, sc *scanner) error {
+	err := c.run("status", "STATUS "+c.mailboxName(name)+" ("+strings.Join(items, " ")+")", func(response string, sc *scanner) error {
 		if response != "STATUS" {
 			return nil
 		}

@@ -154,19 +154,19 @@ func (w *work) move(change session.Change, uids []uint32) error {
 		return nil
 	}
 	if w.conn.caps.has("MOVE") {
-		told, err := w.exec("move", "UID MOVE "+formatSet(uids)+" "+mailboxName(w.to))
+		told, err := w.exec("move", "UID MOVE "+formatSet(uids)+" "+w.conn.mailboxName(w.to))
 		w.settleNamed(w.tellNewIDs(told.copied), err)
 		return err
 	}
-	told, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+mailboxName(w.to))
+	told, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+w.conn.mailboxName(w.to))
 	if err != nil {
 		return err
 	}
 	if len(w.tellNewIDs(told.copied)) < len(uids) {
-		return fmt.Errorf("%s: move to %s: the server does not confirm every copy; the originals stay, copies may be there too", w.conn.address, w.to)
+		return fmt.Errorf("%s: move to %s: the server does not confirm every copy; the originals stay, copies may be there too", w.conn.address, shownName(w.to))
 	}
 	if err := w.expunge(uids); err != nil {
-		return &partError{fmt.Errorf("%s: move to %s: the copies are there, the originals could not be removed: %w", w.conn.address, w.to, err)}
+		return &partError{fmt.Errorf("%s: move to %s: the copies are there, the originals could not be removed: %w", w.conn.address, shownName(w.to), err)}
 	}
 	// An original that others removed meanwhile is where it was to get.
 	for _, t := range w.batch.items {
@@ -181,7 +181,7 @@ func (w *work) copy(change session.Change, uids []uint32) error {
 	if change.CopyTo == "" {
 		return nil
 	}
-	told, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+mailboxName(w.to))
+	told, err := w.exec("copy", "UID COPY "+formatSet(uids)+" "+w.conn.mailboxName(w.to))
 	w.settleNamed(w.tellNewIDs(told.copied), err)
 	if err != nil || told.copied != "" {
 		return err

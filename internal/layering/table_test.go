@@ -53,7 +53,7 @@ func table() map[string]layering.Rule {
 		age     = []string{"filippo.io/age", "filippo.io/hpke", "golang.org/x/crypto", "golang.org/x/sys"}
 		oauth2  = []string{"golang.org/x/oauth2"}
 		sasl    = []string{"github.com/emersion/go-sasl"}
-		goIMAP  = []string{"github.com/emersion/go-imap/v2", "github.com/emersion/go-message"}
+		goIMAP  = []string{"github.com/emersion/go-imap/v2"}
 		goSMTP  = []string{"github.com/emersion/go-smtp"}
 		message = join(enmime, oauth2, flock)
 	)
