@@ -2,19 +2,14 @@ package imapx
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
 
-	"github.com/mailsession/mailsession/internal/pipe"
-	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -137,21 +132,8 @@ func TestFoldersAndTheirRoles(t *testing.T) {
 // the first line of a response.
 func scan(t *testing.T, text string) *scanner {
 	t.Helper()
-	client, server := pipe.New()
-	w, err := wire.Dial(t.Context(), wire.Config{
-		Address: "imap.example.org:143",
-		Dial:    func(context.Context, string, string) (net.Conn, error) { return client, nil },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.Kill(net.ErrClosed) })
-	go func() {
-		_, _ = io.WriteString(server, text)
-		server.Close()
-	}()
-	sc := &scanner{wire: w}
-	line, err := w.ReadLine()
+	sc := &scanner{wire: connected(t, text).wire}
+	line, err := sc.wire.ReadLine()
 	if err != nil {
 		t.Fatal(err)
 	}
