@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/mailsession/mailsession/internal/backend"
@@ -121,11 +122,11 @@ func (c *conn) enter(name string, readOnly bool) (*selected, error) {
 	if err != nil {
 		return nil, err
 	}
-	validity, ok := parseUID(m.codes.validity)
-	if !ok {
+	validity, err := strconv.ParseUint(m.codes.validity, 10, 32) // zero, which must not be, is one like others
+	if err != nil {
 		return nil, fmt.Errorf("%s: %s: the server gives no UIDVALIDITY, so that messages cannot be told apart for good", c.address, op)
 	}
-	c.selected = &selected{name: name, validity: validity, readOnly: readOnly, edits: edits}
+	c.selected = &selected{name: name, validity: uint32(validity), readOnly: readOnly, edits: edits}
 	return c.selected, nil
 }
 

@@ -63,11 +63,11 @@ func (c *Client) edit(ctx context.Context, op, command string, names ...string) 
 	sent := false
 	err := c.do(ctx, op, func(cn *conn) error {
 		sent = true
-		words := command
+		words := []string{command}
 		for _, name := range names {
-			words += " " + cn.mailboxName(name)
+			words = append(words, cn.mailboxName(name))
 		}
-		_, err := cn.exec(op, words)
+		_, err := cn.exec(op, strings.Join(words, " "))
 		return err
 	}, func() bool { return !sent }, slog.String("server", c.address))
 	c.edits.Add(1)

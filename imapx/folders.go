@@ -54,12 +54,22 @@ func (c *Client) list(ctx context.Context) ([]folder, error) {
 	return folders, nil
 }
 
-// list asks for all folders. What is not a folder at all is left out.
+// list asks for all folders. A server that knows of none when it is asked for
+// roles too is asked for the folders alone.
 func (c *conn) list() ([]*imap.ListData, error) {
-	words := `LIST "" "*"`
-	if c.statesRoles() {
-		words += " RETURN (SPECIAL-USE)"
+	const words = `LIST "" "*"`
+	if !c.statesRoles() {
+		return c.listed(words)
 	}
+	listed, err := c.listed(words + " RETURN (SPECIAL-USE)")
+	if len(listed) == 0 && err == nil {
+		return c.listed(words)
+	}
+	return listed, err
+}
+
+// listed carries out a LIST command. What is not a folder at all is left out.
+func (c *conn) listed(words string) ([]*imap.ListData, error) {
 	var listed []*imap.ListData
 	err := c.run("list", words, func(name string, sc *scanner) error {
 		if name != "LIST" {

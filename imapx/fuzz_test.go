@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"unicode/utf8"
 
@@ -30,9 +31,11 @@ func connected(t *testing.T, text string) *conn {
 	t.Cleanup(func() { w.Kill(net.ErrClosed) })
 	go func() {
 		_, _ = io.WriteString(server, text)
-		_ = server.(interface{ CloseWrite() error }).CloseWrite()
+		if half, ok := server.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite()
+		}
 	}()
-	return &conn{wire: w, address: "imap.example.org:143"}
+	return &conn{wire: w, address: "imap.example.org:143", edits: new(atomic.Int64)}
 }
 
 // ask has the connection ask one of the questions that servers answer at length,

@@ -43,7 +43,7 @@ func (c *conn) mailboxName(name string) string {
 		raw = encodeUTF7(name)
 	}
 	raw = strings.ReplaceAll(raw, "\x00", "") // no command can hold one
-	if strings.ContainsFunc(raw, func(r rune) bool { return r == '\r' || r == '\n' || r > '~' }) {
+	if !quotable(raw) {
 		return "\x00" + raw + "\x00"
 	}
 	return quote(raw)

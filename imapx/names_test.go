@@ -63,7 +63,7 @@ func TestNamesAreSentBackAsTheyCame(t *testing.T) {
 		{`"&AGEAYg-"`, "&AGEAYg-", `"&AGEAYg-"`}, // plain letters that need not be encoded
 		{`"Entwürfe"`, "Entwürfe", "{9+}"},
 		{"\"Entw\xfcrfe\"", "Entw\uFFFDrfe", "{8+}"},
-		{"Tage\tOggetto\t", "Tage\tOggetto\t", "\"Tage\tOggetto\t\""},
+		{"Tage\tOggetto\t", "Tage\tOggetto\t", "{13+}"},
 		{"Old (2019) [x", "Old (2019) [x", `"Old (2019) [x"`},
 		{`2024:Q1 ("CHILDINFO" ("SUBSCRIBED"))`, "2024:Q1", `"2024:Q1"`},
 		{`"say "hello""`, `say "hello"`, `"say \"hello\""`},
@@ -103,5 +103,18 @@ func TestNamesAreSentBackAsTheyCame(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestFoldersOfNoAge: a server that states the UIDVALIDITY 0, which must not be,
+// states it for good.
+func TestFoldersOfNoAge(t *testing.T) {
+	w := newWorld(t, 1, nil)
+	w.server.Inject(mailtest.Reply("SELECT", "* OK [UIDVALIDITY 0] UIDs valid\r\nOK done"),
+		mailtest.Reply("UID SEARCH", "* SEARCH 1\r\nOK done"),
+		mailtest.Reply("UID FETCH", "* 1 FETCH (UID 1)\r\nOK done"),
+		mailtest.Reply("UID FETCH", "* 1 FETCH (UID 1 BODY[] {2}\r\nhi)\r\nOK done"))
+	if got := read(t, w.client, ids(t, w)[0]); got != "hi" {
+		t.Errorf("read %q, want hi", got)
 	}
 }

@@ -281,3 +281,49 @@ func lost(err error) bool {
 	_, is := errors.AsType[*backend.LostError](err)
 	return is
 }
+
+// TestQuirksAreShown: each row of the table in quirks.go names an answer that is
+// played, or a test.
+func TestQuirksAreShown(t *testing.T) {
+	played := map[string]bool{}
+	for _, s := range oddities(t) {
+		played[s.occasion+": "+s.title] = true
+	}
+	tests := testNames(t)
+	text, err := os.ReadFile("quirks.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(string(text), "--------\n")
+	if !ok {
+		t.Fatal("there is no table in quirks.go")
+	}
+	column := regexp.MustCompile(`  +`)
+	rows := 0
+	for line := range strings.Lines(table) {
+		cells := column.Split(strings.TrimSpace(strings.TrimPrefix(line, "//\t")), -1)
+		if len(cells) != 5 {
+			t.Fatalf("%d cells, want 5: %q", len(cells), cells)
+		}
+		if shown := cells[4]; !played[shown] && !tests[shown] {
+			t.Errorf("%q neither is an answer in testdata/responses.txt nor a test", shown)
+		}
+		rows++
+	}
+	t.Logf("%d rows", rows)
+}
+
+// testNames returns the names of the tests in this folder.
+func testNames(t *testing.T) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	files(t, ".", ".", func(name, text string) {
+		if !strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		for _, found := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(text, -1) {
+			names[found[1]] = true
+		}
+	})
+	return names
+}
