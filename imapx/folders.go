@@ -149,16 +149,7 @@ func assignByName(folders []folder) {
 	for _, f := range folders {
 		stated[f.Role] = true
 	}
-	for _, known := range []struct {
-		role  session.Role
-		names []string
-	}{
-		{session.RoleSent, []string{"sent", "sent items", "sent messages", "sent mail"}},
-		{session.RoleDrafts, []string{"drafts", "draft"}},
-		{session.RoleTrash, []string{"trash", "deleted items", "deleted messages", "bin"}},
-		{session.RoleJunk, []string{"junk", "junk e-mail", "junk email", "spam", "bulk mail"}},
-		{session.RoleArchive, []string{"archive", "archives"}},
-	} {
+	for _, known := range knownNames() {
 		if stated[known.role] {
 			continue
 		}
