@@ -74,7 +74,7 @@ type Options struct {
 	// Observer is told of each operation: "imap.connect", "imap.list",
 	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge", "imap.append",
 	// "imap.bodies", "imap.part", "imap.create", "imap.rename", "imap.delete",
-	// "imap.subscribe". Nil means the
+	// "imap.subscribe", "imap.status". Nil means the
 	// Session's.
 	Observer session.Observer
 }
@@ -143,6 +143,7 @@ var (
 	_ session.PartOpener   = (*Client)(nil)
 	_ session.RangeOpener  = (*Client)(nil)
 	_ session.FolderEditor = (*Client)(nil)
+	_ session.Counter      = (*Client)(nil)
 )
 
 // Backend returns what [session.New] makes an IMAP way in of.

@@ -31,6 +31,11 @@ func (a *able) Append(context.Context, session.FolderRef, message.Source, *sessi
 	return session.ID{}, nil
 }
 
+func (a *able) Count(context.Context, session.FolderRef) (session.Counts, error) {
+	a.call("count messages")
+	return session.Counts{}, nil
+}
+
 func (a *able) CreateFolder(context.Context, string) error {
 	a.call("create a folder")
 	return nil
@@ -74,6 +79,10 @@ func further(ctx context.Context) map[string]func(s *session.Session) error {
 		},
 		"purge messages": func(s *session.Session) error {
 			_, err := s.PurgeMarked(ctx, session.Inbox)
+			return err
+		},
+		"count messages": func(s *session.Session) error {
+			_, err := s.Count(ctx, session.Inbox)
 			return err
 		},
 		"create a folder":       func(s *session.Session) error { return s.CreateFolder(ctx, "a/b") },

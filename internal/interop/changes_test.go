@@ -239,8 +239,9 @@ func TestFoldersOnDovecot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n != 1 {
-		t.Errorf("%d messages in the renamed folder, want 1", n)
+	counts, err := s.Count(ctx, session.FolderAt("Büro/2027"))
+	if n != 1 || err != nil || counts.Messages != 1 || counts.Unread != 1 || counts.Bytes <= 0 {
+		t.Errorf("%d messages in the renamed folder, counted %+v (%v), want 1", n, counts, err)
 	}
 	if err := s.CreateFolder(ctx, "Büro/2027"); err == nil {
 		t.Error("a folder was made twice")
