@@ -215,31 +215,57 @@ func FuzzFetch(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, response string) {
-		announced := 0
-		for line := range strings.SplitSeq(response, "\n") {
-			if _, n, ok := cutLiteral(bytes.TrimSuffix([]byte(line), []byte("\r"))); ok && n >= 0 {
-				announced++
-			}
-		}
-		sc := scan(t, response+"\r\nnext\r\n")
-		var got fetched
-		err := got.scan(sc)
-		if err == nil || itemError(err) {
-			err = sc.end()
-		}
-		if err != nil {
-			if announced == 0 {
-				t.Fatalf("scan and end of %q: %v", response, err)
-			}
-			return
-		}
-		if announced > 0 || strings.Contains(response, "\n") {
-			return // the rest of the response is lines of their own
-		}
-		if line, err := sc.wire.ReadLine(); string(line) != "next" || err != nil {
-			t.Fatalf("behind %q comes %q, %v", response, line, err)
-		}
+		checkNextFound(t, response, func(sc *scanner) error {
+			var got fetched
+			return got.scan(sc)
+		})
 	})
+}
+
+// FuzzStatusAndSections is the same for what STATUS and sections are answered
+// with.
+func FuzzStatusAndSections(f *testing.F) {
+	for _, seed := range []string{
+		"(MESSAGES 7 UNSEEN 1 X-A (1 (2)) X-B NIL X-C \"a\\\"\")", "(MESSAGES", "(MESSAGES 99999999999999999999)",
+		"(UID 7 BODY[1.MIME] {3}\r\nabc BODY[HEADER] NIL)", "(BODY[1.MIME] \"\" X-GM-LABELS (a \"b\" {1}\r\nc))",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, response string) {
+		checkNextFound(t, response, func(sc *scanner) error { return scanStatus(sc, map[string]uint64{}) })
+		checkNextFound(t, response, func(sc *scanner) error {
+			_, _, err := scanSections(sc, []string{"1.MIME", "HEADER"})
+			return err
+		})
+	})
+}
+
+// checkNextFound reads a response and looks whether the one behind it is found.
+func checkNextFound(t *testing.T, response string, read func(*scanner) error) {
+	t.Helper()
+	announced := 0
+	for line := range strings.SplitSeq(response, "\n") {
+		if _, n, ok := cutLiteral(bytes.TrimSuffix([]byte(line), []byte("\r"))); ok && n >= 0 {
+			announced++
+		}
+	}
+	sc := scan(t, response+"\r\nnext\r\n")
+	err := read(sc)
+	if err == nil || itemError(err) {
+		err = sc.end()
+	}
+	if err != nil {
+		if announced == 0 {
+			t.Fatalf("scan and end of %q: %v", response, err)
+		}
+		return
+	}
+	if announced > 0 || strings.Contains(response, "\n") {
+		return // the rest of the response is lines of their own
+	}
+	if line, err := sc.wire.ReadLine(); string(line) != "next" || err != nil {
+		t.Fatalf("behind %q comes %q, %v", response, line, err)
+	}
 }
 
 // FuzzParseSet: what is read is what was written, and never more than the limit.
