@@ -62,6 +62,9 @@ func (c *Client) Subscribe(ctx context.Context, folder session.FolderRef, on boo
 func (c *Client) edit(ctx context.Context, op, command string, names ...string) error {
 	sent := false
 	err := c.do(ctx, op, func(cn *conn) error {
+		if err := cn.refresh(); err != nil {
+			return err // the connection died at rest, and nothing was sent
+		}
 		sent = true
 		words := []string{command}
 		for _, name := range names {
