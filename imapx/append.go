@@ -141,19 +141,26 @@ func (a *appending) send(cn *conn) error {
 
 // begin sends the command with the message in it.
 func (a *appending) begin(cn *conn, words string) (*command, error) {
+	write := func() error { return a.body(cn) }
+	asked := cn.pieces(fmt.Sprintf("%s{%d}", words, a.size))
 	if cn.caps.has("LITERAL+") && a.size <= maxUnasked || cn.caps.has("LITERAL-") && a.size <= maxSmallLiteral {
-		return cn.start("append", func() error {
-			if err := cn.line(fmt.Sprintf("%s{%d+}", words, a.size)); err != nil {
+		last := len(asked) - 1
+		announced := strings.TrimSuffix(asked[last], "}") + "+}"
+		asked, write = asked[:last], func() error {
+			if err := cn.line(announced); err != nil {
 				return err
 			}
 			return a.body(cn)
-		})
+		}
 	}
-	m, err := cn.begin("append", fmt.Sprintf("%s{%d}", words, a.size))
+	if len(asked) == 0 {
+		return cn.start("append", write)
+	}
+	m, err := cn.begin("append", asked[0], asked[1:]...)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.goOn(func() error { return a.body(cn) }); err != nil {
+	if err := m.goOn(write); err != nil {
 		return nil, m.finish(err)
 	}
 	return m, nil

@@ -1,12 +1,14 @@
 package imapx_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mailsession/mailsession/imaptest"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -116,5 +118,30 @@ func TestFoldersOfNoAge(t *testing.T) {
 		mailtest.Reply("UID FETCH", "* 1 FETCH (UID 1 BODY[] {2}\r\nhi)\r\nOK done"))
 	if got := read(t, w.client, ids(t, w)[0]); got != "hi" {
 		t.Errorf("read %q, want hi", got)
+	}
+}
+
+// TestAppendToANameInPieces: a name that has to be a literal stands in one
+// command with the message, which is a literal too.
+func TestAppendToANameInPieces(t *testing.T) {
+	for name, offered := range map[string][]string{"unasked": nil, "asked for": imaptest.Without("LITERAL+", "LITERAL-")} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 1, &imaptest.Options{Capabilities: offered})
+			w.server.Inject(mailtest.Reply("LIST", "* LIST () NIL \"Entwürfe\"\r\nOK done"))
+			paths := folderPaths(t, w)
+			w.server.Inject(mailtest.Reply("STATUS", "* STATUS x (UIDVALIDITY 7 UIDNEXT 2)\r\nOK done"))
+			_, err := w.client.Append(t.Context(), session.FolderAt(paths[0]), message.Bytes([]byte("Subject: x\r\n\r\nhello\r\n")), nil)
+			e, ok := errors.AsType[*session.AppendError](err)
+			if !ok || e.Outcome != session.NotDone || !strings.Contains(err.Error(), "modified UTF-7") {
+				t.Errorf("Append = %v, want the fake's refusal of the name", err)
+			}
+			// Nothing of the message was taken for a command.
+			if got := len(list(t, w.client.Messages(t.Context(), session.Query{}))); got != 1 {
+				t.Errorf("%d messages in the inbox afterwards, want 1", got)
+			}
+			if got, _ := w.server.Connections(); got != 1 {
+				t.Errorf("%d connections, want 1", got)
+			}
+		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 const spoolMemory = 1 << 20
 
 // spool keeps the bytes of one message until they are read: in memory, and what
-// is larger in a file that has no name any more, or is removed by close.
+// is larger in a file that close removes.
 type spool struct {
 	memory bytes.Buffer
 	file   *os.File
