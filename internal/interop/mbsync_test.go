@@ -108,7 +108,7 @@ SyncState *
 func (w *mbsyncWorld) sync(t *testing.T) []mailtest.Command {
 	t.Helper()
 	before := len(w.server.Commands())
-	cmd := exec.CommandContext(t.Context(), "mbsync", "-c", w.config, "all")
+	cmd := exec.CommandContext(t.Context(), "mbsync", "-c", w.config, "all") //nolint:gosec // G204: the command is ours.
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("mbsync: %v\n%s", err, out)
 	}
@@ -128,7 +128,7 @@ func (w *mbsyncWorld) near(t *testing.T, folder string) map[string]string {
 			t.Fatal(err)
 		}
 		for _, name := range files {
-			data, err := os.ReadFile(name)
+			data, err := os.ReadFile(name) //nolint:gosec // G304: the folder is the test's own.
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -157,15 +157,22 @@ func (w *mbsyncWorld) far(t *testing.T, folder string) map[string]string {
 	}
 	all := make(map[string]string)
 	for i := range messages {
-		flags := ""
-		for _, f := range []string{mailtest.Draft, mailtest.Flagged, mailtest.Answered, mailtest.Seen, mailtest.Deleted} {
-			if messages[i].Has(f) {
-				flags += map[string]string{
-					mailtest.Draft: "D", mailtest.Flagged: "F", mailtest.Answered: "R", mailtest.Seen: "S", mailtest.Deleted: "T",
-				}[f]
+		var letters []byte
+		for _, f := range []struct {
+			name   string
+			letter byte
+		}{
+			{mailtest.Draft, 'D'},
+			{mailtest.Flagged, 'F'},
+			{mailtest.Answered, 'R'},
+			{mailtest.Seen, 'S'},
+			{mailtest.Deleted, 'T'},
+		} {
+			if messages[i].Has(f.name) {
+				letters = append(letters, f.letter)
 			}
 		}
-		all[subjectOf(t, messages[i].Raw)] = flags
+		all[subjectOf(t, messages[i].Raw)] = string(letters)
 	}
 	return all
 }
@@ -194,7 +201,8 @@ func (w *mbsyncWorld) file(t *testing.T, folder, want string) string {
 		t.Fatal(err)
 	}
 	for _, name := range files {
-		if data, err := os.ReadFile(name); err == nil && strings.Contains(string(data), "\nSubject: "+want+"\n") {
+		data, err := os.ReadFile(name) //nolint:gosec // G304: the folder is the test's own.
+		if err == nil && strings.Contains(string(data), "\nSubject: "+want+"\n") {
 			return name
 		}
 	}
