@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -410,11 +409,8 @@ func checkComplete(t *testing.T, table *faulttable.Table) {
 	for _, col := range columns() {
 		faults = append(faults, col.name)
 	}
-	if !slices.Equal(table.Commands, commands) {
-		t.Errorf("the table is about the commands %q, the test about %q", table.Commands, commands)
-	}
-	if !slices.Equal(table.Faults, faults) {
-		t.Errorf("the table is about the faults %q, the test about %q", table.Faults, faults)
+	if err := table.Is(commands, faults); err != nil {
+		t.Error(err)
 	}
 	unused, err := faulttable.Unused("../mailtest/fault.go", "Fault", "mailtest", "faulttable_test.go")
 	if err != nil {
@@ -431,16 +427,12 @@ func checkComplete(t *testing.T, table *faulttable.Table) {
 // every row.
 func checkSaidAll(t *testing.T, said map[string]bool) {
 	t.Helper()
-	stated := map[string]bool{}
+	var commands []string
 	for _, r := range rows() {
-		stated[r.command] = true
-		if r.command != mailtest.Greeting && r.command != mailtest.Handshake && !said[r.command] {
-			t.Errorf("the client did not say %s", r.command)
-		}
+		commands = append(commands, r.command)
 	}
-	for _, name := range slices.Sorted(maps.Keys(said)) {
-		if !stated[name] {
-			t.Errorf("the client says %s, for which the table has no row", name)
-		}
+	said[mailtest.Greeting], said[mailtest.Handshake] = true, true // which a client does not say
+	if err := faulttable.Compare(commands, said); err != nil {
+		t.Error(err)
 	}
 }

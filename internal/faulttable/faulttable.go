@@ -13,6 +13,7 @@
 package faulttable
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,6 +53,38 @@ func Parse(text string) (*Table, error) {
 func (t *Table) Cell(command, fault string) (word string, can bool) {
 	word = t.cells[cell{command, fault}]
 	return word, !strings.HasPrefix(word, "-")
+}
+
+// Is returns an error unless the table is about these commands and faults, in
+// this order.
+func (t *Table) Is(commands, faults []string) error {
+	var wrong []error
+	if !slices.Equal(t.Commands, commands) {
+		wrong = append(wrong, fmt.Errorf("the table is about the commands %q, the test about %q", t.Commands, commands))
+	}
+	if !slices.Equal(t.Faults, faults) {
+		wrong = append(wrong, fmt.Errorf("the table is about the faults %q, the test about %q", t.Faults, faults))
+	}
+	return errors.Join(wrong...)
+}
+
+// Compare returns an error unless what a client has said is what the rows are
+// about: each command of a row, and no other.
+func Compare(rows []string, said map[string]bool) error {
+	var wrong []error
+	stated := map[string]bool{}
+	for _, name := range rows {
+		if !stated[name] && !said[name] {
+			wrong = append(wrong, fmt.Errorf("the client did not say %s", name))
+		}
+		stated[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		if !stated[name] {
+			wrong = append(wrong, fmt.Errorf("the client says %s, for which the table has no row", name))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // reader is the state of reading.

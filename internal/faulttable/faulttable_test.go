@@ -82,6 +82,26 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// TestATableIsHeldToItsTest: what the one has and the other lacks is named.
+func TestATableIsHeldToItsTest(t *testing.T) {
+	table := &faulttable.Table{Commands: []string{"EHLO", "MAIL"}, Faults: []string{"silence"}}
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{table.Is([]string{"EHLO", "MAIL"}, []string{"silence"}), ""},
+		{table.Is([]string{"MAIL", "EHLO"}, []string{"silence"}), `commands ["EHLO" "MAIL"], the test about ["MAIL" "EHLO"]`},
+		{table.Is([]string{"EHLO", "MAIL"}, []string{"silence", "cut"}), `faults ["silence"], the test about ["silence" "cut"]`},
+		{faulttable.Compare([]string{"EHLO", "MAIL", "MAIL"}, map[string]bool{"EHLO": true, "MAIL": true}), ""},
+		{faulttable.Compare([]string{"EHLO", "MAIL"}, map[string]bool{"EHLO": true}), "did not say MAIL"},
+		{faulttable.Compare([]string{"EHLO"}, map[string]bool{"EHLO": true, "VRFY": true}), "says VRFY, for which the table has no row"},
+	} {
+		if tt.want == "" && tt.err != nil || tt.want != "" && (tt.err == nil || !strings.Contains(tt.err.Error(), tt.want)) {
+			t.Errorf("error %v, want %q", tt.err, tt.want)
+		}
+	}
+}
+
 // FuzzParse: a table that was read has a word for every case.
 func FuzzParse(f *testing.F) {
 	f.Add(small)
