@@ -22,6 +22,27 @@ import (
 	"github.com/mailsession/mailsession/secret"
 )
 
+// wantFailure checks the error of a dial: an [*proxy.Error] that has the words in
+// it and no secret, and that wraps io.ErrUnexpectedEOF where the proxy's answer
+// broke off.
+func wantFailure(t *testing.T, conn net.Conn, err error, temporary, brokeOff bool, words ...string) *proxy.Error {
+	t.Helper()
+	e, ok := errors.AsType[*proxy.Error](err)
+	if conn != nil || !ok || e.Temporary() != temporary {
+		t.Fatalf("Dial = %v, %v (%+v), want a proxy.Error, temporary %t", conn, err, e, temporary)
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("error %q, want %q in it", err, w)
+		}
+	}
+	if brokeOff && !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("error %v, want io.ErrUnexpectedEOF in it", err)
+	}
+	wantNoSecret(t, err, e)
+	return e
+}
+
 // wantNoSecret prints values in every way and finds no password.
 func wantNoSecret(t *testing.T, values ...any) {
 	t.Helper()
