@@ -232,11 +232,7 @@ func (a *appending) locate(ctx context.Context) (session.ID, bool) {
 	}
 	var id session.ID
 	err := a.client.read(ctx, "append", func(cn *conn) error {
-		wasOpen := cn.in(a.name, false)
-		s, err := a.client.enter(cn, a.name, false)
-		if err == nil && wasOpen {
-			err = cn.refresh()
-		}
+		s, err := a.client.enterAfresh(cn, a.name, false)
 		if err != nil || s.validity != a.next.validity {
 			return err
 		}

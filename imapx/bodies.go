@@ -162,14 +162,12 @@ func (b *bulk) giveUp() {
 func (b *bulk) try(ctx context.Context) error {
 	return b.client.do(ctx, "bodies", func(cn *conn) error {
 		scope := b.scope
-		wasOpen := cn.in(scope.Folder, b.client.setup.ReadOnly)
-		if err := b.client.enterFor(cn, scope); err != nil {
-			return err
+		s, err := b.client.enterAfresh(cn, scope.Folder, b.client.setup.ReadOnly)
+		if err == nil {
+			err = b.client.current(cn, s, scope.Validity)
 		}
-		if wasOpen {
-			if err := cn.refresh(); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 		uids := slices.Clone(b.left)
 		if b.ahead {

@@ -227,6 +227,27 @@ func (c *Client) enter(cn *conn, name string, readOnly bool) (*selected, error) 
 	return s, noFolder(err)
 }
 
+// enterAfresh opens a folder and has the server tell what is new in it. In one
+// that was open already, what others removed meanwhile looks as if it were still
+// there, and Dovecot says OK to changing it.
+func (c *Client) enterAfresh(cn *conn, name string, readOnly bool) (*selected, error) {
+	wasOpen := cn.in(name, readOnly)
+	s, err := c.enter(cn, name, readOnly)
+	if err == nil && wasOpen {
+		err = cn.refresh()
+	}
+	return s, err
+}
+
+// current returns an error where the server has renumbered the folder since it
+// had the validity.
+func (c *Client) current(cn *conn, s *selected, validity string) error {
+	if c.scope(s).Validity != validity {
+		return fmt.Errorf("%s: folder %s: %w", cn.address, shownName(s.name), session.ErrStaleID)
+	}
+	return nil
+}
+
 // noFolder takes the refusal to look at a folder for what it mostly means.
 func noFolder(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && (e.Code == "NONEXISTENT" || e.Type == "NO" && e.Code == "") {
@@ -241,10 +262,7 @@ func (c *Client) enterFor(cn *conn, parts session.IDParts) error {
 	if err != nil {
 		return err
 	}
-	if c.scope(s).Validity != parts.Validity {
-		return fmt.Errorf("%s: folder %s: %w", cn.address, shownName(parts.Folder), session.ErrStaleID)
-	}
-	return nil
+	return c.current(cn, s, parts.Validity)
 }
 
 // own takes an id of this mailbox apart.

@@ -79,15 +79,9 @@ func (c *Client) find(ctx context.Context, q session.Query) (*listing, error) {
 	}
 	l := &listing{client: c, query: q, folder: name}
 	err = c.read(ctx, "search", func(cn *conn) error {
-		wasOpen := cn.in(name, c.setup.ReadOnly)
-		s, err := c.enter(cn, name, c.setup.ReadOnly)
+		s, err := c.enterAfresh(cn, name, c.setup.ReadOnly)
 		if err != nil {
 			return err
-		}
-		if wasOpen {
-			if err := cn.refresh(); err != nil {
-				return err
-			}
 		}
 		l.scope = c.scope(s)
 		l.plan, l.uids, err = c.planned(cn, q, l.scope)

@@ -38,11 +38,7 @@ func (c *Client) marked(ctx context.Context, folder session.FolderRef) ([]sessio
 	var ids []session.ID
 	err = c.read(ctx, "purge", func(cn *conn) error {
 		ids = nil
-		wasOpen := cn.in(name, false)
-		s, err := c.enter(cn, name, false)
-		if err == nil && wasOpen {
-			err = cn.refresh()
-		}
+		s, err := c.enterAfresh(cn, name, false)
 		if err != nil {
 			return err
 		}

@@ -28,20 +28,11 @@ type work struct {
 
 // enter opens the folder and has the server tell what is new.
 func (w *work) enter() error {
-	wasOpen := w.conn.in(w.batch.folder, false)
-	s, err := w.client.enter(w.conn, w.batch.folder, false)
-	if err == nil && wasOpen {
-		// What others removed meanwhile looks as if it were still there, and
-		// Dovecot says OK to changing it.
-		err = w.conn.refresh()
-	}
+	s, err := w.client.enterAfresh(w.conn, w.batch.folder, false)
 	if err != nil {
 		return err
 	}
-	if w.client.scope(s).Validity != w.batch.validity {
-		return fmt.Errorf("%s: folder %s: %w", w.conn.address, w.batch.folder, session.ErrStaleID)
-	}
-	return nil
+	return w.client.current(w.conn, s, w.batch.validity)
 }
 
 // run makes the change.
