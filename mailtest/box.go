@@ -113,6 +113,24 @@ func (b *Box) CheckPassword(user string, password secret.Text) (*Account, error)
 	return a, nil
 }
 
+// CheckProof returns the account of that name if the function says so of its
+// password: for clients that prove to know the password without sending it, as
+// POP3's APOP does. An account without a password is never asked. The error
+// wraps [ErrSignIn] and does not tell what was wrong.
+func (b *Box) CheckProof(user string, proof func(password secret.Text) bool) (*Account, error) {
+	b.mu.Lock()
+	a := b.accounts[strings.ToLower(user)]
+	var password secret.Text
+	if a != nil {
+		password = a.password
+	}
+	b.mu.Unlock()
+	if password.IsZero() || !proof(password) {
+		return nil, fmt.Errorf("mailtest: sign in %q: %w", user, ErrSignIn)
+	}
+	return a, nil
+}
+
 // CheckToken returns the account that the user name and access token open. The
 // error wraps what the account's [TokenCheck] returned, and [ErrSignIn] unless
 // that was [ErrUnavailable].

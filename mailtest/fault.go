@@ -1,6 +1,7 @@
 package mailtest
 
 import (
+	"math"
 	"strings"
 	"time"
 )
@@ -72,6 +73,11 @@ type Fault struct {
 	// SizeError is added to every size announced ahead of data, such as that of
 	// an IMAP literal.
 	SizeError int
+	// Line, if not nil, is given each line of the answer with its CRLF, counted
+	// from 1, and returns what is sent in its place: nothing, the line twice,
+	// another line. What is called a byte of the answer elsewhere in a Fault is
+	// then one of what it returned. Only CRLF ends a line.
+	Line func(n int, line string) string
 	// Chunk and Pause make a slow line: the answer goes out Chunk bytes at a time
 	// (1 where that is 0), with a Pause after each.
 	Chunk int
@@ -153,6 +159,50 @@ func After(command, data string) Fault { return Fault{Command: command, After: d
 
 // WrongSize announces data as delta bytes longer, or shorter, than what is sent.
 func WrongSize(command string, delta int) Fault { return Fault{Command: command, SizeError: delta} }
+
+// Lines changes the answer line by line: see [Fault.Line].
+func Lines(command string, change func(n int, line string) string) Fault {
+	return Fault{Command: command, Line: change}
+}
+
+// WithoutLine leaves out line n of the answer, counted from 1.
+func WithoutLine(command string, n int) Fault {
+	return onLine(command, n, func(string) string { return "" })
+}
+
+// RepeatLine sends line n of the answer twice, counted from 1.
+func RepeatLine(command string, n int) Fault {
+	return onLine(command, n, func(line string) string { return line + line })
+}
+
+// ReplaceLine sends the text, which may be empty, as line n of the answer,
+// counted from 1. It gets the line end.
+func ReplaceLine(command string, n int, text string) Fault {
+	return onLine(command, n, func(string) string { return text + "\r\n" })
+}
+
+// DropAfterLine closes the connection behind line n of the answer, counted from
+// 1. The command has been carried out.
+func DropAfterLine(command string, n int) Fault {
+	f := Lines(command, func(i int, line string) string {
+		if i > n {
+			return ""
+		}
+		return line
+	})
+	f.Stop, f.StopAfter = StopClose, math.MaxInt
+	return f
+}
+
+// onLine changes one line of the answer.
+func onLine(command string, n int, change func(line string) string) Fault {
+	return Lines(command, func(i int, line string) string {
+		if i == n {
+			return change(line)
+		}
+		return line
+	})
+}
 
 // Call runs f in the server before the command is carried out.
 func Call(command string, f func()) Fault { return Fault{Command: command, Call: f} }

@@ -163,6 +163,14 @@ func (c *Conn) ReadFull(n int) ([]byte, error) {
 // Read reads as [io.Reader] does.
 func (c *Conn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
+// Buffered returns how many bytes have come that nobody has read. They are what
+// the client sent ahead; there may be more on the way.
+func (c *Conn) Buffered() int { return c.r.Buffered() }
+
+// SetReadDeadline makes reads fail with [os.ErrDeadlineExceeded] from then on,
+// as [net.Conn.SetReadDeadline] does. A TLS connection does not survive it.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.raw.SetReadDeadline(t) }
+
 // StopReading makes a read that is under way on another goroutine, and all
 // later ones, fail. Writing goes on.
 func (c *Conn) StopReading() { _ = c.raw.SetReadDeadline(time.Unix(1, 0)) }

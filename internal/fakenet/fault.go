@@ -86,6 +86,8 @@ type answer struct {
 	sent   int    // bytes of the answer proper
 	called bool   // fault.Call has been called
 	held   []byte // the first line, while its length is not known
+	lines  int    // how many lines fault.Line has seen
+	line   []byte // the start of the next one
 }
 
 // Begin starts the answer to a command and says what is to become of it. The
@@ -170,6 +172,11 @@ func (c *Conn) finish() error {
 	if c.silent {
 		return ErrStopped
 	}
+	if len(a.line) > 0 {
+		if err := c.replaceLine(a.line); err != nil {
+			return err
+		}
+	}
 	if len(a.held) > 0 {
 		if err := c.spill(a.held[:len(a.held)/2]); err != nil {
 			return err
@@ -210,6 +217,40 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if a.plain() {
 		return c.w.Write(p)
 	}
+	if a.fault.Line != nil {
+		return len(p), c.byLine(p)
+	}
+	return c.put(p)
+}
+
+// byLine gives the complete lines of the answer to the fault, and keeps the
+// rest for later.
+func (c *Conn) byLine(p []byte) error {
+	a := &c.answer
+	a.line = append(a.line, p...)
+	for {
+		end := bytes.Index(a.line, []byte("\r\n"))
+		if end < 0 {
+			return nil
+		}
+		line := a.line[:end+len("\r\n")]
+		a.line = a.line[len(line):]
+		if err := c.replaceLine(line); err != nil {
+			return err
+		}
+	}
+}
+
+// replaceLine sends what the fault makes of a line.
+func (c *Conn) replaceLine(line []byte) error {
+	c.answer.lines++
+	_, err := c.put([]byte(c.answer.fault.Line(c.answer.lines, string(line))))
+	return err
+}
+
+// put adds bytes to the answer as they are, unless the fault stops them.
+func (c *Conn) put(p []byte) (int, error) {
+	a := &c.answer
 	if a.fault.Stop != mailtest.StopNever && a.fault.StopAfter == mailtest.HalfLine {
 		return c.hold(p)
 	}
@@ -224,7 +265,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 
 // plain reports whether bytes go out as they are.
 func (a *answer) plain() bool {
-	return a.called && a.fault.Stop == mailtest.StopNever && a.fault.Pause == 0 && a.fault.Chunk == 0
+	f := &a.fault
+	return a.called && f.Stop == mailtest.StopNever && f.Pause == 0 && f.Chunk == 0 && f.Line == nil
 }
 
 // hold keeps the first line back until it is complete, and sends half of it.

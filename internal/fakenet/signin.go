@@ -48,6 +48,9 @@ type SignIn struct {
 	NoChallenge bool
 	// Check, if not nil, decides about access tokens in the account's place.
 	Check func(ctx context.Context, user string, token secret.Text) error
+	// Name, if not nil, returns the name of the account that a client means by
+	// a user name.
+	Name func(user string) string
 	// Ask sends a challenge and returns the client's decoded answer.
 	Ask func(challenge []byte) (answer []byte, err error)
 
@@ -132,7 +135,15 @@ func (s *SignIn) password(user, password string) (*mailtest.Account, error) {
 	if s.Refuse {
 		return nil, mailtest.ErrSignIn
 	}
-	return s.Box.CheckPassword(user, secret.New(password))
+	return s.Box.CheckPassword(s.name(user), secret.New(password))
+}
+
+// name returns the account's name.
+func (s *SignIn) name(user string) string {
+	if s.Name == nil {
+		return user
+	}
+	return s.Name(user)
 }
 
 // token does XOAUTH2 or OAUTHBEARER. A refused token gets the error challenge,
@@ -171,6 +182,7 @@ func (s *SignIn) token(ctx context.Context, parse func(string) (user, token stri
 
 // open returns the account that the token opens.
 func (s *SignIn) open(ctx context.Context, user string, token secret.Text) (*mailtest.Account, error) {
+	user = s.name(user)
 	if s.Check == nil {
 		return s.Box.CheckToken(ctx, user, token)
 	}
