@@ -102,6 +102,7 @@ func table() map[string]layering.Rule {
 		"imaptest":          {Packages: fake},
 		"mailtest":          {Packages: []string{"secret"}},
 		"oauth/oauthtest":   {Packages: []string{"internal/pipe", "internal/testtls", "secret"}},
+		"pop3test":          {Packages: fake},
 		"preset/presettest": {Packages: provider, Modules: message},
 		"smtptest":          {Packages: fake},
 
@@ -125,7 +126,7 @@ type program struct {
 // programs returns what people build of the parts.
 func programs() []program {
 	heavy := []string{"testing", "net/http/httptest"}
-	fakes := []string{"imaptest", "mailtest", "oauth/oauthtest", "preset/presettest", "smtptest"}
+	fakes := []string{"imaptest", "mailtest", "oauth/oauthtest", "pop3test", "preset/presettest", "smtptest"}
 	return []program{
 		{
 			name:    "reads by IMAP",
