@@ -146,6 +146,9 @@ func (w *world) silent() {
 	}
 }
 
+// pass lets virtual time go by.
+func pass(d time.Duration) { <-time.After(d) }
+
 // body reads an answer of several lines behind its first one: what a client
 // gets that takes the dots of the protocol away.
 func (w *world) body() string {

@@ -3,6 +3,7 @@ package pop3test
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -24,7 +25,7 @@ func retr(_ context.Context, c *conn, args string) error {
 	if err := c.ok(fmt.Sprintf("%d octets", size)); err != nil {
 		return err
 	}
-	return c.body(e.message.Raw)
+	return writeBody(c, e.message.Raw)
 }
 
 // top sends the header of a message and some lines of its body.
@@ -48,7 +49,7 @@ func top(_ context.Context, c *conn, args string) error {
 	if err := c.ok("Top of the message follows"); err != nil {
 		return err
 	}
-	return c.body(head(e.message.Raw, lines))
+	return writeBody(c, head(e.message.Raw, lines))
 }
 
 // there returns what the client is told of a message that somebody else removed.
@@ -65,37 +66,28 @@ func (c *conn) hidden(raw string) bool {
 	return c.server.options.StrictUTF8 && c.has("UTF8") && !c.utf8 && !isASCII(head(raw, 0))
 }
 
-// body writes the text of a message and the dot that ends it. All that is added
-// are a dot ahead of each line that starts with one, where a line is what stands
-// behind CRLF, and a CRLF behind a message that does not end in one, since the
-// dot has to stand on a line of its own.
-func (c *conn) body(raw string) error {
-	rest := raw
-	if strings.HasPrefix(rest, ".") {
-		if _, err := c.WriteString("."); err != nil {
-			return err
-		}
+// writeBody writes the text of a message and the dot that ends it. All that is
+// added are a dot ahead of each line that starts with one, where a line is what
+// stands behind CRLF, and a CRLF behind a message that does not end in one, since
+// the dot has to stand on a line of its own.
+func writeBody(w io.StringWriter, raw string) error {
+	const dot, lineOfDot = ".", "\r\n."
+	var pieces []string
+	if strings.HasPrefix(raw, dot) {
+		pieces = append(pieces, dot)
 	}
-	const lineOfDot = "\r\n."
-	for {
-		i := strings.Index(rest, lineOfDot)
-		if i < 0 {
-			break
-		}
+	rest := raw
+	for i := strings.Index(rest, lineOfDot); i >= 0; i = strings.Index(rest, lineOfDot) {
 		i += len(lineOfDot)
-		for _, piece := range []string{rest[:i], "."} {
-			if _, err := c.WriteString(piece); err != nil {
-				return err
-			}
-		}
+		pieces = append(pieces, rest[:i], dot)
 		rest = rest[i:]
 	}
-	end := ".\r\n"
+	pieces = append(pieces, rest)
 	if wireSize(raw) != len(raw) {
-		end = "\r\n.\r\n"
+		pieces = append(pieces, "\r\n")
 	}
-	for _, piece := range []string{rest, end} {
-		if _, err := c.WriteString(piece); err != nil {
+	for _, piece := range append(pieces, ".\r\n") {
+		if _, err := w.WriteString(piece); err != nil {
 			return err
 		}
 	}
