@@ -102,6 +102,30 @@ func TestAddAndSignIn(t *testing.T) {
 	}
 }
 
+func TestProofOfAPassword(t *testing.T) {
+	box, a := newAccount(t)
+	a.SetPassword(secret.New("pw"))
+	box.Add("token@example.com", secret.Text{})
+	asked := 0
+	prove := func(user, password string) (*mailtest.Account, error) {
+		return box.CheckProof(user, func(p secret.Text) bool {
+			asked++
+			return p.Reveal() == password
+		})
+	}
+	if got, err := prove(strings.ToUpper(ann), "pw"); got != a || err != nil {
+		t.Errorf("CheckProof of the right password = %v, %v, want the account", got, err)
+	}
+	for user, password := range map[string]string{ann: "other", "eve@example.com": "pw", "token@example.com": ""} {
+		if got, err := prove(user, password); got != nil || !errors.Is(err, mailtest.ErrSignIn) {
+			t.Errorf("CheckProof(%q) = %v, %v, want it refused", user, got, err)
+		}
+	}
+	if asked != 2 {
+		t.Errorf("the proof was asked for %d times, want twice: an account without a password has none", asked)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	box, a := newAccount(t)
 	check := func(token string) error {

@@ -176,6 +176,85 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestFaultsOfLines takes an answer of three lines apart.
+func TestFaultsOfLines(t *testing.T) {
+	const answer = "one\r\ntwo\nstill two\r\nthree"
+	numbered := mailtest.Lines("NOOP", func(n int, line string) string { return strconv.Itoa(n) + " " + line })
+	slow, cut := numbered, numbered
+	slow.Chunk, slow.Pause = 2, time.Second
+	cut.Stop, cut.StopAfter = mailtest.StopClose, len("1 one\r\n2 ")
+	halved := mailtest.ReplaceLine("NOOP", 1, "1234")
+	halved.Stop, halved.StopAfter = mailtest.StopSilent, mailtest.HalfLine
+	for name, tt := range map[string]struct {
+		fault mailtest.Fault
+		want  string
+		open  bool
+	}{
+		"numbered":        {numbered, "1 one\r\n2 two\nstill two\r\n3 three\r\n", true},
+		"one missing":     {mailtest.WithoutLine("NOOP", 2), "one\r\nthree\r\n", true},
+		"one twice":       {mailtest.RepeatLine("NOOP", 1), "one\r\none\r\ntwo\nstill two\r\nthree\r\n", true},
+		"one blank":       {mailtest.ReplaceLine("NOOP", 3, ""), "one\r\ntwo\nstill two\r\n\r\n", true},
+		"no such line":    {mailtest.WithoutLine("NOOP", 4), "one\r\ntwo\nstill two\r\nthree\r\n", true},
+		"dropped behind":  {mailtest.DropAfterLine("NOOP", 2), "one\r\ntwo\nstill two\r\n", false},
+		"dropped at once": {mailtest.DropAfterLine("NOOP", 0), "", false},
+		"slowly":          {slow, "1 one\r\n2 two\nstill two\r\n3 three\r\n", true},
+		"cut":             {cut, "1 one\r\n2 ", false},
+		"half a line":     {halved, "123", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, c, r := dial(t, nil)
+				tt.fault.Reply = answer
+				s.Inject(tt.fault)
+				send(t, c, "noop\r\n")
+				expect(t, r, tt.want)
+				switch {
+				case !tt.open:
+					ended(t, r)
+				case tt.fault.Stop == mailtest.StopSilent:
+					silent(t, c, r)
+				default:
+					send(t, c, "more\r\n")
+					expect(t, r, "MORE\r\n")
+				}
+			})
+		})
+	}
+}
+
+// TestUnendedLineOfAFault: what an answer ends in without CRLF is a line too.
+func TestUnendedLineOfAFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen []string
+		s := fakenet.New(func(_ context.Context, c *fakenet.Conn) {
+			if _, err := c.Begin("NOOP", ""); err != nil {
+				t.Error(err)
+			}
+			for _, piece := range []string{"o", "ne\r", "\ntw", "o"} {
+				if _, err := c.WriteString(piece); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := c.End(); err != nil {
+				t.Error(err)
+			}
+		}, nil)
+		t.Cleanup(func() { _ = s.Close() })
+		s.Inject(mailtest.Lines("NOOP", func(_ int, line string) string {
+			seen = append(seen, line)
+			return strings.ToUpper(line)
+		}))
+		c, err := s.Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, c, "ONE\r\nTWO")
+		if got := strings.Join(seen, "|"); got != "one\r\n|two" {
+			t.Errorf("the fault saw %q, want two lines", got)
+		}
+	})
+}
+
 func TestFaultCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c, r := dial(t, nil)
