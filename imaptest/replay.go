@@ -1,14 +1,11 @@
 package imaptest
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
-	"sync"
 
 	"github.com/mailsession/mailsession/internal/fakenet"
 )
@@ -35,20 +32,16 @@ type Exchange struct {
 // Replay is a server that plays the server's side of a recorded session to each
 // connection, whatever the client makes of it. It knows nothing of IMAP but the
 // tags.
-type Replay struct {
-	exchanges []Exchange
-	net       *fakenet.Server
-
-	mu  sync.Mutex
-	err error
-}
+type Replay struct{ net *fakenet.Replay }
 
 // NewReplay returns a server that can be dialled in memory at once. It opens no
 // socket before [Replay.Addr] is called. [Replay.Close] ends it.
 func NewReplay(exchanges ...Exchange) *Replay {
-	r := &Replay{exchanges: exchanges}
-	r.net = fakenet.New(r.serve, nil)
-	return r
+	steps := make([]fakenet.Step, 0, len(exchanges))
+	for _, e := range exchanges {
+		steps = append(steps, fakenet.Step{Client: e.Client, Tagged: !e.Bare, Server: e.Server})
+	}
+	return &Replay{net: fakenet.NewReplay(ReplayTag, steps...)}
 }
 
 // Dial connects in memory, as [Server.Dial] does.
@@ -66,59 +59,11 @@ func (r *Replay) Close() error { return r.net.Close() }
 // Err returns in what a client first departed from the recording, nil if none
 // did. What a client did not come to say is no departure.
 func (r *Replay) Err() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.err
-}
-
-// serve plays the recording once and closes the connection behind it.
-func (r *Replay) serve(_ context.Context, c *fakenet.Conn) {
-	tag := ""
-	for i, e := range r.exchanges {
-		if e.Client != "" {
-			line, err := c.ReadLine()
-			if err != nil {
-				return
-			}
-			said := string(line)
-			if !e.Bare {
-				tag, said, _ = strings.Cut(said, " ")
-			}
-			if !e.fits(said) {
-				r.depart(fmt.Errorf("imaptest: replay: line %d is %.200q, recorded was %q", i, said, e.Client))
-				return
-			}
-		}
-		if _, err := c.WriteString(strings.ReplaceAll(crlf(e.Server), ReplayTag, tag)); err != nil {
-			return
-		}
-		if c.Flush() != nil {
-			return
-		}
+	if err := r.net.Err(); err != nil {
+		return fmt.Errorf("imaptest: %w", err)
 	}
+	return nil
 }
-
-func (e *Exchange) fits(said string) bool {
-	if start, open := strings.CutSuffix(e.Client, "*"); open {
-		return len(said) >= len(start) && strings.EqualFold(said[:len(start)], start)
-	}
-	return strings.EqualFold(said, e.Client)
-}
-
-func (r *Replay) depart(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err == nil {
-		r.err = err
-	}
-}
-
-func crlf(text string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", "\r\n")
-}
-
-// errTranscript says that a text is no transcript.
-var errTranscript = errors.New("a line of a transcript starts with \"C: \" or \"S: \"")
 
 // ParseTranscript reads a session whose lines start with "C: " for the client's
 // and "S: " for the server's, the data of literals included; empty lines count
@@ -126,36 +71,24 @@ var errTranscript = errors.New("a line of a transcript starts with \"C: \" or \"
 // belongs to a literal that was sent without waiting.
 func ParseTranscript(r io.Reader) ([]Exchange, error) {
 	all := []Exchange{{}}
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 16<<20)
 	tag, invited := "", false
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSuffix(lines.Text(), "\r")
-		if line == "" {
-			continue
+	err := fakenet.ReadTranscript(r, func(text string) {
+		e := Exchange{Client: text, Bare: invited}
+		if !invited {
+			tag, e.Client, _ = strings.Cut(text, " ")
 		}
-		side, text := line[:min(3, len(line))], line[min(3, len(line)):]
-		switch side {
-		case "C: ", "C:":
-			e := Exchange{Client: text, Bare: invited}
-			if !invited {
-				tag, e.Client, _ = strings.Cut(text, " ")
-			}
-			_, eager, literal := literalAt([]byte(text))
-			invited = literal && eager
-			all = append(all, e)
-		case "S: ", "S:":
-			if rest, tagged := strings.CutPrefix(text, tag+" "); tagged && tag != "" {
-				text, invited = ReplayTag+" "+rest, false
-			}
-			invited = invited || strings.HasPrefix(text, "+")
-			all[len(all)-1].Server += text + "\r\n"
-		default:
-			return nil, fmt.Errorf("imaptest: transcript, line %d: %w", n, errTranscript)
+		_, eager, literal := literalAt([]byte(text))
+		invited = literal && eager
+		all = append(all, e)
+	}, func(text string) {
+		if rest, tagged := strings.CutPrefix(text, tag+" "); tagged && tag != "" {
+			text, invited = ReplayTag+" "+rest, false
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("imaptest: transcript: %w", err)
+		invited = invited || strings.HasPrefix(text, "+")
+		all[len(all)-1].Server += text + "\r\n"
+	})
+	if err != nil {
+		return nil, fmt.Errorf("imaptest: %w", err)
 	}
 	return all, nil
 }
