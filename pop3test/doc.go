@@ -26,7 +26,7 @@
 // Use [Server.Listen] and [Server.Addr] for programs that only know TCP.
 //
 // Offer fewer capabilities ([Without]) to exercise what a client does where an
-// extension is missing. Begin with [Exchange] or [Gmail] to meet the habits of
+// extension is missing. Begin with [ExchangeOptions] or [GmailOptions] to meet the habits of
 // those servers. A mailbox that somebody else has open is one that
 // [Server.Occupy] was called for.
 //

@@ -187,7 +187,7 @@ func TestMailboxChangesWithinAnAnswer(t *testing.T) {
 
 func TestExchange(t *testing.T) {
 	play(t, []dialogue{
-		{"the dialogue that Microsoft documents", pop3test.Exchange(), `
+		{"the dialogue that Microsoft documents", pop3test.ExchangeOptions(), `
 			< +OK The Microsoft Exchange POP3 service is ready.
 			> CAPA
 			< +OK ...
@@ -212,19 +212,19 @@ func TestExchange(t *testing.T) {
 			< +OK 1 369
 			> RETR 1
 			< +OK 254 octets`},
-		{"a first response on the same line", pop3test.Exchange(), `
+		{"a first response on the same line", pop3test.ExchangeOptions(), `
 			< +OK ...
 			> AUTH XOAUTH2 ` + xoauth2(ann, token) + `
 			< -ERR Protocol error. Connection is closed. 10
 			<EOF`},
-		{"a long first response on the same line", pop3test.Exchange(), `
+		{"a long first response on the same line", pop3test.ExchangeOptions(), `
 			< +OK ...
 			> AUTH XOAUTH2 ` + xoauth2(ann, strings.Repeat("horse", 400)) + `
 			< -ERR Protocol error. Connection is closed. 10
 			<EOF`},
 	})
 	synctest.Test(t, func(t *testing.T) {
-		w := start(t, pop3test.Exchange())
+		w := start(t, pop3test.ExchangeOptions())
 		in := "< +OK ...\n> USER " + ann + "\n< +OK ...\n> PASS " + password + "\n< +OK ...\n"
 		w.talk(in)
 		w.another().talk(in)
@@ -247,7 +247,7 @@ func TestGmail(t *testing.T) {
 	} {
 		t.Run(folder, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := start(t, pop3test.Gmail(fate))
+				w := start(t, pop3test.GmailOptions(fate))
 				w.talk(in(ann) + "> STAT\n< +OK 3 762\n> RETR 1\n< +OK ...")
 				w.body()
 				// A session that ends without QUIT has seen nothing.
@@ -271,7 +271,7 @@ func TestGmail(t *testing.T) {
 
 func TestRecentMode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := start(t, pop3test.Gmail(pop3test.Keep))
+		w := start(t, pop3test.GmailOptions(pop3test.Keep))
 		old := mailtest.AppendOptions{Received: time.Now().Add(-31 * 24 * time.Hour)}
 		if _, err := w.account.Append("INBOX", mailtest.Sample(4), &old); err != nil {
 			t.Fatal(err)

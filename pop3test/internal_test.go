@@ -126,10 +126,10 @@ func FuzzBody(f *testing.F) {
 
 // Options that come from a function are the caller's own.
 func TestProvidersShareNothing(t *testing.T) {
-	Exchange().Capabilities[0] = "X"
-	Gmail(Keep).Capabilities[0] = "X"
+	ExchangeOptions().Capabilities[0] = "X"
+	GmailOptions(Keep).Capabilities[0] = "X"
 	DefaultCapabilities()[0] = "X"
-	if a, b, c := Exchange().Capabilities[0], Gmail(Keep).Capabilities[0], DefaultCapabilities()[0]; a == "X" || b == "X" || c == "X" {
+	if a, b, c := ExchangeOptions().Capabilities[0], GmailOptions(Keep).Capabilities[0], DefaultCapabilities()[0]; a == "X" || b == "X" || c == "X" {
 		t.Errorf("capabilities %q, %q and %q after a change to others", a, b, c)
 	}
 	o := &Options{}

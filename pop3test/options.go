@@ -14,7 +14,7 @@ import (
 )
 
 // Options change what a [Server] is like. The zero value is a modern server
-// without TLS. [Exchange] and [Gmail] return those of servers that people meet.
+// without TLS. [ExchangeOptions] and [GmailOptions] return those of servers that people meet.
 type Options struct {
 	// Security is how connections are protected: in plain text, which allows
 	// signing in, by TLS from the start, or by STLS, for which
@@ -144,11 +144,11 @@ func Without(keywords ...string) []string {
 	})
 }
 
-// Exchange returns options that make a server behave like Exchange Online, as
+// ExchangeOptions returns options that make a server behave like Exchange Online, as
 // far as this one can: few capabilities and no PIPELINING, AUTH in two steps
 // and without an error challenge, sizes that are estimates, several sessions at
 // a time, and retrieved messages marked as read.
-func Exchange() *Options {
+func ExchangeOptions() *Options {
 	return &Options{
 		Capabilities: []string{"TOP", "UIDL", "SASL PLAIN XOAUTH2", "USER"},
 		Words: Words{ //nolint:gosec // G101: words about passwords, and none of them.
@@ -166,11 +166,11 @@ func Exchange() *Options {
 	}
 }
 
-// Gmail returns options that make a server behave like Gmail's, as far as this
+// GmailOptions returns options that make a server behave like Gmail's, as far as this
 // one can: a message is shown until a client has retrieved it, then filed as
 // fate says, to DELE as well; a user name with "recent:" ahead sees what
 // came in the last 30 days; several sessions open a maildrop at a time.
-func Gmail(fate Fate) *Options {
+func GmailOptions(fate Fate) *Options {
 	return &Options{
 		Capabilities: []string{
 			"USER", "RESP-CODES", "EXPIRE 0", "LOGIN-DELAY 300", "TOP", "UIDL", "X-GOOGLE-RICO",
