@@ -19,6 +19,7 @@ type builder struct {
 	readLeaf func(io.Reader) (*enmime.Part, error)
 
 	before     *node // the part before the one that is built
+	sorter     sorter
 	text, html strings.Builder
 }
 
@@ -71,59 +72,28 @@ func (b *builder) add(n *node) {
 
 // leaf adds a part that is not a multipart.
 func (b *builder) leaf(n *node) {
-	disposition, params := parseDisposition(n.header.Get("Content-Disposition"))
-	name := fileName(params, n.params)
+	info := n.info()
+	var outer *container
+	if n.parent != nil {
+		outer = &n.parent.container
+	}
+	b.sorter.plain, b.sorter.html = b.text.Len() > 0, b.html.Len() > 0
+	u := b.sorter.use(info, outer, n.parent == b.before)
 	switch {
-	case disposition == "attachment":
-	case n.mediaType == "text/plain" && b.isText(n, name, &b.text):
+	case u == useText && n.mediaType == "text/plain":
 		addText(&b.text, b.decodeText(n))
 		return
-	case n.mediaType == "text/html" && b.isText(n, name, &b.html):
+	case u == useText:
 		addText(&b.html, b.decodeText(n))
 		return
 	}
 	if b.parts > b.maxParts {
 		return
 	}
-	a := Attachment{
-		Part: n.number(), Name: name, ContentType: n.mediaType, Params: n.params,
-		ContentID: contentID(n.header), Inline: disposition == "inline",
-	}
-	if disposition == "" {
-		a.Inline = a.ContentID != "" || n.within("multipart/related") || n.within("multipart/alternative")
-	}
-	a.Content = b.decode(n)
-	b.msg.Attachments = append(b.msg.Attachments, a)
-}
-
-// isText reports whether a part of a text type belongs to the text that has
-// gathered in what. A named one does only if it is the first; one of several
-// alternatives if it is the first of its type; and what follows the root of a
-// multipart/related is there to be referred to.
-func (b *builder) isText(n *node, name string, what *strings.Builder) bool {
-	alternative := n.within("multipart/alternative")
-	if name != "" && (b.text.Len() > 0 || b.html.Len() > 0) && !alternative {
-		return false
-	}
-	if n.within("multipart/related") && n.parent != b.before && what.Len() > 0 {
-		return false
-	}
-	if alternative {
-		taken := &n.parent.plainTaken
-		if n.mediaType == "text/html" {
-			taken = &n.parent.htmlTaken
-		}
-		if *taken {
-			return false
-		}
-		*taken = true
-	}
-	return true
-}
-
-// within reports whether n is directly inside of a multipart of that type.
-func (n *node) within(mediaType string) bool {
-	return n.parent != nil && n.parent.mediaType == mediaType
+	b.msg.Attachments = append(b.msg.Attachments, Attachment{
+		Part: info.Number, Name: info.Name, ContentType: info.ContentType, Params: info.Params,
+		ContentID: info.ContentID, Inline: u == useInline, Content: b.decode(n),
+	})
 }
 
 // report keeps a defect of a part.

@@ -56,10 +56,6 @@ func SafeFileName(name, contentType string) string {
 // same: see [FileNames].
 func (a Attachment) FileName() string { return SafeFileName(a.Name, a.ContentType) }
 
-// FileName returns the name of the part as a safe file name, as
-// [Attachment.FileName] does.
-func (p *Part) FileName() string { return SafeFileName(p.Name, p.ContentType) }
-
 // fileRune returns what stands for r in a file name. Separators stay.
 func fileRune(r rune) rune {
 	switch {

@@ -20,17 +20,15 @@ type node struct {
 	offset int64 // of the body in the message
 	body   []byte
 
-	mediaType string
-	params    map[string]string
+	container // with the media type of n
+
+	params map[string]string
 
 	// Of a multipart, while it is open.
 	multipart bool
 	boundary  string // with the dashes before it
 	parts     int
 	closed    bool // its final boundary has passed: what follows is no part
-
-	// Which kinds of text were taken of a multipart/alternative.
-	plainTaken, htmlTaken bool
 
 	defects []Defect // of a part that is walked over
 }

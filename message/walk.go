@@ -44,32 +44,14 @@ func (o *WalkOptions) limits() limits {
 // A Part is a MIME part that [Walk] has come to. It is an [io.Reader] of its
 // content, without the transfer encoding. What is not read of it is passed over.
 type Part struct {
-	// Number is the number of the part, as in IMAP's FETCH BODY[1.2] (RFC 9051
-	// section 6.4.5.1). A multipart that is all of a message has none: it is ""
-	// at the top, and in a message that is a part the number of that.
-	Number string
+	// PartInfo is what the header says. Where a multipart turns out to have no
+	// parts, its content is all that is there, and when it has been read Defects
+	// has a DefectNoParts.
+	PartInfo
+
 	// Header is the header of the part. That of the first part is the header of
 	// the message.
 	Header Header
-	// ContentType is the media type in lower case, without its parameters.
-	ContentType string
-	// Params are the parameters of the Content-Type by their names in lower case,
-	// decoded (RFC 2231).
-	Params map[string]string
-	// Name is the file name that the sender gave, decoded, or "". It may be any
-	// line of text, also a path: files are saved under [Part.FileName].
-	Name string
-	// Disposition is inline or attachment, or "" if the part does not say. Each
-	// that is not known counts as attachment (RFC 2183 section 2.8).
-	Disposition string
-	// ContentID is the identifier that HTML refers to as cid:, without its angle
-	// brackets, or "".
-	ContentID string
-	// Multipart tells that the parts of this one come next. Its content is what
-	// stands before the first of them, which is no part of the message. If there
-	// is none, against the header, the content is all that is there, and when it
-	// has been read Defects has a DefectNoParts.
-	Multipart bool
 	// Offset is the position of the content in the bytes of the message.
 	Offset int64
 
@@ -145,14 +127,7 @@ func addNodeDefect(n *node, d Defect, header bool) {
 
 // newPart returns n as a part that can be read.
 func newPart(s *splitter, n *node) *Part {
-	p := &Part{
-		Number: n.number(), Header: n.header, ContentType: n.mediaType, Params: n.params,
-		Multipart: n.multipart, Offset: n.offset, ContentID: contentID(n.header),
-		splitter: s, node: n,
-	}
-	var params map[string]string
-	p.Disposition, params = parseDisposition(n.header.Get("Content-Disposition"))
-	p.Name = fileName(params, n.params)
+	p := &Part{PartInfo: n.info(), Header: n.header, Offset: n.offset, splitter: s, node: n}
 	var known bool
 	if p.decoder, known = newTransferDecoder(n.header.Get("Content-Transfer-Encoding")); !known && !n.multipart {
 		s.defect(n, DefectEncoding)
