@@ -87,4 +87,7 @@ type Facts struct {
 	ObjectIDs bool
 	// Labels says that summaries have Labels.
 	Labels bool
+	// AfterGone says that [Query.After] may name a message that is gone; without
+	// it the place of such a one is not known, which is [ErrNoMessage].
+	AfterGone bool
 }

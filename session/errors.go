@@ -20,6 +20,9 @@ var (
 	// ErrStaleID: the server has renumbered the folder since the id was made;
 	// list the folder again.
 	ErrStaleID = errors.New("the id is from before the server renumbered the folder; list the folder again")
+	// ErrOtherFolder: the id that a query goes on behind is of another folder than
+	// the query.
+	ErrOtherFolder = errors.New("the id belongs to another folder")
 	// ErrChanged: somebody changed the message since the version that the change
 	// depends on; look at it again.
 	ErrChanged = errors.New("the message was changed meanwhile; look at it again")

@@ -39,7 +39,7 @@ func (c *Condition) UnmarshalJSON(b []byte) error {
 
 // MarshalJSON implements [json.Marshaler]: the fields are a list of names.
 func (f Fields) MarshalJSON() ([]byte, error) {
-	if f&^FieldsAll != 0 {
+	if f&^fieldsKnown != 0 {
 		return nil, errors.New("session: fields that do not exist")
 	}
 	return json.Marshal(append([]string{}, f.names()...))

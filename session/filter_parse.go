@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"reflect"
@@ -10,7 +11,7 @@ import (
 	"unicode"
 )
 
-// FilterError says where the text of a filter is wrong.
+// FilterError says where the text of a filter, or of a query, is wrong.
 type FilterError struct {
 	// Offset counts the bytes before the place.
 	Offset int
@@ -18,6 +19,8 @@ type FilterError struct {
 	Want string
 	// Found is what is there, cut where it is long; empty at the end.
 	Found string
+
+	what string // is parsed, where it is not a filter
 }
 
 // Error returns the place, what was expected and what is there.
@@ -26,7 +29,7 @@ func (e *FilterError) Error() string {
 	if e.Found != "" {
 		found = strconv.Quote(e.Found)
 	}
-	return fmt.Sprintf("session: filter: at byte %d: %s expected, found %s", e.Offset, e.Want, found)
+	return fmt.Sprintf("session: %s: at byte %d: %s expected, found %s", cmp.Or(e.what, "filter"), e.Offset, e.Want, found)
 }
 
 // ParseFilter reads a filter in words that people know from Gmail and from mail
@@ -65,8 +68,10 @@ func ParseFilter(text string) (Filter, error) {
 
 // filterParser reads the text of a filter.
 type filterParser struct {
-	text string
-	pos  int
+	text  string
+	pos   int
+	query *Query // what is parsed, where it is not a filter alone
+	set   map[string]bool
 }
 
 // term is one term of a sequence. What becomes of it depends on its neighbours.
@@ -121,7 +126,11 @@ func (p *filterParser) fail(at int, want string) error {
 	if len(found) > longest {
 		found = found[:longest] + "..."
 	}
-	return &FilterError{Offset: at, Want: want, Found: found}
+	e := &FilterError{Offset: at, Want: want, Found: found}
+	if p.query != nil {
+		e.what = "query"
+	}
+	return e
 }
 
 func (p *filterParser) space() {
@@ -139,6 +148,15 @@ func (p *filterParser) sequence(closing byte, depth int) ([]term, error) {
 		p.space()
 		if p.pos == len(p.text) || closing != 0 && p.text[p.pos] == closing {
 			break
+		}
+		if p.query != nil && closing == 0 {
+			taken, err := p.setting()
+			if err != nil {
+				return nil, err
+			}
+			if taken {
+				continue
+			}
 		}
 		t, err := p.alternatives(depth)
 		if err != nil {
@@ -295,10 +313,6 @@ func (p *filterParser) key() string {
 	return ""
 }
 
-// filterKeys are the words of all terms, for people.
-const filterKeys = "from:, to:, cc:, bcc:, subject:, body:, text:, header:, is:, has:, keyword:, label:, since:, before:, " +
-	"larger:, smaller:, id:, native: or text between quotes"
-
 // named reads the value of a field that holds text.
 func (p *filterParser) named(start int, key string, f *Filter) error {
 	field := map[string]*string{
@@ -306,7 +320,7 @@ func (p *filterParser) named(start int, key string, f *Filter) error {
 		"keyword": (*string)(&f.Keyword), "label": &f.Label, "native": &f.Native,
 	}[key]
 	if field == nil {
-		return p.fail(start, filterKeys)
+		return p.unknown(start, key)
 	}
 	var err error
 	*field, err = p.value("")

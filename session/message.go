@@ -56,6 +56,17 @@ type Message struct {
 	// Labels are Gmail's, the system's own with a "\" in front, without those of
 	// the folder that was listed. They are nil at other servers.
 	Labels []string
+
+	// Structure is the parts of the message, by which files are told of without
+	// fetching them; [Session.OpenPart] opens one by its Number. It is nil where
+	// the server's word of it cannot be read; Incomplete says why then.
+	Structure message.Structure
+	// Preview is the beginning of the text, one line of at most
+	// [message.PreviewLength] characters. It may be empty.
+	Preview string
+	// Incomplete is why the Structure or the Preview is missing although it was
+	// asked for, and nil where nothing is. The message itself can be read.
+	Incomplete error
 }
 
 // Version is one state of a message's flags, to be compared for equality and
@@ -77,17 +88,19 @@ const (
 	FieldVersion // Version
 	FieldIDs     // EmailID and ThreadID
 	FieldLabels
+	FieldStructure // Structure
+	FieldPreview   // Preview
 
 	// FieldsAll is what a query asks for by default. The parts that only some
-	// servers have are not among it.
+	// servers have are not among it, nor those that cost more to find out.
 	FieldsAll = FieldFlags | FieldReceived | FieldSize | FieldHeader
 
-	fieldsKnown = FieldsAll | FieldVersion | FieldIDs | FieldLabels
+	fieldsKnown = FieldsAll | FieldVersion | FieldIDs | FieldLabels | FieldStructure | FieldPreview
 )
 
 // fieldNames are the names of the parts, in the order of their bits.
 func fieldNames() []string {
-	return []string{"flags", "received", "size", "header", "version", "ids", "labels"}
+	return []string{"flags", "received", "size", "header", "version", "ids", "labels", "structure", "preview"}
 }
 
 func (f Fields) names() []string {

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // DefaultScanLimit is what a zero [Query.ScanLimit] means.
 const DefaultScanLimit = 10_000
 
 // Query says which messages to list, and what of them. Its zero value lists
-// everything in the inbox. It has a JSON form, in which unknown fields are
-// refused.
+// everything in the inbox. It has a text form, see [ParseQuery], and a JSON
+// form, in which unknown fields are refused.
 //
 // What a server cannot decide of Where is decided here: the backend fetches what
 // is needed of the messages that the server's part leaves, and compares by
@@ -27,6 +28,26 @@ type Query struct {
 	// Limit is the number of messages after which the iteration ends; zero
 	// means all.
 	Limit int `json:"limit,omitempty"`
+	// After is the last message of an earlier page, of which the rest follows:
+	// with Limit, the pages of a listing are
+	//
+	//	q := session.Query{Limit: 50}
+	//	for { // each page
+	//		for m, err := range s.Messages(ctx, q) { q.After = m.ID ... }
+	//	}
+	//
+	// It is the place in the order that counts, so that another process may ask
+	// for the next page, and that messages which came or went meanwhile, the one
+	// named here among them, neither hide one nor double one; [Facts.AfterGone]
+	// tells where the latter does not hold. Where the last item was an
+	// [*ItemError], its ID is the place.
+	//
+	// An ID of another mailbox ends in an error that wraps [ErrOtherMailbox], one
+	// of another folder than Folder [ErrOtherFolder], and one from before the
+	// server renumbered the folder [ErrStaleID]. Where and the order may be others
+	// than those of the earlier page: what follows is what comes behind that
+	// message in this query's order.
+	After ID `json:"after,omitzero"`
 	// Fields is FieldsAll where it is zero.
 	Fields Fields `json:"fields,omitempty"`
 
@@ -48,6 +69,9 @@ func (q Query) Check() error {
 	}
 	if q.Fields&^fieldsKnown != 0 {
 		return errors.New("session: query: fields that do not exist")
+	}
+	if !utf8.ValidString(q.After.text) {
+		return errors.New("session: query: after names no message")
 	}
 	return q.Where.Check()
 }

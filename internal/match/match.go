@@ -46,7 +46,9 @@ func (m *Matcher) Reads() session.Reads {
 			if !slices.ContainsFunc(summaryFields(), func(s string) bool { return strings.EqualFold(s, headerOf(f)) }) {
 				r.WholeHeader = true
 			}
-		case f.Body != "" || f.Text != "" || f.HasAttachment != session.Any:
+		case f.HasAttachment != session.Any:
+			r.Fields |= session.FieldStructure
+		case f.Body != "" || f.Text != "":
 			r.Body = true
 		case !f.Since.IsZero() || !f.Before.IsZero():
 			r.Fields |= session.FieldReceived
@@ -113,7 +115,8 @@ func headerOf(f session.Filter) string {
 }
 
 // Match compares a message with the filter. The summary has the fields that
-// Reads names. Where body is nil, the verdict may be Open; otherwise it is not.
+// Reads names; a structure that is missing is made up for by the body. Where body
+// is nil, the verdict may be Open; otherwise it is not.
 func (m *Matcher) Match(summary *session.Message, body *message.Message) Verdict {
 	return (&candidate{summary: summary, body: body}).judge(m.tree)
 }
@@ -203,6 +206,9 @@ func (c *candidate) flags(f session.Filter) Verdict {
 // content judges what only the whole message tells.
 func (c *candidate) content(f session.Filter) Verdict {
 	switch {
+	case f.HasAttachment != session.Any && c.summary.Structure != nil:
+		has := slices.ContainsFunc(c.summary.Structure.Attachments(), func(a message.AttachedPart) bool { return !a.Inline })
+		return verdict(has == (f.HasAttachment == session.Yes))
 	case c.body == nil:
 		return Open
 	case f.HasAttachment != session.Any:

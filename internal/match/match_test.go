@@ -172,7 +172,7 @@ func TestReads(t *testing.T) {
 		"from:a header:list-id=b": "header",
 		"-header:x-spam":          "header, whole header",
 		"is:read OR -body:a":      "flags, body",
-		"has:attachment":          "body",
+		"has:attachment":          "structure",
 		"id:a:b:c:d:e":            "nothing",
 	} {
 		if got := match.New(parse(t, text)).Reads().String(); got != want {
