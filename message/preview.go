@@ -88,3 +88,12 @@ func (p *Part) Preview() (string, error) {
 	}
 	return Preview(string(text)), nil
 }
+
+// Preview returns a [Preview] of the message: of its plain text, or where there is
+// none, of what a person reads of its HTML.
+func (m *Message) Preview() string {
+	if isBlank(m.Text) {
+		return Preview(HTMLText(m.HTML))
+	}
+	return Preview(m.Text)
+}

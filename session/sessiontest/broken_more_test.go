@@ -69,8 +69,41 @@ func brokenOrders() []brokenWay {
 		{
 			name: "tells what was not asked for", rules: []string{"a summary has the fields that were asked for"},
 			in: listing(func(in session.Incoming, ctx context.Context, q session.Query, yield func(*session.Message, error) bool) {
-				q.Fields = session.FieldsAll
+				q.Fields |= session.FieldsAll
 				in.Messages(ctx, q)(yield)
+			}),
+		},
+		{
+			name: "forgets where a page begins", rules: []string{
+				"pages follow each other, whatever comes and goes between them",
+				"a page goes on behind a message that is gone, or says that it cannot",
+				"a page does not go on behind a message of elsewhere",
+			},
+			in: listing(func(in session.Incoming, ctx context.Context, q session.Query, yield func(*session.Message, error) bool) {
+				q.After = session.ID{}
+				in.Messages(ctx, q)(yield)
+			}),
+		},
+		{
+			name: "has one part of each message alone", rules: []string{"the structure tells the parts, which can be opened"},
+			in: listing(func(in session.Incoming, ctx context.Context, q session.Query, yield func(*session.Message, error) bool) {
+				in.Messages(ctx, q)(func(m *session.Message, err error) bool {
+					if m != nil && len(m.Structure) > 1 {
+						m.Structure = m.Structure[:1]
+					}
+					return yield(m, err)
+				})
+			}),
+		},
+		{
+			name: "takes HTML as it stands for a preview", rules: []string{"a preview is the beginning of the text"},
+			in: listing(func(in session.Incoming, ctx context.Context, q session.Query, yield func(*session.Message, error) bool) {
+				in.Messages(ctx, q)(func(m *session.Message, err error) bool {
+					if m != nil && m.Preview != "" {
+						m.Preview = "<p>" + m.Preview
+					}
+					return yield(m, err)
+				})
 			}),
 		},
 		{
@@ -81,7 +114,7 @@ func brokenOrders() []brokenWay {
 					n++
 					return yield(m, err)
 				})
-				if n == 0 && q.Folder == "" && q.Where.IsZero() {
+				if n == 0 && q.Folder == "" && q.Where.IsZero() && q.After.IsZero() {
 					yield(nil, session.ErrNoMessage)
 				}
 			}),

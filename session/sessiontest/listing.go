@@ -139,7 +139,7 @@ func fields(ctx context.Context, r *reading) {
 	r.put(inbox, Stored{Raw: raw, Flags: flags, Received: arrival(1)})
 	for _, f := range []session.Fields{
 		0, session.FieldsAll, session.FieldFlags, session.FieldReceived, session.FieldSize, session.FieldHeader,
-		session.FieldSize | session.FieldFlags,
+		session.FieldSize | session.FieldFlags, session.FieldStructure, session.FieldPreview | session.FieldFlags,
 	} {
 		messages := r.list(ctx, session.Query{Fields: f})
 		if len(messages) != 1 {
@@ -172,6 +172,12 @@ func (r *reading) wantSummary(m *session.Message, f session.Fields, facts sessio
 	}
 	if got := m.Header.Subject(); got != want {
 		r.Errorf("fields %b: subject %q, want %q", asked, got, want)
+	}
+	if has := f&session.FieldStructure != 0; has != (len(m.Structure) > 0) {
+		r.Errorf("fields %b: structure %v, want one: %t", asked, m.Structure, has)
+	}
+	if has := f&session.FieldPreview != 0; has != (m.Preview != "") {
+		r.Errorf("fields %b: preview %q, want one: %t", asked, m.Preview, has)
 	}
 	if m.ID.IsZero() {
 		r.Errorf("fields %b: no id", asked)

@@ -44,7 +44,7 @@ const referenceName = "reference"
 
 // ReferenceFacts returns the facts of a Reference that lacks nothing.
 func ReferenceFacts() session.Facts {
-	return session.Facts{Backend: referenceName, Keywords: true, SafeMove: true, SafeDelete: true, NewIDs: true}
+	return session.Facts{Backend: referenceName, Keywords: true, SafeMove: true, SafeDelete: true, NewIDs: true, AfterGone: true}
 }
 
 // Dial connects to the server, which serves the connection until it is closed.
@@ -209,7 +209,12 @@ func (c *referenceClient) Messages(ctx context.Context, q session.Query) iter.Se
 	return func(yield func(*session.Message, error) bool) {
 		q.Folder = cmp.Or(q.Folder, session.Inbox)
 		q.Fields = cmp.Or(q.Fields, session.FieldsAll)
-		found, err := c.collect(ctx, question{Op: "search", Folder: string(q.Folder), Query: q})
+		after, err := c.after(q.After)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		found, err := c.collect(ctx, question{Op: "search", Folder: string(q.Folder), Query: q, After: after})
 		if err != nil {
 			yield(nil, err)
 			return
@@ -243,7 +248,7 @@ func (c *referenceClient) yieldPage(page, all []answer, yield func(*session.Mess
 		}
 		m := &session.Message{
 			ID: c.id(a), Flags: flagsOf(a.Flags), Received: a.Received, Size: a.Size,
-			Header: message.ParseHeader(a.Header),
+			Header: message.ParseHeader(a.Header), Structure: a.Structure, Preview: a.Preview,
 		}
 		if !yield(m, nil) {
 			return false
@@ -257,6 +262,15 @@ func (c *referenceClient) id(a answer) session.ID {
 		Backend: referenceName, Mailbox: c.mailbox, Folder: a.Folder,
 		Validity: strconv.FormatUint(uint64(a.Validity), 10), Key: strconv.FormatUint(uint64(a.Key), 10),
 	})
+}
+
+// after takes the place apart that a listing goes on behind; the zero one is its
+// beginning.
+func (c *referenceClient) after(id session.ID) (place, error) {
+	if id.IsZero() {
+		return place{}, nil
+	}
+	return c.own(id)
 }
 
 // own takes an id of this mailbox apart.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
@@ -121,6 +122,10 @@ func (v visitor) search() error {
 	if err != nil {
 		return v.write(refusalOf(err))
 	}
+	if err := v.checkAfter(f); err != nil {
+		return v.write(refusalOf(err))
+	}
+	all = slices.DeleteFunc(all, func(m mailtest.Message) bool { return !v.behind(uint32(m.UID)) })
 	if !v.q.Query.OldestFirst {
 		slices.Reverse(all)
 	}
@@ -141,6 +146,28 @@ func (v visitor) search() error {
 		}
 	}
 	return v.write(answer{End: true})
+}
+
+// checkAfter reports why a listing of a folder cannot go on where it is to.
+func (v visitor) checkAfter(f mailtest.Folder) error {
+	switch after := v.q.After; {
+	case after == place{}:
+	case after.Folder != f.Name:
+		return fmt.Errorf("go on in %s: %w", f.Name, session.ErrOtherFolder)
+	case after.Validity != f.UIDValidity:
+		return session.ErrStaleID
+	case !v.Facts.AfterGone:
+		_, err := v.at(after)
+		return err
+	}
+	return nil
+}
+
+// behind reports whether a message comes behind the place where the listing goes
+// on.
+func (v visitor) behind(key uint32) bool {
+	after := v.q.After.Key
+	return after == 0 || v.q.Query.OldestFirst && key > after || !v.q.Query.OldestFirst && key < after
 }
 
 func placeOf(m mailtest.Message) place {
@@ -170,11 +197,34 @@ func (v visitor) fetch() error {
 			head, _, _ := strings.Cut(m.Raw, "\r\n\r\n")
 			a.Header = []byte(head + "\r\n\r\n")
 		}
+		if err := a.look(m.Raw, fields); err != nil {
+			return err
+		}
 		if err := v.write(a); err != nil {
 			return err
 		}
 	}
 	return v.write(answer{End: true})
+}
+
+// look tells what a message has in it. One that is cut off has the parts up to
+// there.
+func (a *answer) look(raw string, fields session.Fields) error {
+	if fields&session.FieldStructure != 0 {
+		s, err := message.ReadStructure(strings.NewReader(raw))
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return err
+		}
+		a.Structure = s
+	}
+	if fields&session.FieldPreview != 0 {
+		m, err := message.Parse(strings.NewReader(raw), nil)
+		if err != nil {
+			return err
+		}
+		a.Preview = m.Preview()
+	}
+	return nil
 }
 
 // at returns the message at a place.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -21,6 +22,7 @@ type question struct {
 	Query          session.Query
 	Keys           []uint32
 	Places         []place
+	After          place
 	Change         session.Change
 	Envelope       session.Envelope
 	Size           int64
@@ -42,10 +44,13 @@ type answer struct {
 	Received time.Time `json:",omitzero"`
 	Size     int64     `json:",omitempty"`
 	Header   []byte    `json:",omitempty"`
+	Preview  string    `json:",omitempty"`
 	Name     string    `json:",omitempty"`
 	End      bool      `json:",omitempty"`
 	Kind     string    `json:",omitempty"` // which error
 	Error    string    `json:",omitempty"`
+
+	Structure message.Structure `json:",omitempty"`
 
 	bad error // the line could not be read
 }
@@ -57,7 +62,8 @@ const kindAuth = "auth"
 func kinds() map[string]error {
 	return map[string]error{
 		"folder": session.ErrNoFolder, "message": session.ErrNoMessage, "stale": session.ErrStaleID,
-		"unsupported": errors.ErrUnsupported,
+		"other folder": session.ErrOtherFolder,
+		"unsupported":  errors.ErrUnsupported,
 	}
 }
 

@@ -186,7 +186,7 @@ type incomingRule struct {
 func incomingRules() []incomingRule {
 	var all []incomingRule
 	for _, group := range [][]incomingRule{
-		listingRules(), filterRules(), bodyRules(), folderRules(), idRules(), flagRules(), changeRules(), lineRules(), endingRules(), signInRules(),
+		listingRules(), contentRules(), pageRules(), filterRules(), bodyRules(), folderRules(), idRules(), flagRules(), changeRules(), lineRules(), endingRules(), signInRules(),
 	} {
 		all = append(all, group...)
 	}

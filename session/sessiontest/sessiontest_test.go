@@ -48,6 +48,7 @@ func TestReferenceIn(t *testing.T) {
 			f.OneFolder, f.NoFlags, f.Keywords, f.SafeMove, f.NewIDs = true, true, false, false, false
 		}),
 		"no keywords, no new ids":     lacking(func(f *session.Facts) { f.Keywords, f.NewIDs = false, false }),
+		"no place of what is gone":    lacking(func(f *session.Facts) { f.AfterGone = false }),
 		"nothing that removes safely": lacking(func(f *session.Facts) { f.SafeMove, f.SafeDelete = false, false }),
 	} {
 		t.Run(name, func(t *testing.T) { sessiontest.TestIncoming(t, way(facts), nil) })
