@@ -34,7 +34,19 @@ func (c capabilities) extraItems(fields session.Fields) []string {
 	if fields&session.FieldLabels != 0 && c.has(gmail) {
 		items = append(items, "X-GM-LABELS")
 	}
+	if fields&session.FieldPreview != 0 && c.has("PREVIEW") {
+		items = append(items, "PREVIEW (LAZY)")
+	}
+	if c.asksStructure(fields) {
+		items = append(items, "BODYSTRUCTURE") // the last: what is behind it may be lost
+	}
 	return items
+}
+
+// asksStructure reports whether the structure is asked for: also for previews,
+// where the server makes none.
+func (c capabilities) asksStructure(fields session.Fields) bool {
+	return fields&session.FieldStructure != 0 || fields&session.FieldPreview != 0 && !c.has("PREVIEW")
 }
 
 // extra is what only some servers tell of a message.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -51,14 +52,50 @@ type fetched struct {
 	size     int64
 	header   []byte
 	extra    extra
+	content  content
 	err      error // what could not be read of it
+
+	asked session.Fields
 }
 
 // fetchAll asks for summaries, a second time for those that do not come: the
 // messages may be newer than what this connection was told of. What is missing
 // then is gone. Where the server cannot answer for all, it is asked for fewer,
 // so that one message does not hide the others.
+//
+// What cannot be read because of a message's structure is asked for without it.
 func (c *conn) fetchAll(uids []uint32, fields session.Reads) (got []fetched, lost error, err error) {
+	got, lost, err = c.fetchEach(uids, fields)
+	if err != nil || !c.caps.asksStructure(fields.Fields) {
+		return got, lost, err
+	}
+	broken := map[uint32]error{}
+	good := make([]fetched, 0, len(got))
+	for _, f := range got {
+		if f.err != nil {
+			broken[f.uid] = f.err
+			continue
+		}
+		good = append(good, f)
+	}
+	if lost != nil {
+		for _, uid := range without(uids, got) {
+			broken[uid] = lost
+		}
+	}
+	if len(broken) == 0 {
+		return got, lost, nil
+	}
+	fields.Fields &^= session.FieldStructure | session.FieldPreview
+	more, lost, err := c.fetchEach(slices.Sorted(maps.Keys(broken)), fields)
+	for i := range more {
+		more[i].content.problem = &structureError{broken[more[i].uid]}
+	}
+	return merge(append(good, more...)), lost, err
+}
+
+// fetchEach is fetchAll for one set of fields.
+func (c *conn) fetchEach(uids []uint32, fields session.Reads) (got []fetched, lost error, err error) {
 	got, lost, err = c.fetch(uids, fields)
 	if e, ok := errors.AsType[*Error](err); ok && e.Type == "NO" && !e.Temporary() {
 		return c.fetchApart(uids, fields, got, e)
@@ -89,7 +126,7 @@ func (c *conn) fetchApart(uids []uint32, fields session.Reads, got []fetched, re
 		if len(part) == 0 {
 			continue
 		}
-		more, partLost, err := c.fetchAll(part, fields)
+		more, partLost, err := c.fetchEach(part, fields)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -118,7 +155,7 @@ func (c *conn) fetch(uids []uint32, fields session.Reads) (got []fetched, lost e
 		if name != "FETCH" {
 			return nil
 		}
-		var f fetched
+		f := fetched{asked: fields.Fields}
 		if err := f.scan(sc); err != nil {
 			if !itemError(err) {
 				return err
@@ -172,6 +209,7 @@ func (f *fetched) join(g fetched) {
 		f.header = g.header
 	}
 	f.extra.join(g.extra)
+	f.content.join(g.content)
 	f.err = cmp.Or(f.err, g.err)
 }
 
@@ -209,6 +247,10 @@ func (f *fetched) item(name string, sc *scanner) (err error) {
 		}
 	case strings.HasPrefix(name, "BODY[HEADER"):
 		f.header, err = sc.text(maxHeader)
+	case name == "BODYSTRUCTURE" && f.asked&(session.FieldStructure|session.FieldPreview) != 0:
+		err = f.content.scanStructure(sc)
+	case name == "PREVIEW" && f.asked&session.FieldPreview != 0:
+		err = f.content.scanPreview(sc)
 	default:
 		err = f.extra.item(name, sc)
 	}

@@ -257,7 +257,7 @@ func (c *Client) report(ctx context.Context, op string, attrs []slog.Attr, err e
 
 // Facts implements [session.Incoming].
 func (c *Client) Facts(ctx context.Context) (session.Facts, error) {
-	facts := session.Facts{Backend: "imap"}
+	facts := session.Facts{Backend: "imap", AfterGone: true}
 	err := c.read(ctx, "capability", func(cn *conn) error {
 		facts.Server = cn.greeting
 		facts.Keywords = true

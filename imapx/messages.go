@@ -78,17 +78,28 @@ func (c *Client) find(ctx context.Context, q session.Query) (*listing, error) {
 		return nil, err
 	}
 	l := &listing{client: c, query: q, folder: name}
+	after, err := c.afterOf(q, name)
+	if err != nil {
+		return nil, err
+	}
 	err = c.read(ctx, "search", func(cn *conn) error {
 		s, err := c.enterAfresh(cn, name, c.setup.ReadOnly)
 		if err != nil {
 			return err
 		}
 		l.scope = c.scope(s)
+		if after.Key = ""; !q.After.IsZero() && after != l.scope {
+			return fmt.Errorf("%s: folder %s: go on behind %v: %w", cn.address, shownName(name), q.After, session.ErrStaleID)
+		}
 		l.plan, l.uids, err = c.planned(cn, q, l.scope)
 		return err
 	}, slog.String("folder", name))
 	if err != nil {
 		return nil, err
+	}
+	if !q.After.IsZero() {
+		// A set with an asterisk names the last message whatever its number is.
+		l.uids = slices.DeleteFunc(l.uids, func(uid uint32) bool { return !l.plan.page.behind(uid) })
 	}
 	if !q.OldestFirst {
 		slices.Reverse(l.uids)
@@ -97,6 +108,18 @@ func (c *Client) find(ctx context.Context, q session.Query) (*listing, error) {
 		l.uids = l.uids[:q.Limit]
 	}
 	return l, nil
+}
+
+// afterOf takes the place apart that the query goes on behind.
+func (c *Client) afterOf(q session.Query, folder string) (session.IDParts, error) {
+	if q.After.IsZero() {
+		return session.IDParts{}, nil
+	}
+	parts, _, err := c.own(q.After)
+	if err == nil && parts.Folder != folder {
+		err = fmt.Errorf("%s: folder %s: go on behind %v: %w", c.address, shownName(folder), q.After, session.ErrOtherFolder)
+	}
+	return parts, err
 }
 
 // scope returns the parts that the ids of a folder's messages share.
@@ -114,9 +137,10 @@ func withKey(scope session.IDParts, uid uint32) session.ID {
 
 // item is a message or why there is none.
 type item struct {
-	uid     uint32
-	message *session.Message
-	err     error
+	uid       uint32
+	message   *session.Message
+	previewed bool // the server had a preview
+	err       error
 }
 
 // page asks for the summaries of some messages, in the order of uids. Messages
@@ -170,7 +194,8 @@ func (l *listing) items(uids []uint32, got []fetched, lost error) []item {
 				Header:  message.ParseHeader(got[i].header),
 				Version: got[i].extra.version, EmailID: got[i].extra.emailID,
 				ThreadID: got[i].extra.threadID, Labels: got[i].extra.labels,
-			}})
+				Structure: got[i].content.structure, Preview: got[i].content.preview, Incomplete: got[i].content.problem,
+			}, previewed: got[i].content.previewed})
 		case lost != nil:
 			// One of the answers could not be told apart; it may be this one.
 			items = append(items, item{uid: uid, err: &session.ItemError{ID: id, Err: lost}})

@@ -238,8 +238,10 @@ func (s *scanner) resume() error {
 }
 
 // skip passes over one value of any kind: a word, a string, a list.
-func (s *scanner) skip() error {
-	depth := 0
+func (s *scanner) skip() error { return s.skipFrom(0) }
+
+// skipFrom is skip within so many lists.
+func (s *scanner) skipFrom(depth int) error {
 	for {
 		switch s.peek() {
 		case atEnd:

@@ -30,13 +30,46 @@ type plan struct {
 	local *match.Matcher // nil where nothing is compared here
 	reads session.Reads
 	wide  bool // the server's part has text beyond ASCII
+	page  page
+}
+
+// page is the part of a folder that a listing goes on in.
+type page struct {
+	after  uint32 // the number of a message, or 0
+	oldest bool   // those with higher numbers come behind it
+}
+
+// behind reports whether a message comes behind the page's place.
+func (p page) behind(uid uint32) bool {
+	return p.after == 0 || p.oldest == (uid > p.after) && uid != p.after
+}
+
+// keys writes the page as a search key.
+func (p page) keys() []string {
+	switch {
+	case p.after == 0:
+		return nil
+	case p.oldest && p.after < 1<<32-1:
+		return []string{fmt.Sprintf("UID %d:*", p.after+1)}
+	case !p.oldest && p.after > 1:
+		return []string{fmt.Sprintf("UID 1:%d", p.after-1)}
+	}
+	return []string{uidKey(nil)}
+}
+
+// keys writes the server's part without the ids.
+func (p *plan) keys(scope session.IDParts) []string {
+	return append(p.page.keys(), keys(p.Server, scope)...)
 }
 
 // plan divides a query between the server and this side. Without wide the
 // server is asked for nothing beyond ASCII.
 func (c *conn) plan(q session.Query, wide bool) (*plan, error) {
 	where := q.Where
-	p := &plan{only: where.IDs}
+	p := &plan{only: where.IDs, page: page{oldest: q.OldestFirst}}
+	if parts, err := q.After.Parts(); err == nil {
+		p.page.after, _ = parseUID(parts.Key)
+	}
 	where.IDs = nil // they become sets of numbers, one command each
 	p.Division = match.Divide(where, func(f session.Filter) (session.Filter, match.Ability, string) {
 		return c.ask(f, wide)
@@ -300,7 +333,7 @@ func (c *conn) pieces(words string) []string {
 
 // search asks the server for its part of the plan.
 func (c *conn) search(p *plan, scope session.IDParts) ([]uint32, error) {
-	words := keys(p.Server, scope)
+	words := p.keys(scope)
 	if len(p.only) == 0 {
 		if len(words) == 0 {
 			words = []string{"ALL"}
@@ -375,7 +408,7 @@ func (c *Client) Explain(ctx context.Context, q session.Query) (session.Plan, er
 		return session.Plan{}, err
 	}
 	told := session.Plan{Backend: "imap", Server: p.Server, Local: p.Local, Why: p.Why}
-	words := keys(p.Server, session.IDParts{})
+	words := p.keys(session.IDParts{})
 	if len(p.only) > 0 {
 		told.Server.IDs = p.only
 		words = append([]string{fmt.Sprintf("UID <%d ids>", len(p.only))}, words...)

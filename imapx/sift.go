@@ -30,10 +30,21 @@ func (l *listing) next(ctx context.Context) ([]item, error) {
 	page := l.uids[:n]
 	l.uids = l.uids[n:]
 	items, err := l.page(ctx, page)
-	if err != nil || l.plan.local == nil {
-		return items, err
+	if err == nil && l.plan.local != nil {
+		items, err = l.kept(ctx, items)
 	}
-	items, err = l.sift(ctx, items)
+	if previewed := l.preview(ctx, items); previewed != nil {
+		return nil, previewed
+	}
+	for i := range items {
+		items[i] = items[i].only(l.query.Fields)
+	}
+	return items, err
+}
+
+// kept sifts a page, up to the query's limit.
+func (l *listing) kept(ctx context.Context, items []item) ([]item, error) {
+	items, err := l.sift(ctx, items)
 	if limit := l.query.Limit; limit > 0 {
 		if len(items) >= limit-l.told {
 			items, err, l.uids = items[:limit-l.told], nil, nil
@@ -59,7 +70,7 @@ func (l *listing) sift(ctx context.Context, items []item) ([]item, error) {
 		case v.err != nil:
 			kept = append(kept, item{uid: it.uid, err: &session.ItemError{ID: it.message.ID, Err: v.err}})
 		case v.verdict == match.Yes:
-			kept = append(kept, it.only(l.query.Fields))
+			kept = append(kept, it)
 		case limit >= 0 && l.vain == limit:
 			return kept, &session.ScanLimitError{Limit: limit, Left: len(items) - i + len(l.uids)}
 		default:
@@ -72,6 +83,9 @@ func (l *listing) sift(ctx context.Context, items []item) ([]item, error) {
 // only takes away what was fetched for comparing alone.
 func (it item) only(fields session.Fields) item {
 	m := it.message
+	if m == nil {
+		return it
+	}
 	if fields&session.FieldFlags == 0 {
 		m.Flags = nil
 	}
@@ -83,6 +97,12 @@ func (it item) only(fields session.Fields) item {
 	}
 	if fields&session.FieldHeader == 0 {
 		m.Header = message.Header{}
+	}
+	if fields&session.FieldStructure == 0 {
+		m.Structure = nil
+	}
+	if fields&(session.FieldStructure|session.FieldPreview) == 0 {
+		m.Incomplete = nil
 	}
 	return it
 }

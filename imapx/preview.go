@@ -1,0 +1,250 @@
+package imapx
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/session"
+)
+
+const (
+	// maxPreview bounds a preview that a server made. It has 256 characters at
+	// most (RFC 8970 section 3.1).
+	maxPreview = 16 << 10
+	// plainBeginning and htmlBeginning are how many bytes of a text are fetched
+	// for a preview. Pages of HTML begin with what nobody sees.
+	plainBeginning = 2 << 10
+	htmlBeginning  = 16 << 10
+)
+
+// content is what the server tells of what is in a message.
+type content struct {
+	structure message.Structure
+	preview   string
+	previewed bool  // preview is what there is
+	problem   error // why the structure or the preview is missing
+}
+
+func (x *content) join(y content) {
+	if y.structure != nil {
+		x.structure = y.structure
+	}
+	if y.previewed {
+		x.preview, x.previewed = y.preview, true
+	}
+	if y.problem != nil {
+		x.problem = y.problem
+	}
+}
+
+// scanStructure reads the value of BODYSTRUCTURE. The error is about the rest of
+// the answer.
+func (x *content) scanStructure(sc *scanner) error {
+	tree, err := sc.tree()
+	if err != nil && !errors.Is(err, errTooDeep) {
+		return err
+	}
+	if err == nil {
+		x.structure, err = structureOf(tree)
+	}
+	if err != nil {
+		x.problem = &structureError{err}
+	}
+	return nil
+}
+
+// scanPreview reads the value of PREVIEW. With NIL the server has none yet.
+func (x *content) scanPreview(sc *scanner) error {
+	text, err := sc.text(maxPreview)
+	if err != nil || text == nil {
+		return err
+	}
+	x.preview, x.previewed = message.Preview(string(text)), true
+	return nil
+}
+
+// preview finds the previews that did not come with the page.
+func (l *listing) preview(ctx context.Context, items []item) error {
+	if l.query.Fields&session.FieldPreview == 0 {
+		return nil
+	}
+	wanted := make(map[uint32]*session.Message, len(items))
+	for _, it := range items {
+		if it.message != nil && !it.previewed {
+			wanted[it.uid] = it.message
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	return l.client.read(ctx, "preview", func(cn *conn) error {
+		if err := l.enter(cn); err != nil {
+			return err
+		}
+		if cn.caps.has("PREVIEW") {
+			return cn.madePreviews(wanted)
+		}
+		return cn.readPreviews(wanted)
+	}, slog.String("folder", l.folder), slog.Int("messages", len(wanted)))
+}
+
+// madePreviews has the server make the previews that it did not have at hand.
+// Where it can make none, there is none.
+func (c *conn) madePreviews(wanted map[uint32]*session.Message) error {
+	return c.beginnings(beginning{items: "PREVIEW", uids: sortedUIDs(wanted)}, wanted, func(m *session.Message, text []byte) error {
+		m.Preview = message.Preview(string(text))
+		return nil
+	})
+}
+
+// beginning is what a preview is made of, the same of several messages.
+type beginning struct {
+	items string // of FETCH
+	uids  []uint32
+}
+
+// readPreviews fetches the beginnings of texts, one command for each number that
+// a text has among the messages, and for each length.
+func (c *conn) readPreviews(wanted map[uint32]*session.Message) error {
+	var groups []beginning
+	for _, uid := range sortedUIDs(wanted) {
+		items := beginningOf(wanted[uid])
+		if items == "" {
+			continue // there is no text
+		}
+		i := slices.IndexFunc(groups, func(b beginning) bool { return b.items == items })
+		if i < 0 {
+			i, groups = len(groups), append(groups, beginning{items: items})
+		}
+		groups[i].uids = append(groups[i].uids, uid)
+	}
+	for _, g := range groups {
+		if err := c.beginnings(g, wanted, readPreview); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sortedUIDs(wanted map[uint32]*session.Message) []uint32 {
+	uids := make([]uint32, 0, len(wanted))
+	for uid := range wanted {
+		uids = append(uids, uid)
+	}
+	slices.Sort(uids)
+	return uids
+}
+
+// beginningOf returns what to fetch of a message: of one whose structure is not
+// known, of all of it.
+func beginningOf(m *session.Message) string {
+	if m.Structure == nil {
+		return fmt.Sprintf("BODY.PEEK[]<0.%d>", htmlBeginning)
+	}
+	p, ok := m.Structure.TextPart()
+	if !ok {
+		return ""
+	}
+	length := plainBeginning
+	if p.ContentType == "text/html" {
+		length = htmlBeginning
+	}
+	return fmt.Sprintf("BODY.PEEK[%s]<0.%d>", p.Number, length)
+}
+
+// readPreview makes a preview of the beginning of a text, or of a message.
+func readPreview(m *session.Message, text []byte) error {
+	head := ""
+	if p, ok := m.Structure.TextPart(); ok {
+		head = headOf(p)
+	}
+	for p, err := range message.Walk(io.MultiReader(strings.NewReader(head), bytes.NewReader(text)), nil) {
+		if err != nil {
+			return nil //nolint:nilerr // it is a beginning: it ends too early
+		}
+		if p.Disposition == "attachment" || p.ContentType != "text/plain" && p.ContentType != "text/html" {
+			continue
+		}
+		if m.Preview, err = p.Preview(); err != nil || m.Preview != "" {
+			return err
+		}
+	}
+	return nil
+}
+
+// headOf writes the header of a part as its structure tells it.
+func headOf(p message.StructurePart) string {
+	head := "Content-Type: " + p.ContentType
+	if charset := p.Params["charset"]; charset != "" {
+		head += `; charset="` + strings.NewReplacer(`\`, "", `"`, "").Replace(line(charset)) + `"`
+	}
+	return head + "\r\nContent-Transfer-Encoding: " + line(p.Encoding) + "\r\n\r\n"
+}
+
+// beginnings fetches something short of several messages. What is wrong with one
+// answer is told of the messages that have none.
+func (c *conn) beginnings(b beginning, wanted map[uint32]*session.Message, take func(*session.Message, []byte) error) error {
+	told := map[uint32]bool{}
+	var broken error
+	err := c.run("preview", "UID FETCH "+formatSet(b.uids)+" (UID "+b.items+")", func(name string, sc *scanner) error {
+		if name != "FETCH" {
+			return nil
+		}
+		uid, text, err := scanBeginning(sc)
+		if itemError(err) {
+			broken = fmt.Errorf("%s: preview: %w", c.address, err)
+			return nil
+		}
+		m := wanted[uid]
+		if err != nil || m == nil || text == nil && told[uid] {
+			return err
+		}
+		told[uid] = true
+		if err := take(m, text); err != nil {
+			m.Incomplete = cmp.Or(m.Incomplete, fmt.Errorf("%s: preview: %w", c.address, err))
+		}
+		return nil
+	})
+	if e, refused := errors.AsType[*Error](err); refused && e.Type == "NO" && !e.Temporary() {
+		broken, err = e, nil
+	}
+	for _, uid := range b.uids {
+		if m := wanted[uid]; broken != nil && !told[uid] {
+			m.Incomplete = cmp.Or(m.Incomplete, broken)
+		}
+	}
+	return err
+}
+
+// scanBeginning reads a FETCH response with one text in it, or NIL.
+func scanBeginning(sc *scanner) (uid uint32, text []byte, err error) {
+	if !sc.open() {
+		return 0, nil, sc.malformed("a list")
+	}
+	for sc.more() {
+		switch name := strings.ToUpper(string(sc.name())); {
+		case name == "":
+			return 0, nil, sc.malformed("an item's name")
+		case name == "UID":
+			var n uint64
+			n, err = sc.number()
+			uid = uint32(min(n, 1<<32-1)) //nolint:gosec // G115: bounded
+		case strings.HasPrefix(name, "BODY["), name == "PREVIEW":
+			text, err = sc.text(maxHeader)
+		default:
+			err = sc.skip()
+		}
+		if err != nil {
+			return 0, nil, err
+		}
+	}
+	return uid, text, nil
+}
