@@ -52,6 +52,10 @@ type step struct {
 	Message     pythonMessage
 	Accepted    []string
 	Refused     map[string][]any
+
+	// Of POP3: Raw and Top are base64.
+	Name, Raw, Top string
+	Size, Count    int
 }
 
 // A pythonMessage is a message as imaplib and Python's email package see it.

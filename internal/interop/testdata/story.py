@@ -1,4 +1,4 @@
-"""What imap_story.py and smtp_story.py share: arguments, TLS, tokens, output.
+"""What the stories of this folder share: arguments, TLS, tokens, output.
 
 A story is the way of a person through a mail program, told with Python's own
 clients. Each step prints one line of JSON on standard output. The password or
@@ -26,7 +26,7 @@ def parser(description):
     p.add_argument("--security", choices=["none", "tls", "starttls"], required=True)
     p.add_argument("--ca", help="PEM file of the authority that signed the server's certificate")
     p.add_argument("--user", required=True)
-    p.add_argument("--auth", choices=["password", "xoauth2", "oauthbearer"], default="password")
+    p.add_argument("--auth", choices=["password", "xoauth2", "oauthbearer", "apop"], default="password")
     p.add_argument("--timeout", type=float, default=60, help="seconds for each answer of the server")
     return p
 
