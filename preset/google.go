@@ -37,13 +37,16 @@ func Google() Provider {
 		SignInScopes: []string{"openid", "email"},
 		Scopes: map[Protocol][]string{
 			IMAP: {gmail},
+			POP3: {gmail},
 			SMTP: {gmail},
 		},
 		AppScopes: map[Protocol][]string{
 			IMAP: {gmail},
+			POP3: {gmail},
 			SMTP: {gmail},
 		},
 		IMAP:      session.Server{Host: "imap.gmail.com", Port: 993, Security: session.TLS},
+		POP3:      session.Server{Host: "pop.gmail.com", Port: 995, Security: session.TLS},
 		SMTP:      session.Server{Host: "smtp.gmail.com", Port: 465, Security: session.TLS},
 		FilesSent: true,
 	}

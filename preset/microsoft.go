@@ -7,8 +7,8 @@ import (
 	"github.com/mailsession/mailsession/session"
 )
 
-// outlook is what Microsoft's mail protocols take tokens for. IMAP and SMTP
-// share it, so that one access token opens both.
+// outlook is what Microsoft's mail protocols take tokens for. IMAP, POP3 and SMTP
+// share it, so that one access token opens all that it has the scopes for.
 const outlook = "https://outlook.office.com"
 
 // outlookApp is what a program asks for in its own name. Microsoft documents it
@@ -42,13 +42,16 @@ func microsoft(name, tenant, smtp string) Provider {
 		SignInScopes: []string{"openid", "email", "profile", "offline_access"},
 		Scopes: map[Protocol][]string{
 			IMAP: {outlook + "/IMAP.AccessAsUser.All"},
+			POP3: {outlook + "/POP.AccessAsUser.All"},
 			SMTP: {outlook + "/SMTP.Send"},
 		},
 		AppScopes: map[Protocol][]string{
 			IMAP: {outlookApp},
+			POP3: {outlookApp},
 			SMTP: {outlookApp},
 		},
 		IMAP:      session.Server{Host: "outlook.office365.com", Port: 993, Security: session.TLS, Resource: outlook},
+		POP3:      session.Server{Host: "outlook.office365.com", Port: 995, Security: session.TLS, Resource: outlook},
 		SMTP:      session.Server{Host: smtp, Port: 587, Security: session.STARTTLS, Resource: outlook},
 		FilesSent: true,
 	}

@@ -27,8 +27,13 @@ type Protocol string
 // The protocols.
 const (
 	IMAP Protocol = "IMAP"
+	POP3 Protocol = "POP3"
 	SMTP Protocol = "SMTP"
 )
+
+// usual are the protocols that a program opens that names none. POP3 is not
+// among them: who reads by IMAP need not be allowed to empty the mailbox by POP3.
+func usual() []Protocol { return []Protocol{IMAP, SMTP} }
 
 // Provider is one provider of mail.
 type Provider struct {
@@ -54,18 +59,18 @@ type Provider struct {
 	// AppConfig.
 	AppScopes map[Protocol][]string
 
-	// IMAP and SMTP are the servers.
-	IMAP, SMTP session.Server
+	// IMAP, POP3 and SMTP are the servers.
+	IMAP, POP3, SMTP session.Server
 
 	// FilesSent says that the provider itself files what is sent through its
 	// SMTP server in the Sent folder.
 	FilesSent bool
 }
 
-// Config returns the settings for a sign-in that opens the given protocols,
-// all that the provider has where none is given; a protocol that it does not
-// have adds no scope. Microsoft's and Google's
-// public clients have no secret; set ClientSecret where the provider gave one.
+// Config returns the settings for a sign-in that opens the given protocols, IMAP
+// and SMTP where none is given; a protocol that the provider does not have adds
+// no scope. Microsoft's and Google's public clients have no secret; set
+// ClientSecret where the provider gave one.
 func (p Provider) Config(clientID string, protocols ...Protocol) *oauth.Config {
 	scopes := append(scopesOf(p.Scopes, protocols), p.SignInScopes...)
 	return &oauth.Config{
@@ -78,7 +83,7 @@ func (p Provider) Config(clientID string, protocols ...Protocol) *oauth.Config {
 }
 
 // AppConfig returns the settings for a program that opens the given protocols
-// without a person, all that the provider has where none is given: for
+// without a person, IMAP and SMTP where none is given: for
 // oauth.ClientCredentials at Microsoft, for oauth.ServiceAccount at Google,
 // where the client id may be empty. Where the provider has no way for programs,
 // these functions refuse it.
@@ -90,10 +95,10 @@ func (p Provider) AppConfig(clientID string, protocols ...Protocol) *oauth.Confi
 	}
 }
 
-// scopesOf returns the scopes of protocols, of all where none is given.
+// scopesOf returns the scopes of protocols, of the usual ones where none is given.
 func scopesOf(scopes map[Protocol][]string, protocols []Protocol) []string {
 	if len(protocols) == 0 {
-		protocols = slices.Sorted(maps.Keys(scopes))
+		protocols = usual()
 	}
 	var list []string
 	for _, proto := range protocols {

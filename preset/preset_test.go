@@ -45,7 +45,7 @@ func TestDataIsWhole(t *testing.T) {
 			if p.Name == "" || p.Checked.IsZero() {
 				t.Errorf("Name = %q, Checked = %v", p.Name, p.Checked)
 			}
-			for _, s := range []session.Server{p.IMAP, p.SMTP} {
+			for _, s := range []session.Server{p.IMAP, p.POP3, p.SMTP} {
 				if s.Host == "" || s.Port == 0 || s.Security == session.None {
 					t.Errorf("server %+v is not complete and encrypted", s)
 				}
@@ -70,6 +70,7 @@ func TestConfigAsksForWhatIsUsed(t *testing.T) {
 	}{
 		{[]preset.Protocol{preset.IMAP}, "https://outlook.office.com/IMAP.AccessAsUser.All openid email profile offline_access"},
 		{[]preset.Protocol{preset.SMTP}, "https://outlook.office.com/SMTP.Send openid email profile offline_access"},
+		{[]preset.Protocol{preset.POP3}, "https://outlook.office.com/POP.AccessAsUser.All openid email profile offline_access"},
 		{nil, "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send openid email profile offline_access"},
 	} {
 		if got := strings.Join(p.Config("id", tt.protocols...).Scopes, " "); got != tt.want {
@@ -91,8 +92,8 @@ func TestConfigsShareNothing(t *testing.T) {
 
 func TestMicrosoftsProtocolsShareAToken(t *testing.T) {
 	for _, p := range []preset.Provider{preset.Microsoft365("common"), preset.OutlookCom()} {
-		if p.IMAP.Resource != p.SMTP.Resource || p.IMAP.Resource == "" {
-			t.Errorf("%s: resources %q and %q, want the same", p.Name, p.IMAP.Resource, p.SMTP.Resource)
+		if p.IMAP.Resource != p.SMTP.Resource || p.IMAP.Resource != p.POP3.Resource || p.IMAP.Resource == "" {
+			t.Errorf("%s: resources %q, %q and %q, want the same", p.Name, p.IMAP.Resource, p.POP3.Resource, p.SMTP.Resource)
 		}
 		for proto, scopes := range p.Scopes {
 			for _, s := range scopes {
