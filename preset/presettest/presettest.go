@@ -1,6 +1,6 @@
 // Package presettest is a whole fake mail provider in one call: an
-// authorization server, an IMAP server and an SMTP server over the same
-// mailboxes, and a preset that points the other packages at them.
+// authorization server, an IMAP server, a POP3 server and an SMTP server over the
+// same mailboxes, and a preset that points the other packages at them.
 //
 //	provider := presettest.NewProvider(nil)
 //	defer provider.Close()
@@ -11,14 +11,14 @@
 // provider, and sign in with provider.Browser in place of a person. Everything
 // else they do as they would outside.
 //
-// The servers are those of oauthtest, imaptest and smtptest: their faults, and
-// their logs of what the program said, are reached through the fields OAuth,
-// IMAP and SMTP.
+// The servers are those of oauthtest, imaptest, pop3test and smtptest: their
+// faults, and their logs of what the program said, are reached through the fields
+// OAuth, IMAP, POP3 and SMTP.
 //
 // As Microsoft's, the mail servers take access tokens by XOAUTH2 and not by
 // OAUTHBEARER, a token opens only the protocols whose scopes it has, refresh
-// tokens are given for the scope offline_access, and the address is in the
-// id_token. Unlike Microsoft's, they take passwords too, and explain a refused
+// tokens are given for the scope offline_access, the address is in the id_token,
+// and the POP3 server takes AUTH in two steps only. Unlike Microsoft's, they take passwords too, and explain a refused
 // token in an error challenge.
 package presettest
 
@@ -36,6 +36,7 @@ import (
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/oauth/oauthtest"
+	"github.com/mailsession/mailsession/pop3test"
 	"github.com/mailsession/mailsession/preset"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
@@ -53,8 +54,10 @@ const (
 	AppID = "test-app"
 
 	imapScope = Resource + "/IMAP"
+	pop3Scope = Resource + "/POP3"
 	smtpScope = Resource + "/SMTP"
 	imapHost  = "imap.contoso.example"
+	pop3Host  = "pop.contoso.example"
 	smtpHost  = "smtp.contoso.example"
 )
 
@@ -79,9 +82,10 @@ type Provider struct {
 	// Box holds the mailboxes. Accounts are made by Add, so that the
 	// authorization server knows them too.
 	Box *mailtest.Box
-	// OAuth, IMAP and SMTP are the servers.
+	// OAuth, IMAP, POP3 and SMTP are the servers.
 	OAuth *oauthtest.Server
 	IMAP  *imaptest.Server
+	POP3  *pop3test.Server
 	SMTP  *smtptest.Server
 
 	opts      Options
@@ -104,9 +108,9 @@ func NewProvider(o *Options) *Provider {
 		Accounts: []oauthtest.Account{},
 		Clients: []oauthtest.Client{
 			{ID: ClientID},
-			{ID: AppID, Secret: appSecret, App: &oauthtest.App{Permissions: []string{imapScope, smtpScope}}},
+			{ID: AppID, Secret: appSecret, App: &oauthtest.App{Permissions: []string{imapScope, pop3Scope, smtpScope}}},
 		},
-		Scopes:         []string{imapScope, smtpScope, "openid", "email", "profile", "offline_access"},
+		Scopes:         []string{imapScope, pop3Scope, smtpScope, "openid", "email", "profile", "offline_access"},
 		OneResource:    true,
 		RequireOffline: true,
 		Rotation:       o.Rotation,
@@ -118,6 +122,11 @@ func NewProvider(o *Options) *Provider {
 		IMAP: imaptest.New(box, &imaptest.Options{
 			Security: security, Hosts: []string{imapHost}, Capabilities: imaptest.Without("AUTH=OAUTHBEARER"),
 			CheckToken: checker(authorization, imapScope),
+		}),
+		POP3: pop3test.New(box, &pop3test.Options{
+			Security: security, Hosts: []string{pop3Host},
+			Capabilities: append(pop3test.Without("SASL"), "SASL PLAIN LOGIN XOAUTH2"), TwoStepAuth: true,
+			CheckToken: checker(authorization, pop3Scope),
 		}),
 		SMTP: smtptest.New(box, &smtptest.Options{
 			Security: security, Hosts: []string{smtpHost},
@@ -188,13 +197,16 @@ func (p *Provider) Preset() preset.Provider {
 		SignInScopes: []string{"openid", "email", "profile", "offline_access"},
 		Scopes: map[preset.Protocol][]string{
 			preset.IMAP: {imapScope},
+			preset.POP3: {pop3Scope},
 			preset.SMTP: {smtpScope},
 		},
 		AppScopes: map[preset.Protocol][]string{
 			preset.IMAP: {Resource + "/.default"},
+			preset.POP3: {Resource + "/.default"},
 			preset.SMTP: {Resource + "/.default"},
 		},
 		IMAP: p.server(imapHost, p.IMAP),
+		POP3: p.server(pop3Host, p.POP3),
 		SMTP: p.server(smtpHost, p.SMTP),
 	}
 }
@@ -242,6 +254,7 @@ func (p *Provider) Browser(address string) *oauth.SignInOptions {
 // Close ends all servers and their connections.
 func (p *Provider) Close() {
 	p.IMAP.Close()
+	p.POP3.Close()
 	p.SMTP.Close()
 	p.OAuth.Close()
 }
