@@ -135,6 +135,34 @@ func TestPoplibOnTheFake(t *testing.T) {
 	}
 }
 
+// TestPoplibOnDovecot tells the same story where it is known to be right. Dovecot
+// puts fields ahead of what it delivers.
+func TestPoplibOnDovecot(t *testing.T) {
+	t.Parallel()
+	servers := startServers(t, nil)
+	user := userOf(t, servers, ann)
+	var messages []string
+	for _, way := range []struct{ security, address string }{
+		{"none", servers.POP3}, {"starttls", servers.POP3}, {"tls", servers.POP3S},
+	} {
+		messages = append(messages, lineMessages()...)
+		for _, raw := range lineMessages() {
+			must(t, servers.Deliver(t.Context(), []byte(raw), ann))
+		}
+		login := pythonLogin{address: way.address, security: way.security, ca: servers.CAFile, user: ann, auth: "password", secret: user.Password}
+		steps := pythonStory(t, "pop3_story.py", login)
+		if len(steps) != len(messages)+2 {
+			t.Fatalf("%s: the story has %d steps, want %d messages", way.security, len(steps), len(messages))
+		}
+		for i, want := range messages {
+			if raw := decoded(t, steps[i+1].Raw); !strings.HasSuffix(raw, "\r\n"+want) || len(raw) != steps[i+1].Size {
+				t.Errorf("%s: message %d is %q with a size of %d, want %q at its end", way.security, i+1, raw, steps[i+1].Size, want)
+			}
+		}
+		messages = messages[len(messages)-1:] // what the story leaves
+	}
+}
+
 // wantPoplibSaw compares what the story printed with what is in the mailbox.
 func wantPoplibSaw(t *testing.T, steps []step, messages []string) {
 	t.Helper()
