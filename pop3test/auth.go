@@ -201,6 +201,11 @@ func (c *conn) refused(mechanism string) error {
 
 // enter opens the maildrop.
 func (c *conn) enter(account *mailtest.Account) error {
+	if admit := c.server.options.Admit; admit != nil {
+		if refusal := admit(account.Address()); refusal != "" {
+			return c.line("-ERR " + refusal)
+		}
+	}
 	recent := c.server.options.Recent && strings.HasPrefix(c.user, recentMode)
 	drop, err := c.server.open(account, recent)
 	switch {

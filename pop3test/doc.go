@@ -30,6 +30,10 @@
 // those servers. A mailbox that somebody else has open is one that
 // [Server.Occupy] was called for.
 //
+// Messages come from files as [mailtest.Account.Seed] and its siblings read them.
+// A sign-in that is good and refused all the same, for a while or for good, is
+// [Options.Admit].
+//
 // Faults name commands as clients send them; the challenges of AUTH are part of
 // its answer. An answer of several lines has the status as its first line, so
 // that the row of message n is line n+1 for [mailtest.WithoutLine],
@@ -68,8 +72,8 @@
 // # Strictness
 //
 // Lines end in CRLF and have at most 255 bytes; those within AUTH may have
-// 12,288. Keywords are followed by one space or by nothing. Without PIPELINING a
-// command that comes ahead of an answer ends the session. STLS is refused after
+// 12,288. Keywords are followed by one space or by nothing. Without PIPELINING the
+// session ends where one command has come together with another. STLS is refused after
 // UTF8. A client that gets along with this has little to fear from others in that
 // respect.
 package pop3test

@@ -188,7 +188,7 @@ func TestMailboxChangesWithinAnAnswer(t *testing.T) {
 func TestExchange(t *testing.T) {
 	play(t, []dialogue{
 		{"the dialogue that Microsoft documents", pop3test.ExchangeOptions(), `
-			< +OK The Microsoft Exchange POP3 service is ready.
+			< +OK The Microsoft Exchange POP3 service is ready. [...]
 			> CAPA
 			< +OK ...
 			< TOP

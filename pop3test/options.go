@@ -32,8 +32,8 @@ type Options struct {
 	// Capabilities are the lines of the answer to CAPA, with parameters where a
 	// capability has them; nil means [DefaultCapabilities]. STLS comes by itself
 	// where Security asks for it. What is left out is not known either: its
-	// commands and codes are gone, and a client that sends commands ahead
-	// without PIPELINING is sent away. A word that the server does not know is
+	// commands and codes are gone, and a client that is seen to send commands
+	// ahead without PIPELINING is sent away. A word that the server does not know is
 	// offered and has no effect.
 	Capabilities []string
 	// NoCAPA makes the server ignorant of CAPA. The capabilities are there
@@ -57,6 +57,11 @@ type Options struct {
 	// what the accounts have; see [mailtest.TokenCheck] for its errors. The user
 	// is an account's address.
 	CheckToken func(ctx context.Context, user string, token secret.Text) error
+
+	// Admit, if not nil, is asked about each sign-in whose secret is good. Unless
+	// it is empty, what it returns is said behind -ERR, and the client is not let
+	// in: "[SYS/TEMP] too many connections". The user is an account's address.
+	Admit func(user string) string
 
 	// Folder is the folder that is the maildrop, INBOX if empty.
 	Folder string
@@ -152,7 +157,7 @@ func ExchangeOptions() *Options {
 	return &Options{
 		Capabilities: []string{"TOP", "UIDL", "SASL PLAIN XOAUTH2", "USER"},
 		Words: Words{ //nolint:gosec // G101: words about passwords, and none of them.
-			Greeting:      "The Microsoft Exchange POP3 service is ready.",
+			Greeting:      "The Microsoft Exchange POP3 service is ready. [ZgBhAGsAZQA=]",
 			SignedIn:      "User successfully logged on.",
 			WrongPassword: "Logon failure: unknown user name or bad password.",
 			WrongToken:    "Authentication failure: unknown user name or bad password.",

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -326,6 +327,48 @@ func TestMaildropIsLocked(t *testing.T) {
 		w := start(t, &pop3test.Options{Shared: true})
 		w.talk(signIn)
 		w.another().talk(signIn)
+	})
+}
+
+func TestAdmission(t *testing.T) {
+	refusal := "[SYS/TEMP] Too many connections"
+	o := &pop3test.Options{Admit: func(user string) string {
+		if user != ann {
+			return "Who?"
+		}
+		return refusal
+	}}
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, o)
+		w.talk(greeting + "> AUTH XOAUTH2\n< +...\n> " + xoauth2("ANN@example.com", token) + "\n< -ERR [SYS/TEMP] Too many connections")
+		if w.server.Occupied(w.account) {
+			t.Error("the maildrop is occupied by who was not admitted")
+		}
+		refusal = ""
+		w.talk("> AUTH XOAUTH2\n< +...\n> " + xoauth2(ann, token) + "\n< +OK Signed in")
+	})
+}
+
+// TestMessagesFromFiles: what mailtest reads from files is there by POP3.
+func TestMessagesFromFiles(t *testing.T) {
+	files := fstest.MapFS{
+		"1.eml":  {Data: []byte("Subject: one\n\n.\nbody\n")},
+		"2.mbox": {Data: []byte("From bob@example.org Mon Jan  1 09:00:00 2024\nSubject: two\n\n>From here\n\nFrom bob@example.org Mon Jan  1 09:00:00 2024\nSubject: three\n\nbody\n")},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, nil)
+		if n, err := w.account.SeedTree(files); n != 3 || err != nil {
+			t.Fatalf("SeedTree = %d, %v, want 3 messages", n, err)
+		}
+		w.talk(signIn)
+		for number, want := range map[int]string{
+			4: "Subject: one\r\n\r\n.\r\nbody\r\n", 5: "Subject: two\r\n\r\nFrom here\r\n", 6: "Subject: three\r\n\r\nbody\r\n",
+		} {
+			w.talk("> RETR " + strconv.Itoa(number) + "\n< +OK ...")
+			if got := w.body(); got != want {
+				t.Errorf("message %d is %q, want %q", number, got, want)
+			}
+		}
 	})
 }
 
