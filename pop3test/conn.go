@@ -329,12 +329,13 @@ func stls(_ context.Context, c *conn, args string) error {
 	return c.ok("Begin TLS negotiation")
 }
 
-// startTLS does the handshake and forgets what was said in plain text.
+// startTLS does the handshake and forgets what was said in plain text: the
+// language, since nothing else is taken there.
 func (c *conn) startTLS(ctx context.Context) error {
 	err := c.StartTLS(ctx)
 	if errors.Is(err, fakenet.ErrEarlyBytes) {
 		return c.answer("", "", func() error { return c.hangUp("-ERR Plain text before the TLS handshake") })
 	}
-	c.named, c.user, c.german = false, "", false
+	c.german = false
 	return err
 }

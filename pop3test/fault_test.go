@@ -130,6 +130,19 @@ func TestExpiredTokensStayExpired(t *testing.T) {
 	})
 }
 
+// TestPasswordsDoNotExpire: a client that signed in with one is sent away as if
+// its token had expired, and let in again.
+func TestPasswordsDoNotExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, nil)
+		w.talk(signIn)
+		w.server.Inject(mailtest.Expire("NOOP"))
+		w.talk("> NOOP\n< -ERR [AUTH] The access token has expired, sign in again\n<EOF")
+		w.dial()
+		w.talk(signIn)
+	})
+}
+
 func TestBodiesWithoutTheDotsOfTheProtocol(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, nil)

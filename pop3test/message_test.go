@@ -113,12 +113,13 @@ func TestLanguages(t *testing.T) {
 
 func TestSTLS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := start(t, &pop3test.Options{Security: mailtest.STARTTLS, Hosts: []string{"pop.example.com"}, Capabilities: []string{"UIDL", "USER", "UTF8", "SASL PLAIN"}})
+		w := start(t, &pop3test.Options{Security: mailtest.STARTTLS, Hosts: []string{"pop.example.com"}, Capabilities: []string{"UIDL", "USER", "UTF8", "LANG", "SASL PLAIN"}})
 		w.talk(greeting + `
 			> CAPA
 			< +OK Capabilities follow
 			< UIDL
 			< UTF8
+			< LANG
 			< STLS
 			< .
 			> USER ` + ann + `
@@ -127,17 +128,24 @@ func TestSTLS(t *testing.T) {
 			< -ERR Start TLS first
 			> STLS now
 			< -ERR STLS has no argument
+			> LANG de
+			< +OK de ...
+			> STAT
+			< -ERR Zuerst anmelden
 			> STLS
 			< +OK Begin TLS negotiation`)
 		config := w.server.ClientTLS()
 		config.ServerName = "pop.example.com"
 		w.over(tls.Client(w.conn, config))
 		w.talk(`
+			> STAT
+			< -ERR Sign in first
 			> CAPA
 			< +OK Capabilities follow
 			< UIDL
 			< USER
 			< UTF8
+			< LANG
 			< SASL PLAIN
 			< .
 			> STLS
@@ -149,7 +157,7 @@ func TestSTLS(t *testing.T) {
 			> STLS
 			< -ERR Signed in already`)
 		for i, c := range w.server.Commands() {
-			if c.Encrypted != (i > 4) {
+			if c.Encrypted != (i > 6) {
 				t.Errorf("command %d, %s: Encrypted = %v", i, c.Line, c.Encrypted)
 			}
 		}
