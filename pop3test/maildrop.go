@@ -124,32 +124,39 @@ func (d *maildrop) total() (count, size int) {
 	return count, size
 }
 
+// now returns a message as it is by now, under the UID that it has now, and
+// whether it is still in the maildrop.
+func (d *maildrop) now(e *entry) (mailtest.Message, bool) {
+	m, err := d.account.Find(e.message.ID)
+	return m, err == nil && m.Folder == e.message.Folder
+}
+
 // update does what the session asked for, and returns how many messages it did
-// not manage to remove (RFC 1939, section 6).
+// not manage to remove (RFC 1939, section 6). Those that somebody else removed
+// are none of them.
 func (d *maildrop) update() (stuck int) {
 	o := &d.server.options
+	var gone []mailtest.UID
 	for i := range d.entries {
 		e := &d.entries[i]
-		if e.deleted && !o.IgnoreDELE {
-			if o.Stuck(e.message) || d.remove(e.message) != nil {
-				stuck++
-			}
-			continue
-		}
-		if !d.recent && (e.retrieved || e.deleted) {
-			d.file(e.message)
+		m, there := d.now(e)
+		switch {
+		case !there:
+		case e.deleted && !o.IgnoreDELE && o.Stuck(m):
+			stuck++
+		case e.deleted && !o.IgnoreDELE:
+			gone = append(gone, m.UID)
+		case !d.recent && (e.retrieved || e.deleted):
+			d.file(m)
 		}
 	}
+	// The folder is there, since messages are.
+	_, _ = d.account.Expunge(o.Folder, gone...)
 	return stuck
 }
 
-func (d *maildrop) remove(m mailtest.Message) error {
-	_, err := d.account.Expunge(m.Folder, m.UID)
-	return err
-}
-
-// file does with a retrieved message what the options say. A message that is
-// gone, or a folder that is not there, needs nothing.
+// file does with a retrieved message what the options say. A folder that is not
+// there needs nothing.
 func (d *maildrop) file(m mailtest.Message) {
 	if d.server.options.Once {
 		d.server.hide(d.account, m)
@@ -183,18 +190,20 @@ func stat(_ context.Context, c *conn, args string) error {
 }
 
 func list(_ context.Context, c *conn, args string) error {
-	count, size := c.drop.total()
-	return c.listing(args, fmt.Sprintf("%d messages (%d octets)", count, size), func(e *entry) string {
-		return strconv.Itoa(c.AnnouncedSize(e.size))
-	})
+	head := func() string {
+		count, size := c.drop.total()
+		return fmt.Sprintf("%d messages (%d octets)", count, size)
+	}
+	return c.listing(args, head, func(e *entry) string { return strconv.Itoa(c.AnnouncedSize(e.size)) })
 }
 
 func uidl(_ context.Context, c *conn, args string) error {
-	return c.listing(args, "Unique-ids follow", func(e *entry) string { return c.server.options.UID(e.message) })
+	head := func() string { return "Unique-ids follow" }
+	return c.listing(args, head, func(e *entry) string { return c.server.options.UID(e.message) })
 }
 
 // listing tells something of one message, or of all.
-func (c *conn) listing(args, head string, tell func(e *entry) string) error {
+func (c *conn) listing(args string, head func() string, tell func(e *entry) string) error {
 	row := func(number int, e *entry) string {
 		return strings.TrimSuffix(strconv.Itoa(number)+" "+tell(e), " ")
 	}
@@ -211,7 +220,7 @@ func (c *conn) listing(args, head string, tell func(e *entry) string) error {
 			rows = append(rows, row(i+1, e))
 		}
 	}
-	return c.rows(head, rows)
+	return c.rows(head(), rows)
 }
 
 func dele(_ context.Context, c *conn, args string) error {

@@ -54,8 +54,7 @@ func top(_ context.Context, c *conn, args string) error {
 
 // there returns what the client is told of a message that somebody else removed.
 func (c *conn) there(e *entry) (problem string) {
-	m, err := c.drop.account.Find(e.message.ID)
-	if err != nil || m.Folder != e.message.Folder {
+	if _, there := c.drop.now(e); !there {
 		return "Message is no longer there"
 	}
 	return ""

@@ -1,10 +1,12 @@
 package pop3test_test
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -408,6 +410,47 @@ func TestSessionSeesWhatWasThere(t *testing.T) {
 			> RETR 1
 			< +OK 254 octets`)
 	})
+}
+
+// TestRenumberedMailbox: what a session names is the message, and not the UID,
+// which means another message by then.
+func TestRenumberedMailbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, nil)
+		w.append(mailtest.Sample(4))
+		w.talk(signIn + "> DELE 1\n< +OK ...\n> DELE 3\n< +OK ...")
+		if _, err := w.account.Expunge("INBOX", 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.account.BumpUIDValidity("INBOX"); err != nil {
+			t.Fatal(err)
+		}
+		w.talk("> QUIT\n< +OK Bye")
+		left, err := w.account.Messages("INBOX")
+		if err != nil || len(left) != 2 || left[0].Raw != mailtest.Sample(2) || left[1].Raw != mailtest.Sample(4) {
+			t.Errorf("INBOX has %d messages, %v, want the second and the fourth", len(left), err)
+		}
+	})
+}
+
+func TestServerThatIsClosed(t *testing.T) {
+	w := start(t, nil)
+	w.talk(signIn + "> DELE 1\n< +OK ...")
+	for range 2 {
+		if err := w.server.Close(); err != nil {
+			t.Errorf("Close = %v, want nil", err)
+		}
+	}
+	w.ended()
+	if _, err := w.server.Dial(t.Context(), "", ""); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("Dial after Close = %v, want it refused", err)
+	}
+	if got := w.server.Addr(); got != "" {
+		t.Errorf("Addr after Close = %q, want nothing", got)
+	}
+	if left, err := w.account.Messages("INBOX"); err != nil || len(left) != 3 {
+		t.Errorf("INBOX has %d messages, %v, want all", len(left), err)
+	}
 }
 
 func TestUIDs(t *testing.T) {
