@@ -64,6 +64,22 @@ func TestPasswords(t *testing.T) {
 			< +OK Say the password
 			> PASS grün horse
 			< -ERR [AUTH] Authentication failed`},
+		{"8-bit passwords too", nil, greeting + `
+			> USER ` + ann + `
+			< +OK Say the password
+			> PASS grün horse
+			< -ERR PASS needs a password in ASCII
+			> PASS ` + password + `
+			< -ERR PASS comes after USER`},
+		{"another folder is the maildrop", &pop3test.Options{Folder: "Archive"}, signIn + "> STAT\n< +OK 0 0"},
+		{"no folder is the maildrop", &pop3test.Options{Folder: "Nowhere"}, greeting + `
+			> USER ` + ann + `
+			< +OK Say the password
+			> PASS ` + password + `
+			< -ERR [SYS/PERM] The mailbox cannot be opened
+			> QUIT
+			< +OK Bye
+			<EOF`},
 		{"8-bit names need UTF8 USER", &pop3test.Options{Capabilities: []string{"UTF8", "USER"}}, greeting + `
 			> UTF8
 			< +OK UTF8 enabled
