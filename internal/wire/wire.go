@@ -101,10 +101,13 @@ type Conn struct {
 // a [*net.OpError].
 func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	cfg.Timeouts = cfg.Timeouts.withDefaults()
-	nc, err := dial(ctx, cfg)
+	trace := traceOf(ctx)
+	trace.begin(StageDial)
+	nc, err := dial(trace.watch(ctx), cfg)
 	if err != nil {
 		return nil, err
 	}
+	trace.connected(nc)
 	c := &Conn{cfg: cfg, raw: newMeter(nc, cfg.Address, cfg.Timeouts)}
 	c.attach(c.raw)
 	if cfg.ImplicitTLS {
@@ -166,6 +169,8 @@ func (c *Conn) handshake(ctx context.Context) error {
 	release := c.Bind(ctx)
 	defer release()
 	c.SetStage(StageHandshake)
+	trace := traceOf(ctx)
+	trace.begin(StageHandshake)
 	tc := tls.Client(c.raw, c.tlsConfig())
 	if err := tc.HandshakeContext(ctx); err != nil {
 		switch {
@@ -178,6 +183,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 		return fmt.Errorf("TLS with %s: %w", c.cfg.Address, explainTLS(err))
 	}
 	c.attach(tc)
+	trace.secured(tc.ConnectionState())
 	return nil
 }
 
