@@ -96,6 +96,36 @@ type Lease[C Conn] struct {
 // Get waits until a connection may be used and returns it, bound to ctx. The
 // caller releases the lease.
 func (p *Pool[C]) Get(ctx context.Context) (*Lease[C], error) {
+	return p.get(ctx, (*Lease[C]).acquire)
+}
+
+// Fresh is Get with a connection that served nobody before. Where there are as
+// many connections as there may be, one that is not in use is ended first, in
+// order: some servers let but one in at a time.
+func (p *Pool[C]) Fresh(ctx context.Context) (*Lease[C], error) {
+	return p.get(ctx, func(l *Lease[C]) error {
+		if c, ok := p.surplus(); ok {
+			c.Goodbye()
+		}
+		return l.dial()
+	})
+}
+
+// surplus takes the connection that was unused for longest, where another one
+// would be too many.
+func (p *Pool[C]) surplus() (c C, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) == 0 || len(p.slots)+len(p.idle) <= p.opts.Size {
+		return c, false
+	}
+	c = p.idle[0].conn
+	p.idle = slices.Delete(p.idle, 0, 1)
+	return c, true
+}
+
+// get waits for the right to use a connection; acquire finds or makes it.
+func (p *Pool[C]) get(ctx context.Context, acquire func(*Lease[C]) error) (*Lease[C], error) {
 	if ctx.Err() != nil {
 		return nil, p.fail(retry.Ended(ctx)) // no connection dies for a call that is over
 	}
@@ -111,7 +141,7 @@ func (p *Pool[C]) Get(ctx context.Context) (*Lease[C], error) {
 		defer p.unregister(l)
 		return nil, p.fail(fmt.Errorf("wait for a free connection: %w", retry.Ended(l.Context))) //nolint:contextcheck // the lease's context is made of ctx
 	}
-	if err := l.acquire(); err != nil {
+	if err := acquire(l); err != nil {
 		l.leave()
 		return nil, err
 	}
