@@ -106,6 +106,7 @@ func (l Login[C]) Connect(ctx context.Context, c session.Credentials, s session.
 	if !ok {
 		return none, l.authError(err, creds, address, fixedTokenRemedy)
 	}
+	StagesOf(ctx).again(err)
 	if err := source.Invalidate(ctx, token); err != nil {
 		return none, fmt.Errorf("%s: replace the refused token: %w", address, err)
 	}
@@ -140,10 +141,13 @@ func current(ctx context.Context, c session.Credentials, s session.Server, addre
 	if c.Tokens == nil {
 		return creds, nil, nil
 	}
+	stages := StagesOf(ctx)
+	stages.Enter(session.StageToken)
 	token, err := c.Tokens.For(s.Resource).Token(ctx)
 	if err != nil {
 		return creds, nil, fmt.Errorf("%s: access token for %s: %w", address, c.User, err)
 	}
+	stages.issued(token)
 	creds.Token = token.AccessToken
 	return creds, token, nil
 }

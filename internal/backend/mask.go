@@ -1,0 +1,108 @@
+package backend
+
+import (
+	"encoding/base64"
+	"net"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/mailsession/mailsession/internal/sasl"
+	"github.com/mailsession/mailsession/secret"
+)
+
+// maxWords bounds what one field of a report repeats of a server's words.
+const maxWords = 1000
+
+// oneLine makes words fit to stand in a report: on one line, without control
+// characters, of bounded length.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	s = strings.TrimSpace(s)
+	if len(s) > maxWords {
+		s = strings.ToValidUTF8(s[:maxWords], "") + "…"
+	}
+	return s
+}
+
+// shown is an error whose words were made fit to be shown.
+type shown struct {
+	error
+
+	text string
+}
+
+// Error returns the words that may be shown.
+func (e *shown) Error() string { return e.text }
+
+// Unwrap returns the error itself.
+func (e *shown) Unwrap() error { return e.error }
+
+// mask takes the secrets out of all that is reported: a server may repeat what
+// it was sent, in whatever form.
+func (s *Stages) mask() {
+	m := s.masker()
+	fit := func(text string) string { return oneLine(m.Replace(text)) }
+	for i := range s.report.Stages {
+		r := &s.report.Stages[i]
+		for j := range r.Details {
+			r.Details[j].Value = fit(r.Details[j].Value)
+		}
+		for j := range r.Warnings {
+			r.Warnings[j] = fit(r.Warnings[j])
+		}
+		r.Remedy = fit(r.Remedy)
+		if r.Err == nil {
+			continue
+		}
+		if text := fit(r.Err.Error()); text != r.Err.Error() {
+			r.Err = &shown{error: r.Err, text: text}
+		}
+	}
+}
+
+// minSecret is how long a secret is that is looked for. A shorter one would be
+// found in words that have nothing to do with it, and give itself away by that.
+const minSecret = 4
+
+// masker finds the credentials in the forms in which they went over the line.
+func (s *Stages) masker() *strings.Replacer {
+	creds := sasl.Credentials{User: s.checked.Credentials.User, Password: s.checked.Credentials.Password}
+	var forms []string
+	if s.token != nil {
+		creds.Token = s.token.AccessToken
+	}
+	host, port, err := net.SplitHostPort(s.checked.Address)
+	if err == nil {
+		creds.Host = host
+		creds.Port, _ = strconv.Atoi(port)
+	}
+	for _, m := range []sasl.Mechanism{
+		sasl.NewXOAUTH2(creds.User, creds.Token), sasl.NewOAUTHBEARER(creds.User, creds.Token, creds.Host, creds.Port),
+		sasl.NewPLAIN(creds.User, creds.Password),
+	} {
+		if _, initial, err := m.Start(); err == nil {
+			forms = append(forms, string(sasl.EncodeInitial(initial)))
+		}
+	}
+	for _, t := range []secret.Text{creds.Password, creds.Token} {
+		plain := t.Reveal()
+		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(plain)
+		forms = append(forms, base64.StdEncoding.EncodeToString([]byte(plain)), quoted, plain)
+	}
+	var pairs []string
+	for _, f := range forms {
+		if len(f) >= minSecret {
+			pairs = append(pairs, f, secret.Redacted)
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
