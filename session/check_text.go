@@ -1,0 +1,192 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+)
+
+// String returns a table of the stages: their outcomes and times, and below each
+// what is known of it.
+func (r Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s as %s, %s", orDash(r.Backend), orDash(r.Server), orDash(r.User), r.Began.UTC().Format("2006-01-02 15:04:05 UTC"))
+	if r.Unchecked != nil {
+		fmt.Fprintf(&b, "\n  not checked: %s\n", line(r.Unchecked.Error()))
+		return b.String()
+	}
+	fmt.Fprintf(&b, ", %s\n", round(r.Took))
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, s := range r.Stages {
+		s.print(w)
+	}
+	_ = w.Flush() // a strings.Builder takes everything
+	return b.String()
+}
+
+// print writes one stage to a table of three columns.
+func (s StageReport) print(w *tabwriter.Writer) {
+	took := ""
+	if s.Outcome == CheckPassed || s.Outcome == CheckFailed {
+		took = round(s.Took)
+	}
+	fmt.Fprintf(w, "  %s\t%s\t%s\n", s.Outcome, s.Stage, took)
+	note := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "      %s: %s\n", name, line(value))
+		}
+	}
+	for _, d := range s.Details {
+		note(line(d.Name), d.Value)
+	}
+	for _, warning := range s.Warnings {
+		note("warning", warning)
+	}
+	if s.Err != nil {
+		note("error", s.Err.Error())
+	}
+	note("remedy", s.Remedy)
+}
+
+// String returns both tables.
+func (c Checkup) String() string { return c.Incoming.String() + "\n" + c.Outgoing.String() }
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return line(s)
+}
+
+// round shortens a time to what matters to people.
+func round(d time.Duration) string {
+	if d < 10*time.Millisecond {
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+// line puts words on one line: a server's words must not look like other lines
+// of the table.
+func line(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// MarshalText implements [encoding.TextMarshaler]: the outcome as String has it.
+func (o CheckOutcome) MarshalText() ([]byte, error) {
+	if int(o) < 0 || int(o) >= len(outcomeNames()) {
+		return nil, fmt.Errorf("session: %v does not exist", o)
+	}
+	return []byte(o.String()), nil
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (o *CheckOutcome) UnmarshalText(text []byte) error {
+	for i, name := range outcomeNames() {
+		if name == string(text) {
+			*o = CheckOutcome(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("session: %q is no outcome of a check; there are %q", text, outcomeNames())
+}
+
+// stageJSON is a StageReport as JSON.
+type stageJSON struct {
+	Stage    Stage        `json:"stage"`
+	Outcome  CheckOutcome `json:"outcome"`
+	TookMS   float64      `json:"took_ms"`
+	Details  []Detail     `json:"details,omitempty"`
+	Warnings []string     `json:"warnings,omitempty"`
+	Error    string       `json:"error,omitempty"`
+	Remedy   string       `json:"remedy,omitempty"`
+}
+
+// MarshalJSON implements [json.Marshaler]. Times are in milliseconds, and the
+// error is its text.
+func (s StageReport) MarshalJSON() ([]byte, error) {
+	return json.Marshal(stageJSON{
+		Stage: s.Stage, Outcome: s.Outcome, TookMS: milliseconds(s.Took),
+		Details: s.Details, Warnings: s.Warnings, Error: text(s.Err), Remedy: s.Remedy,
+	})
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. Of the error there is its text.
+func (s *StageReport) UnmarshalJSON(b []byte) error {
+	var j stageJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return fmt.Errorf("session: stage of a report: %w", err)
+	}
+	*s = StageReport{
+		Stage: j.Stage, Outcome: j.Outcome, Took: fromMilliseconds(j.TookMS),
+		Details: j.Details, Warnings: j.Warnings, Err: toError(j.Error), Remedy: j.Remedy,
+	}
+	return nil
+}
+
+// reportJSON is a Report as JSON.
+type reportJSON struct {
+	Backend   string        `json:"backend,omitempty"`
+	Server    string        `json:"server,omitempty"`
+	User      string        `json:"user,omitempty"`
+	Began     time.Time     `json:"began"`
+	TookMS    float64       `json:"took_ms"`
+	Failed    Stage         `json:"failed,omitempty"`
+	Unchecked string        `json:"unchecked,omitempty"`
+	Stages    []StageReport `json:"stages,omitempty"`
+}
+
+// MarshalJSON implements [json.Marshaler]. What it adds is "failed": the first
+// stage that failed.
+func (r Report) MarshalJSON() ([]byte, error) {
+	failed, _ := r.Failed()
+	return json.Marshal(reportJSON{
+		Backend: r.Backend, Server: r.Server, User: r.User, Began: r.Began.UTC(), TookMS: milliseconds(r.Took),
+		Failed: failed.Stage, Unchecked: text(r.Unchecked), Stages: r.Stages,
+	})
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. Of errors there are their texts.
+func (r *Report) UnmarshalJSON(b []byte) error {
+	var j reportJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return fmt.Errorf("session: report: %w", err)
+	}
+	*r = Report{
+		Backend: j.Backend, Server: j.Server, User: j.User, Began: j.Began, Took: fromMilliseconds(j.TookMS),
+		Stages: j.Stages, Unchecked: toError(j.Unchecked),
+	}
+	return nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func fromMilliseconds(ms float64) time.Duration {
+	return time.Duration(ms*1000+0.5) * time.Microsecond
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func toError(text string) error {
+	if text == "" {
+		return nil
+	}
+	return errors.New(text)
+}
