@@ -17,10 +17,11 @@ const maxCommand = 512
 
 // signIn does nothing where there are no credentials: a server that knows the
 // client by its address needs none.
-func (c *conn) signIn(s session.Server, creds sasl.Credentials) error {
+func (c *conn) signIn(s session.Server, creds sasl.Credentials, stages *backend.Stages) error {
 	if creds.Token.IsZero() && creds.Password.IsZero() {
 		return nil
 	}
+	stages.Enter(session.StageSignIn)
 	if !c.ext.has("AUTH") {
 		return &ExtensionError{
 			Server: c.server, Extension: "AUTH",
@@ -31,6 +32,7 @@ func (c *conn) signIn(s session.Server, creds sasl.Credentials) error {
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", c.server, opAuth, err)
 	}
+	stages.Detail(session.StageSignIn, "mechanism", m.Name())
 	c.w.SetStage(wire.StageAuth)
 	defer c.w.SetStage(wire.StageCommand)
 	return sasl.Exchange(m, &dialogue{c})

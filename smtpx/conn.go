@@ -98,19 +98,28 @@ func (c *Client) connect(ctx context.Context, creds sasl.Credentials) (*conn, er
 
 // open brings the connection to where mail can be sent.
 func (c *conn) open(ctx context.Context, cl *Client, creds sasl.Credentials) error {
-	if err := c.greeting(); err != nil {
+	stages := backend.StagesOf(ctx)
+	stages.Enter(session.StageGreeting)
+	if err := c.greeting(stages); err != nil {
 		return err
 	}
 	c.w.SetStage(wire.StageCommand)
-	if err := c.hello(cl.localName); err != nil {
-		return err
-	}
 	if cl.server.Security == session.STARTTLS {
-		if err := c.startTLS(ctx, cl.localName); err != nil {
+		stages.Enter(session.StageTLS)
+		if err := c.hello(cl.localName); err != nil {
+			return err
+		}
+		if err := c.startTLS(ctx); err != nil {
 			return err
 		}
 	}
-	return c.signIn(cl.server, creds)
+	// What was offered in plain text may be forged; ask again.
+	stages.Enter(session.StageCapabilities)
+	if err := c.hello(cl.localName); err != nil {
+		return err
+	}
+	stages.Detail(session.StageCapabilities, "capabilities", c.ext.String())
+	return c.signIn(cl.server, creds, stages)
 }
 
 // hello introduces the client, by HELO where the server does not know EHLO,
@@ -131,7 +140,7 @@ func (c *conn) hello(name string) error {
 	return refusal(c.server, opHello, r)
 }
 
-func (c *conn) startTLS(ctx context.Context, name string) error {
+func (c *conn) startTLS(ctx context.Context) error {
 	if !c.ext.has("STARTTLS") {
 		return &ExtensionError{
 			Server: c.server, Extension: "STARTTLS",
@@ -145,8 +154,7 @@ func (c *conn) startTLS(ctx context.Context, name string) error {
 		return backend.Connecting(c.server, err)
 	}
 	c.w.SetStage(wire.StageCommand)
-	// What was offered in plain text may be forged; ask again.
-	return c.hello(name)
+	return nil
 }
 
 // command sends one line and returns the answer, whatever it is.
@@ -170,10 +178,13 @@ func (c *conn) commandOK(op, line string) error {
 }
 
 // greeting reads the server's first line.
-func (c *conn) greeting() error {
+func (c *conn) greeting(stages *backend.Stages) error {
 	r, err := c.read(opGreeting)
 	if err == nil && !r.positive() {
 		err = refusal(c.server, opGreeting, r)
+	}
+	if err == nil {
+		stages.Detail(session.StageGreeting, "greeting", r.text())
 	}
 	return err
 }

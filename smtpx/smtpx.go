@@ -87,10 +87,15 @@ type Options struct {
 	// silence.
 	Logger *slog.Logger
 
-	// Observer is told of each "smtp.send" and "smtp.connect". Nil means the
+	// Observer is told of each "smtp.send", "smtp.connect" and "smtp.check". Nil means the
 	// Session's.
 	Observer session.Observer
 }
+
+var (
+	_ session.Outgoing = (*Client)(nil)
+	_ session.Checker  = (*Client)(nil)
+)
 
 // Client sends mail over one server. It is safe for concurrent use.
 type Client struct {

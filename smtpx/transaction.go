@@ -83,11 +83,8 @@ func (t *transaction) check() error {
 	if limit := ext.sizeLimit(); limit > 0 && t.l.size > limit {
 		return &SizeError{Server: t.c.server, Size: t.l.size, Limit: limit}
 	}
-	if (t.l.utf8 || utf8Envelope(t.env)) && !ext.has("SMTPUTF8") {
-		return &ExtensionError{
-			Server: t.c.server, Extension: "SMTPUTF8",
-			Remedy: "write addresses and header fields in ASCII (domains as xn--, other text as encoded words); nothing was sent",
-		}
+	if err := t.checkUTF8(); err != nil {
+		return err
 	}
 	if ext.has("8BITMIME") {
 		return nil
@@ -100,6 +97,17 @@ func (t *transaction) check() error {
 		}
 	}
 	return err
+}
+
+// checkUTF8 compares addresses and header with what the server offers.
+func (t *transaction) checkUTF8() error {
+	if (t.l.utf8 || utf8Envelope(t.env)) && !t.c.ext.has("SMTPUTF8") {
+		return &ExtensionError{
+			Server: t.c.server, Extension: "SMTPUTF8",
+			Remedy: "write addresses and header fields in ASCII (domains as xn--, other text as encoded words); nothing was sent",
+		}
+	}
+	return nil
 }
 
 // begin has the server agree to a message, to its sender and to at least one
