@@ -70,14 +70,25 @@ func logout(_ context.Context, s *session, p *parser) (reply, error) {
 	return ok("LOGOUT completed"), s.untagged("BYE Logging out")
 }
 
+// The limits of RFC 2971, section 3.3.
+const (
+	maxIDFields = 30
+	maxIDName   = 30
+	maxIDValue  = 1024
+)
+
 // identify is ID (RFC 2971).
 func identify(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := p.space(); err != nil {
 		return reply{}, err
 	}
+	var words []string
+	var id map[string]string
 	if p.peek() == '(' {
+		id = map[string]string{}
 		if err := p.list(func() error {
-			_, err := p.nstring()
+			word, err := p.nstring()
+			words = append(words, word)
 			return err
 		}); err != nil {
 			return reply{}, err
@@ -88,7 +99,30 @@ func identify(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := p.end(); err != nil {
 		return reply{}, err
 	}
+	if len(words)%2 != 0 || len(words) > 2*maxIDFields {
+		return bad("At most 30 names, each with its value"), nil
+	}
+	for i := 0; i < len(words); i += 2 {
+		name, value := strings.ToLower(words[i]), words[i+1]
+		if _, twice := id[name]; twice || name == "" || len(name) > maxIDName || len(value) > maxIDValue {
+			return bad("Names once and of at most 30 bytes, values of at most 1024"), nil
+		}
+		id[name] = value
+	}
+	s.identified = s.identified || len(id) > 0
+	s.server.mu.Lock()
+	s.server.ids = append(s.server.ids, id)
+	s.server.mu.Unlock()
 	return ok("ID completed"), s.untagged(`ID ("name" "imaptest")`)
+}
+
+// unsafeLogin is the answer to who opens a folder without having said a name, in
+// NetEase's words.
+func (s *session) unsafeLogin() (reply, bool) {
+	if !s.server.options.WantID || s.identified {
+		return reply{}, false
+	}
+	return no("", s.name+" Unsafe Login. Please contact kefu@188.com for help"), true
 }
 
 // nstring reads a string or NIL, which is returned as "".

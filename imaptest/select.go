@@ -37,6 +37,9 @@ func selectFolder(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := s.leaveFolder(); err != nil {
 		return reply{}, err
 	}
+	if r, refused := s.unsafeLogin(); refused {
+		return r, nil
+	}
 	s.condstore = s.condstore || o.condstore
 	at, err := s.find(name)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -44,6 +45,9 @@ type Options struct {
 	// NoCharset refuses a SEARCH that names a charset, with NO and the code
 	// BADCHARSET, as servers do that compare ASCII alone.
 	NoCharset bool
+	// WantID refuses to open a folder before the client has named itself by ID, as
+	// NetEase's servers do.
+	WantID bool
 	// MaxMessage is the size in bytes that APPEND takes, 50 MiB if 0.
 	MaxMessage int
 }
@@ -87,6 +91,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	recent map[uint32]mailtest.UID // by UIDVALIDITY: the UID from which on messages are recent
+	ids    []map[string]string     // what clients said of themselves
 }
 
 // New returns a server for the accounts of a Box. It can be dialled in memory
@@ -152,6 +157,19 @@ func (s *Server) Heal() { s.net.Heal() }
 // the one that ends IDLE as DONE. Of very many commands only the newest are
 // kept, 10,000 at least.
 func (s *Server) Commands() []mailtest.Command { return s.net.Commands() }
+
+// IDs returns what clients said of themselves by ID (RFC 2971), in the order of
+// arrival: a map from the names of fields, in lower case, to their values, nil
+// for one that said NIL.
+func (s *Server) IDs() []map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := make([]map[string]string, len(s.ids))
+	for i, id := range s.ids {
+		ids[i] = maps.Clone(id)
+	}
+	return ids
+}
 
 // Disconnect ends every connection at once, as a restart does. New ones are
 // still taken.

@@ -24,6 +24,7 @@ type session struct {
 
 	condstore, qresync bool // enabled by the client (RFC 7162)
 	compressed         bool
+	identified         bool // the client said its name by ID
 
 	tag, name string // of the command that is carried out
 	refuse    bool   // whether its fault wants it refused
