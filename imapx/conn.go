@@ -25,6 +25,9 @@ type conn struct {
 	tags      int
 	bye       string // what the server said with BYE
 
+	serverID   map[string]string // the server's answer to ID
+	introduced bool              // the server was told what the program is
+
 	edits    *atomic.Int64 // counts what may have put another folder in the place of one
 	selected *selected
 }
@@ -42,7 +45,7 @@ type selected struct {
 var errPreauth = errors.New("the server greets with PREAUTH before STARTTLS; refused, since the connection would stay in plain text")
 
 // dial makes a connection and signs in. Any error leaves nothing behind.
-func dial(ctx context.Context, server session.Server, creds sasl.Credentials) (*conn, error) {
+func dial(ctx context.Context, server session.Server, creds sasl.Credentials, id map[string]string) (*conn, error) {
 	w, err := wire.Dial(ctx, backend.Wire(server, backend.Ports{}, transcript.IMAP()))
 	if err != nil {
 		return nil, backend.Connecting(server.Address(server.Port), err)
@@ -50,6 +53,10 @@ func dial(ctx context.Context, server session.Server, creds sasl.Credentials) (*
 	release := w.Bind(ctx)
 	d := &dialogue{wire: w, address: w.Address(), user: creds.User}
 	err = d.open(ctx, server, creds)
+	cn := d.signedIn()
+	if err == nil {
+		err = cn.introduce(id, backend.StagesOf(ctx))
+	}
 	release()
 	if err == nil {
 		err = w.Err()
@@ -60,7 +67,7 @@ func dial(ctx context.Context, server session.Server, creds sasl.Credentials) (*
 		return nil, err
 	}
 	w.SetStage(wire.StageIdle)
-	return d.signedIn(), nil
+	return cn, nil
 }
 
 // signedIn returns the connection as it goes on from here.
@@ -112,13 +119,17 @@ func (c *conn) enter(name string, readOnly bool) (*selected, error) {
 		return c.selected, nil
 	}
 	c.selected = nil
-	command := "SELECT "
+	verb := "SELECT "
 	if readOnly {
-		command = "EXAMINE "
+		verb = "EXAMINE "
 	}
 	edits := c.edits.Load()
 	op := "select " + shownName(name)
-	m, err := c.collect(op, command+c.mailboxName(name), func(string, *scanner) error { return nil })
+	var m *command
+	err := c.named(func() (err error) {
+		m, err = c.collect(op, verb+c.mailboxName(name), func(string, *scanner) error { return nil })
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

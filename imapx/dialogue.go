@@ -33,12 +33,16 @@ type dialogue struct {
 
 // open goes from the greeting to the signed-in state.
 func (d *dialogue) open(ctx context.Context, server session.Server, creds sasl.Credentials) error {
+	stages := backend.StagesOf(ctx)
+	stages.Enter(session.StageGreeting)
 	preauth, err := d.greet()
 	if err != nil {
 		return err
 	}
+	stages.Detail(session.StageGreeting, "greeting", d.greeting)
 	d.wire.SetStage(wire.StageCommand)
 	if server.Security == session.STARTTLS {
+		stages.Enter(session.StageTLS)
 		if preauth {
 			return errPreauth
 		}
@@ -46,18 +50,29 @@ func (d *dialogue) open(ctx context.Context, server session.Server, creds sasl.C
 			return err
 		}
 	}
+	stages.Enter(session.StageCapabilities)
 	if d.caps == nil {
 		if err := d.capability(); err != nil {
 			return err
 		}
 	}
+	stages.Detail(session.StageCapabilities, "capabilities", d.caps.String())
 	if preauth {
 		return nil
 	}
+	return d.signIn(server, creds, stages)
+}
+
+// signIn goes from there to the signed-in state. A server that took the
+// credentials may refuse the mailbox with the next command.
+func (d *dialogue) signIn(server session.Server, creds sasl.Credentials, stages *backend.Stages) error {
+	stages.Enter(session.StageSignIn)
 	d.wire.SetStage(wire.StageAuth)
 	if err := d.authenticate(server, creds); err != nil {
 		return err
 	}
+	stages.Detail(session.StageSignIn, "mechanism", d.mechanism)
+	stages.Enter(session.StageMailbox)
 	d.wire.SetStage(wire.StageCommand)
 	if d.caps == nil {
 		return d.capability()

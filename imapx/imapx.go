@@ -34,6 +34,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +67,15 @@ type Options struct {
 	// messages are changed by one command at most; zero means [DefaultPageSize].
 	PageSize int
 
+	// ID is what the server is told of the program after each sign-in, such as
+	// "name", "version", "vendor" and "support-url" (RFC 2971 section 3.3), in
+	// printable ASCII: at most 30 fields, names of at most 30 bytes and values of
+	// at most 1024. Servers without the command are not told. What the server
+	// says of itself in return is in [session.Facts]. Nil tells nothing, except
+	// to a server that opens no folder before it knows a name: that one gets
+	// "mailsession".
+	ID map[string]string
+
 	// Logger gets one record an operation at level debug, and at warn where the
 	// server refused the credentials. Nil means the Session's logger, or
 	// silence.
@@ -74,7 +84,7 @@ type Options struct {
 	// Observer is told of each operation: "imap.connect", "imap.list",
 	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge", "imap.append",
 	// "imap.bodies", "imap.part", "imap.create", "imap.rename", "imap.delete",
-	// "imap.subscribe", "imap.status". Nil means the
+	// "imap.subscribe", "imap.status", "imap.check". Nil means the
 	// Session's.
 	Observer session.Observer
 }
@@ -93,6 +103,7 @@ func (o *Options) withDefaults(setup session.Setup) Options {
 	if o != nil {
 		d = *o
 	}
+	d.ID = maps.Clone(d.ID)
 	d.MaxConnections = cmp.Or(d.MaxConnections, DefaultMaxConnections)
 	d.IdleTimeout = cmp.Or(d.IdleTimeout, DefaultIdleTimeout)
 	d.PageSize = cmp.Or(d.PageSize, DefaultPageSize)
@@ -112,7 +123,7 @@ func (o Options) check() error {
 	case o.PageSize < 0:
 		return fmt.Errorf("%d messages are too few for a page", o.PageSize)
 	}
-	return nil
+	return checkID(o.ID)
 }
 
 // Client is the IMAP way in to one mailbox. It implements [session.Incoming].
@@ -144,6 +155,7 @@ var (
 	_ session.RangeOpener  = (*Client)(nil)
 	_ session.FolderEditor = (*Client)(nil)
 	_ session.Counter      = (*Client)(nil)
+	_ session.Checker      = (*Client)(nil)
 )
 
 // Backend returns what [session.New] makes an IMAP way in of.
@@ -196,7 +208,7 @@ func (c *Client) connect(ctx context.Context) (_ *conn, err error) {
 	defer func() { end(err) }()
 	login := backend.Login[*conn]{
 		Attempt: func(ctx context.Context, creds sasl.Credentials) (*conn, error) {
-			cn, err := dial(ctx, c.server, creds)
+			cn, err := dial(ctx, c.server, creds, c.opts.ID)
 			if err == nil {
 				cn.edits = &c.edits
 			}
@@ -259,7 +271,7 @@ func (c *Client) report(ctx context.Context, op string, attrs []slog.Attr, err e
 func (c *Client) Facts(ctx context.Context) (session.Facts, error) {
 	facts := session.Facts{Backend: "imap", AfterGone: true}
 	err := c.read(ctx, "capability", func(cn *conn) error {
-		facts.Server = cn.greeting
+		facts.Server = cn.serverName()
 		facts.Keywords = true
 		facts.SafeMove = cn.caps.has("MOVE") || cn.caps.has("UIDPLUS")
 		facts.SafeDelete = cn.caps.has("UIDPLUS")

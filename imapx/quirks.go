@@ -37,3 +37,4 @@ package imapx
 //	several       ESEARCH where SEARCH was asked for        both are read, UIDs alone               RFC 9051 section 7.3.4        search: a set, although it was not asked for
 //	several       no search beyond ASCII, in any words      compared here, and not asked again      emersion/go-imap#465          TestOddAnswersToACharset
 //	several       days in the server's own zone             asked for a day more, compared here     emersion/go-imap#425          TestDaysAreWide
+//	NetEase       opens no folder before ID                 told "mailsession", and asked again     pimalaya/himalaya#651         TestAServerThatWantsAName

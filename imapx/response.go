@@ -19,7 +19,7 @@ func ours(line []byte) (name string, args []byte) {
 		}
 		return "", nil
 	}
-	for _, name := range []string{"SEARCH", "ESEARCH", "LIST", "STATUS"} {
+	for _, name := range []string{"SEARCH", "ESEARCH", "LIST", "STATUS", "ID"} {
 		if bytes.EqualFold(word, []byte(name)) {
 			return name, args
 		}
