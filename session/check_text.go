@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 )
@@ -20,24 +19,23 @@ func (r Report) String() string {
 		return b.String()
 	}
 	fmt.Fprintf(&b, ", %s\n", round(r.Took))
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, s := range r.Stages {
-		s.print(w)
+		s.print(&b)
 	}
-	_ = w.Flush() // a strings.Builder takes everything
 	return b.String()
 }
 
-// print writes one stage to a table of three columns.
-func (s StageReport) print(w *tabwriter.Writer) {
+// print writes one stage: a row of the table, and what is known of it below.
+func (s StageReport) print(b *strings.Builder) {
 	took := ""
 	if s.Outcome == CheckPassed || s.Outcome == CheckFailed {
 		took = round(s.Took)
 	}
-	fmt.Fprintf(w, "  %s\t%s\t%s\n", s.Outcome, s.Stage, took)
+	row := fmt.Sprintf("  %-11s  %-12s  %s", s.Outcome, line(string(s.Stage)), took)
+	b.WriteString(strings.TrimRight(row, " ") + "\n")
 	note := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(w, "      %s: %s\n", name, line(value))
+			fmt.Fprintf(b, "      %s: %s\n", name, line(value))
 		}
 	}
 	for _, d := range s.Details {
