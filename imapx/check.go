@@ -99,19 +99,24 @@ func (c *Client) checkFolder(cn *conn, stages *backend.Stages, name string) erro
 
 // checkRemedy says what to do about what an IMAP server answers.
 func checkRemedy(err error) string {
+	e, ok := errors.AsType[*Error](err)
 	switch {
+	case !ok:
+		return ""
 	case unsafeLogin(err):
 		return "the server wants to know the program first: set Options.ID with name, version and vendor, and look into the provider's settings whether it blocks unknown programs"
-	case errorCode(err) == "ALERT":
+	case e.Code == "ALERT":
 		return "the server's words are meant for the user: do what they say"
-	case errorCode(err) == "WEBALERT":
+	case e.Code == "WEBALERT":
 		return "the provider wants the user to sign in with a browser first: do that, then check again"
-	case errorCode(err) == "CONTACTADMIN":
+	case e.Code == "CONTACTADMIN":
 		return "the server asks the user to contact its administrator"
-	case errorCode(err) == "PRIVACYREQUIRED":
+	case e.Code == "PRIVACYREQUIRED":
 		return "the server lets nobody in without encryption: set Security to TLS or STARTTLS"
-	case errorCode(err) == "NOPERM":
+	case e.Code == "NOPERM":
 		return "the user may not do that in this folder: its owner has to grant the right"
+	case e.Type == "BYE":
+		return "the server ends the connection and says why: too many connections and maintenance pass, so try again later"
 	}
 	return ""
 }
@@ -124,12 +129,4 @@ func (c capabilities) String() string {
 	}
 	slices.Sort(names)
 	return strings.Join(names, " ")
-}
-
-// errorCode returns the response code of a server's refusal.
-func errorCode(err error) string {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Code
-	}
-	return ""
 }

@@ -36,11 +36,19 @@ func (s *Stages) certificate(chain []*x509.Certificate) {
 	s.detail(session.StageTLS, "certificate for", listed(names(leaf)))
 	s.detail(session.StageTLS, "issuer", issuer(leaf))
 	s.detail(session.StageTLS, "expires", leaf.NotAfter.UTC().Format(time.RFC3339))
-	left := time.Until(leaf.NotAfter)
+	left := leaf.NotAfter.Sub(s.checked.now())
 	if left > 0 && left < min(certificateWarning, leaf.NotAfter.Sub(leaf.NotBefore)/3) {
 		s.warn(session.StageTLS, fmt.Sprintf("The certificate expires in %s, on %s: have the server's operator renew it.",
 			days(left), leaf.NotAfter.UTC().Format("2006-01-02 15:04 UTC")))
 	}
+}
+
+// now is the time by which certificates are judged.
+func (c Checked) now() time.Time {
+	if t := c.Server.TLS; t != nil && t.Time != nil {
+		return t.Time()
+	}
+	return time.Now()
 }
 
 // days says how long something lasts, roughly.
@@ -79,7 +87,7 @@ func selfSigned(c *x509.Certificate) bool { return c.Issuer.String() == c.Subjec
 
 // certificateRemedy says what to do about a certificate that is refused, ""
 // where err is about something else.
-func certificateRemedy(err *tls.CertificateVerificationError, host string) string {
+func certificateRemedy(err *tls.CertificateVerificationError, host string, now time.Time) string {
 	var leaf *x509.Certificate
 	if len(err.UnverifiedCertificates) > 0 {
 		leaf = err.UnverifiedCertificates[0]
@@ -92,7 +100,7 @@ func certificateRemedy(err *tls.CertificateVerificationError, host string) strin
 		if e.Reason != x509.Expired {
 			return "the server's certificate chain is not valid: its operator has to put it right"
 		}
-		if leaf != nil && time.Now().Before(leaf.NotBefore) {
+		if leaf != nil && now.Before(leaf.NotBefore) {
 			return "the certificate is not valid yet: check this machine's clock"
 		}
 		return "the certificate has expired: the server's operator has to renew it; check this machine's clock too"

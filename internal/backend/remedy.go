@@ -39,8 +39,13 @@ func (c Checked) remedy(stage session.Stage, err error) string {
 			return r
 		}
 	}
-	if session.Temporary(err) {
+	switch {
+	case session.Temporary(err):
 		return "the server says that this will pass: try again later"
+	case stage == session.StageTLS && c.Server.Security == session.STARTTLS:
+		return "the server does not upgrade the connection: use the port for TLS, or find out who on the way removes the offer; no credentials were sent"
+	case stage == session.StageGreeting:
+		return "this is not how such a server answers: check host and port, and that Security fits them"
 	}
 	return "go by the server's words; if they do not help, ask its operator and show this report"
 }
@@ -107,7 +112,7 @@ func isTimeout(err error) bool {
 // tlsRemedy is for the encryption.
 func (c Checked) tlsRemedy(stage session.Stage, err error) string {
 	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return certificateRemedy(e, c.certificateHost())
+		return certificateRemedy(e, c.certificateHost(), c.now())
 	}
 	if stage != session.StageTLS {
 		return ""
@@ -138,6 +143,7 @@ func (c Checked) certificateHost() string {
 // lineRemedy is for connections that break or fall silent.
 func (c Checked) lineRemedy(stage session.Stage, err error) string {
 	_, silent := errors.AsType[*wire.TimeoutError](err)
+	_, lost := errors.AsType[*LostError](err)
 	switch {
 	case silent && stage == session.StageGreeting && c.Server.Security != session.TLS:
 		return "the server says nothing: where its port is one for TLS it waits for us to begin, so set Security to TLS; else its load balancer or a firewall keeps the connection from it"
@@ -147,7 +153,7 @@ func (c Checked) lineRemedy(stage session.Stage, err error) string {
 		return "the server does not answer the sign-in: some delay refusals, so check the credentials; then try again later"
 	case silent:
 		return "the server fell silent: try again later; a firewall that forgets connections looks like this too"
-	case !broken(err):
+	case !lost:
 		return ""
 	case stage == session.StageGreeting:
 		return "the server hangs up without a word: it may refuse this machine's address or have too many connections from it; wait and try again, and check that Security fits the port"

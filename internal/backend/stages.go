@@ -291,6 +291,9 @@ func (s *Stages) finish(ctx context.Context, err error) session.Report {
 // first stage is the first stage's.
 func (s *Stages) fail(err error) {
 	s.current = max(s.current, 0)
+	if _, unknown := errors.AsType[*net.DNSError](err); unknown && s.report.Stages[s.current].Stage == session.StageConnect {
+		s.enter(session.StageDNS, session.CheckNotReached) // a dial function of the settings asked for the name
+	}
 	if s.since.IsZero() {
 		s.since = s.report.Began
 	}
