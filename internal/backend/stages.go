@@ -167,7 +167,7 @@ func (s *Stages) Skip(stage session.Stage, why string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := s.index(stage); i >= 0 {
+	if i := s.index(stage); i >= 0 && !s.over {
 		s.report.Stages[i].Outcome = session.CheckSkipped
 		s.detail(stage, "reason", why)
 	}
@@ -284,7 +284,9 @@ func (s *Stages) finish(ctx context.Context, err error) session.Report {
 	s.report.Took = time.Since(s.report.Began)
 	s.mask()
 	s.over = true
-	return s.report
+	r := s.report
+	r.Stages = slices.Clone(r.Stages)
+	return r
 }
 
 // fail ends the stage under way, and with it the check. An error from before the
