@@ -56,7 +56,7 @@ func rewriting(when, old, with string) func(*bed, Dial, session.Outgoing) sessio
 
 // brokenWaysOut returns what can be wrong with a way out.
 func brokenWaysOut() []brokenWay {
-	return slices.Concat(brokenPosts(), brokenOutcomes(), brokenReceipts(), brokenLetters(), brokenSenders(), brokenSenderSignIns())
+	return slices.Concat(brokenPosts(), brokenOutcomes(), brokenReceipts(), brokenLetters(), brokenSenders(), brokenSenderSignIns(), brokenSenderChecks())
 }
 
 func brokenOutcomes() []brokenWay {

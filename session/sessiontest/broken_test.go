@@ -132,7 +132,7 @@ func TestSuiteFindsBrokenWaysOut(t *testing.T) {
 		t.Run(broken.name, func(t *testing.T) {
 			t.Parallel()
 			failed := map[string][]string{}
-			for _, rule := range outgoingRules() {
+			for _, rule := range slices.Concat(outgoingRules(), senderCheckRules()) {
 				said := failures(t, func(tb testing.TB) {
 					tb.Helper()
 					checkOutgoing(tb, rule, func(testing.TB) *Outgoing { return broken.outgoing() }, &Options{})

@@ -59,6 +59,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -156,7 +157,7 @@ func TestOutgoing(t *testing.T, open func(tb testing.TB) *Outgoing, opts *Option
 	if opts == nil {
 		opts = &Options{}
 	}
-	for _, rule := range outgoingRules() {
+	for _, rule := range slices.Concat(outgoingRules(), senderCheckRules()) {
 		t.Run(rule.name, func(t *testing.T) {
 			inTime(t, opts, func(t *testing.T) {
 				t.Helper()
@@ -186,7 +187,7 @@ type incomingRule struct {
 func incomingRules() []incomingRule {
 	var all []incomingRule
 	for _, group := range [][]incomingRule{
-		listingRules(), contentRules(), pageRules(), filterRules(), bodyRules(), folderRules(), idRules(), flagRules(), changeRules(), lineRules(), endingRules(), signInRules(),
+		listingRules(), contentRules(), pageRules(), filterRules(), bodyRules(), folderRules(), idRules(), flagRules(), changeRules(), lineRules(), endingRules(), signInRules(), checkRules(),
 	} {
 		all = append(all, group...)
 	}
