@@ -342,8 +342,9 @@ func (c Checked) whySkipped(stage session.Stage) string {
 			return "there are no credentials"
 		}
 		return "the server takes the connection for signed in"
+	default:
+		return "there is nothing to do"
 	}
-	return "there is nothing to do"
 }
 
 // describe tells what errors know besides their words.
@@ -403,9 +404,9 @@ func (s *Stages) diagnose(facts *oauth.GrantFacts) {
 	}
 	want := oauth.Expectation{Grant: facts}
 	at := session.StageToken
-	failed, any := s.report.Failed()
+	failed, _ := s.report.Failed()
 	_, refused := errors.AsType[*session.AuthError](failed.Err)
-	if any && refused {
+	if refused {
 		at = failed.Stage
 		want.Resource, want.User, want.Answer = s.checked.Server.Resource, s.checked.Credentials.User, failed.Err.Error()
 	}
