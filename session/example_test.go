@@ -95,3 +95,36 @@ func ExampleParseFilter() {
 	// from:ann -is:flagged since:2026-01-02T00:00:00Z (has:attachment OR larger:5M)
 	// session: filter: at byte 12: unread, read, flagged, answered, draft or deleted expected, found "urgent"
 }
+
+func ExampleSession_Check() {
+	provider := presettest.NewProvider(nil) // a real program: preset.Microsoft365("common")
+	defer provider.Close()
+	provider.Add("ann@contoso.example", secret.New("correct horse"))
+	p := provider.Preset()
+	creds := session.Credentials{User: "ann@contoso.example", Password: secret.New("a wrong horse")}
+	s, err := session.New(creds, imapx.Backend(p.IMAP, nil), smtpx.Backend(p.SMTP, nil), &session.Options{Mode: session.ReadOnly})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	checkup := s.Check(context.Background(), nil) // fmt.Println(checkup) prints all of it as a table
+	for _, stage := range checkup.Incoming.Stages {
+		fmt.Println(stage.Stage, stage.Outcome)
+	}
+	failed, _ := checkup.Incoming.Failed()
+	fmt.Println(failed.Remedy)
+	fmt.Println(checkup.Outgoing.Unchecked)
+	// Output:
+	// dns skipped
+	// connect passed
+	// tls passed
+	// greeting passed
+	// capabilities passed
+	// sign-in failed
+	// mailbox not reached
+	// folder not reached
+	// search not reached
+	// Check user name and password; where the provider has switched passwords off, sign in with OAuth.
+	// session: the mode read-only does not allow to send, so that there is nothing to check
+}

@@ -29,6 +29,12 @@
 // [Session.Send] tells what became of a message: see [SendOutcome]. Only what
 // was [NotSent] may be sent again without risk.
 //
+// # Checking
+//
+// [Session.Check] goes through all that use needs, from the name server to a
+// search, and reports each stage with its time, what it found and what to do
+// next. Its table is fit for a support ticket.
+//
 // # Errors
 //
 // An error names the server, the operation and, where there is one, the
