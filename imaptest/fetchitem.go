@@ -53,6 +53,9 @@ func (p *parser) fetchItem() (item, error) {
 	if p.peek() == '[' && (name == "BODY" || name == "BODY.PEEK") {
 		return p.sectionItem(name == "BODY")
 	}
+	if name == preview {
+		return p.previewItem()
+	}
 	it := simpleItem(name)
 	if it.put == nil {
 		return it, syntaxError("unknown fetch item " + name)

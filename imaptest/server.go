@@ -56,7 +56,7 @@ type Options struct {
 func DefaultCapabilities() []string {
 	return []string{
 		"IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE", "NAMESPACE", "UNSELECT", "UIDPLUS", "MOVE",
-		"CONDSTORE", "QRESYNC", "ESEARCH", "PARTIAL", "OBJECTID", "QUOTA", "QUOTA=RES-STORAGE",
+		"CONDSTORE", "QRESYNC", "ESEARCH", "PARTIAL", "OBJECTID", "PREVIEW", "QUOTA", "QUOTA=RES-STORAGE",
 		"QUOTA=RES-MESSAGE", "COMPRESS=DEFLATE", "CREATE-SPECIAL-USE", "SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE", "IDLE", "CHILDREN",
 		"AUTH=PLAIN", "AUTH=LOGIN", "AUTH=XOAUTH2", "AUTH=OAUTHBEARER",
 	}
@@ -89,16 +89,17 @@ type Server struct {
 	commands     map[string]command
 	net          *fakenet.Server
 
-	mu     sync.Mutex
-	recent map[uint32]mailtest.UID // by UIDVALIDITY: the UID from which on messages are recent
-	ids    []map[string]string     // what clients said of themselves
+	mu       sync.Mutex
+	recent   map[uint32]mailtest.UID // by UIDVALIDITY: the UID from which on messages are recent
+	ids      []map[string]string     // what clients said of themselves
+	previews map[previewKey]bool     // that were made
 }
 
 // New returns a server for the accounts of a Box. It can be dialled in memory
 // at once and opens no socket before [Server.Listen] or [Server.Addr] is
 // called. The options may be nil. [Server.Close] ends the server.
 func New(box *mailtest.Box, o *Options) *Server {
-	s := &Server{box: box, capabilities: make(map[string]bool), recent: make(map[uint32]mailtest.UID)}
+	s := &Server{box: box, capabilities: make(map[string]bool), recent: make(map[uint32]mailtest.UID), previews: make(map[previewKey]bool)}
 	if o != nil {
 		s.options = *o
 	}

@@ -20,6 +20,7 @@ func TestConformance(t *testing.T) {
 		"without MOVE":            {Capabilities: imaptest.Without("MOVE")},
 		"without MOVE or UIDPLUS": {Capabilities: imaptest.Without("MOVE", "UIDPLUS")},
 		"without UIDPLUS":         {Capabilities: imaptest.Without("UIDPLUS")},
+		"without PREVIEW":         {Capabilities: imaptest.Without("PREVIEW")},
 		"searches ASCII alone":    {NoCharset: true},
 		"bare IMAP4rev1":          {Capabilities: []string{"AUTH=PLAIN"}, QuietCapabilities: true},
 	} {
