@@ -1,6 +1,7 @@
 package imapx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -400,7 +401,9 @@ func (c *Client) Explain(ctx context.Context, q session.Query) (session.Plan, er
 		return session.Plan{}, err
 	}
 	var p *plan
+	var offered capabilities
 	err := c.read(ctx, "capability", func(cn *conn) (err error) {
+		offered = cn.caps
 		p, err = cn.plan(q, !c.narrow.Load())
 		return err
 	})
@@ -416,7 +419,8 @@ func (c *Client) Explain(ctx context.Context, q session.Query) (session.Plan, er
 	if len(words) == 0 {
 		words = []string{"ALL"}
 	}
-	told.Commands = []string{shown(searchCommand(strings.Join(words, " ")))}
+	reads := session.Reads{Fields: cmp.Or(q.Fields, session.FieldsAll) | p.reads.Fields, WholeHeader: p.reads.WholeHeader}
+	told.Commands = []string{shown(searchCommand(strings.Join(words, " "))), "UID FETCH <page> " + offered.fetchItems(reads)}
 	if p.local != nil {
 		told.Reads = p.reads
 		told.ScanLimit = max(0, scanLimit(q))

@@ -313,6 +313,9 @@ func TestExplain(t *testing.T) {
 		},
 	} {
 		plan, err := w.client.Explain(t.Context(), tt.query)
+		if last := len(plan.Commands) - 1; err == nil && strings.HasPrefix(plan.Commands[last], "UID FETCH <page> (UID FLAGS ") {
+			plan.Commands = plan.Commands[:last] // the same each time
+		}
 		if err != nil || !strings.Contains(plan.String(), tt.want) {
 			t.Errorf("Explain(%v) = %v\n%v, want\n%s", tt.query.Where, err, plan, tt.want)
 		}

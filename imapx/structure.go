@@ -127,11 +127,15 @@ func (d *describer) single(list []node, number string) {
 	if n := len(fields); n > 0 && fields[n-1].isText() {
 		encoding, fields = strings.ToLower(strings.TrimSpace(fields[n-1].text)), fields[:n-1]
 	}
+	params := firstOf(fields, isList)
+	if i := slices.IndexFunc(fields, isList); i >= 0 {
+		fields = fields[i+1:]
+	}
 	id := ""
-	if i := slices.IndexFunc(fields, node.isText); i >= 0 && (i <= 1 || strings.HasPrefix(fields[i].text, "<")) {
+	if i := slices.IndexFunc(fields, node.isText); i == 0 || i > 0 && strings.HasPrefix(fields[i].text, "<") {
 		id = fields[i].text
 	}
-	p := partOf(kind, subtype, firstOf(fields, isList), disposition(behind), id)
+	p := partOf(kind, subtype, params, disposition(behind), id)
 	p.Number, p.Encoding, p.Size, p.Multipart = number, encoding, max(size, -1), false
 	p.ContentType = kind + "/" + subtype
 	d.parts = append(d.parts, p)

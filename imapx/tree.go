@@ -50,13 +50,13 @@ func (n node) number() (v int64, ok bool) {
 	return int64(f), true
 }
 
-// is reports whether n is a word or a string, and not empty.
+// isText reports whether n is a word or a string, and not empty.
 func (n node) isText() bool { return (n.kind == stringNode || n.kind == atomNode) && n.text != "" }
 
 // treeReader reads one value with all that is in it.
 type treeReader struct {
 	sc      *scanner
-	loose   bool // a quote ends a string only before what may follow one
+	loose   bool // a quote ends a string only where the next value follows
 	literal bool // one was read: there is no way back
 	nodes   int
 }
@@ -119,6 +119,9 @@ func (r *treeReader) text() (node, error) {
 			quoted = r.sc.looselyQuoted
 		}
 		v, err := quoted()
+		if err == nil && len(r.sc.line) > 0 && bytes.IndexByte([]byte(` ()"0123456789`), r.sc.line[0]) < 0 {
+			err = r.sc.malformed("a space") // the quote was one within the string
+		}
 		return node{kind: stringNode, text: string(v)}, err
 	case atLiteral:
 		r.literal = true
@@ -148,17 +151,28 @@ func (s *scanner) word() []byte {
 	return word
 }
 
-// looselyQuoted takes a quoted string whose end is the first quote before a
-// space, a parenthesis or the end of the line.
+// looselyQuoted takes a quoted string whose end is the first quote before what
+// may follow a string: a parenthesis, or a space and another value.
 func (s *scanner) looselyQuoted() ([]byte, error) {
 	rest := s.line[1:]
 	for i, c := range rest {
-		if c == '"' && (i+1 == len(rest) || bytes.IndexByte([]byte(" ()"), rest[i+1]) >= 0) {
+		if c == '"' && endsString(rest[i+1:]) {
 			s.line = rest[i+1:]
 			return rest[:i], nil
 		}
 	}
 	return nil, s.malformed("a closing quote")
+}
+
+func endsString(rest []byte) bool {
+	if len(rest) == 0 || rest[0] == '(' || rest[0] == ')' {
+		return true
+	}
+	next := bytes.TrimLeft(rest, " ")
+	if len(next) == len(rest) {
+		return false
+	}
+	return len(next) == 0 || bytes.IndexByte([]byte(`"()-0123456789`), next[0]) >= 0 || len(next) >= 3 && bytes.EqualFold(next[:3], []byte("NIL"))
 }
 
 // structureError says why there is no structure of a message.
