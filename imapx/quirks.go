@@ -20,7 +20,8 @@ package imapx
 //	Zoho          a change counter of -1                    passed over                             jstedfast/MailKit#1686        summary: a change counter below zero
 //	mail.ru       sizes as 9.3736e+06                       read; a number of a message is refused  jstedfast/MailKit#1838        summary: a size with an exponent
 //	Yandex        an item's name without its value          an error for this message               recorded sessions of MailKit  summary: the name of an item without its value
-//	163.com       quotes within quotes in BODYSTRUCTURE     never asked for; an error for the one   emersion/go-imap#659          summary: quotes within quotes, as a boundary in place of a type
+//	163.com       quotes within quotes in BODYSTRUCTURE     read as they seem to be meant           emersion/go-imap#659          structure: quotes within quotes, as a boundary in place of a type
+//	several       parts without a subtype, sizes of -1      octets, of no known size                tests of MailKit              structure: parts without types, parameters in odd places, sizes that are none
 //	several       literals counted in letters               the line goes on behind the bytes       tests of MailKit              summary: a literal whose size counts letters and not bytes
 //	several       keywords such as "+"                      any word is a flag                      jstedfast/MailKit#1956        summary: flags of any letters, in any case, and one that is about the connection
 //	several       VANISHED amid answers                     passed over                             jstedfast/MailKit#521         summary: changes that others make, amid the answers

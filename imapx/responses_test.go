@@ -41,6 +41,8 @@ func occasions() []occasion {
 		{name: "search", command: "UID SEARCH", do: seeMessages},
 		{name: "summaries", command: "UID FETCH", do: seeMessages},
 		{name: "summary", command: "UID FETCH", do: seeMessage},
+		{name: "structure", command: "UID FETCH", do: seeContent},
+		{name: "preview", command: "UID FETCH", contains: "PREVIEW)", do: seeContent},
 		{name: "body", command: "UID FETCH", contains: "BODY.PEEK[]", do: seeBody},
 		{name: "flags", command: "UID STORE", do: flag},
 		{name: "copy", command: "UID COPY", do: changing(session.Change{CopyTo: session.FolderAt("Archive")})},
@@ -57,6 +59,29 @@ func seeMessages(ctx context.Context, c *imapx.Client, _ session.ID) (seen strin
 
 func seeMessage(ctx context.Context, c *imapx.Client, id session.ID) (seen string, err error) {
 	return see(ctx, c, session.Filter{IDs: []session.ID{id}})
+}
+
+// seeContent tells of the parts of a message and its preview.
+func seeContent(ctx context.Context, c *imapx.Client, id session.ID) (seen string, err error) {
+	var words []string
+	for m, err := range c.Messages(ctx, session.Query{Where: session.Filter{IDs: []session.ID{id}}, Fields: session.FieldFlags | session.FieldStructure | session.FieldPreview}) {
+		if item, ok := errors.AsType[*session.ItemError](err); ok {
+			words = append(words, keyOf(item.ID)+" error")
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		words = append(words, keyOf(m.ID))
+		for _, p := range m.Structure {
+			words = append(words, strings.TrimSpace(p.Number+" "+p.ContentType+" "+p.Name))
+		}
+		if m.Incomplete != nil {
+			words = append(words, "incomplete")
+		}
+		words = append(words, strconv.Quote(m.Preview))
+	}
+	return strings.Join(words, " "), nil
 }
 
 func see(ctx context.Context, c *imapx.Client, where session.Filter) (seen string, err error) {
