@@ -117,6 +117,7 @@ func rows() []row {
 	withoutSASL := imaptest.Options{Capabilities: imaptest.Without("AUTH=PLAIN", "AUTH=LOGIN")}
 	withoutUnasked := imaptest.Options{Capabilities: imaptest.Without("LITERAL+")}
 	withoutUIDPlus := imaptest.Options{Capabilities: imaptest.Without("UIDPLUS")}
+	withoutPreviews := imaptest.Options{Capabilities: imaptest.Without("PREVIEW")}
 	withoutMove := imaptest.Options{Capabilities: imaptest.Without("MOVE")}
 	return []row{
 		{name: "TLS at once", command: mailtest.Handshake, operation: "list", stage: wire.StageHandshake, options: imaptest.Options{Security: mailtest.TLS}},
@@ -137,6 +138,9 @@ func rows() []row {
 		{name: "NOOP on a kept line", command: "NOOP", operation: "folders", stage: wire.StageCommand, again: true, after: time.Minute},
 		{name: "UID SEARCH", command: "UID SEARCH", operation: "list", stage: wire.StageCommand},
 		{name: "UID FETCH of headers", command: "UID FETCH", operation: "list", stage: wire.StageCommand},
+		{name: "UID FETCH of structures", command: "UID FETCH", operation: "structures", stage: wire.StageCommand, options: withoutPreviews},
+		{name: "UID FETCH of texts", command: "UID FETCH", contains: "BODY.PEEK[1]", operation: "structures", stage: wire.StageCommand, options: withoutPreviews},
+		{name: "UID FETCH of previews", command: "UID FETCH", contains: "PREVIEW)", operation: "structures", stage: wire.StageCommand},
 		{name: "UID FETCH of a body", command: "UID FETCH", contains: "BODY.PEEK[]", operation: "open", stage: wire.StageCommand},
 		{name: "UID SEARCH of a change", command: "UID SEARCH", operation: "flag", stage: wire.StageCommand},
 		{name: "UID STORE", command: "UID STORE", operation: "flag", stage: wire.StageCommand},
@@ -183,6 +187,8 @@ type trial struct {
 	id      session.ID // of the message that is opened or changed
 	uid     mailtest.UID
 	before  string // the state of the mailbox
+
+	incomplete bool // summaries lacked what was asked for
 }
 
 // The messages of the inbox have the subjects "Sample 1" to "Sample 3". Since one
@@ -271,16 +277,22 @@ func (c *trial) state() string {
 }
 
 // list reads the summaries of the inbox.
-func (c *trial) list(ctx context.Context) error {
+func (c *trial) list(ctx context.Context, fields session.Fields) error {
 	var numbers []string
 	var item error
-	for m, err := range c.client.Messages(ctx, session.Query{}) {
+	for m, err := range c.client.Messages(ctx, session.Query{Fields: fields}) {
 		if bad, ok := errors.AsType[*session.ItemError](err); ok {
 			item = bad
 			continue
 		}
 		if err != nil {
 			return err
+		}
+		if m.Incomplete != nil && item == nil {
+			item, c.incomplete = m.Incomplete, true
+		}
+		if whole := m.Structure != nil && m.Preview != ""; m.Incomplete == nil && whole != (fields&session.FieldPreview != 0) {
+			c.Errorf("message %v has the structure %v, the preview %q and no reason", m.ID, m.Structure, m.Preview)
 		}
 		numbers = append(numbers, strings.TrimPrefix(m.Header.Subject(), "Sample "))
 	}
@@ -342,7 +354,9 @@ func changes() map[string]struct {
 func (c *trial) operate(ctx context.Context) (unknown bool, err error) {
 	switch c.row.operation {
 	case "list":
-		return false, c.list(ctx)
+		return false, c.list(ctx, session.FieldsAll)
+	case "structures":
+		return false, c.list(ctx, session.FieldHeader|session.FieldStructure|session.FieldPreview)
 	case "open":
 		return false, c.open(ctx)
 	case "folders":
@@ -400,6 +414,8 @@ func (c *trial) word(err error, unknown bool, redialled bool) string {
 		return "looked"
 	case unknown:
 		return "unknown"
+	case c.row.operation == "structures" && c.incomplete:
+		return "less"
 	case err == nil && c.expunges() && c.transfers() && strings.HasSuffix(c.state(), "Archive "):
 		return "taken"
 	case err == nil && redialled:
@@ -432,7 +448,7 @@ func (c *trial) word(err error, unknown bool, redialled bool) string {
 func (c *trial) run(fault mailtest.Fault) string {
 	ctx := c.Context()
 	if c.row.again {
-		first := c.list
+		first := func(ctx context.Context) error { return c.list(ctx, session.FieldsAll) }
 		if c.row.operation == "folders" {
 			first = c.folders
 		}
@@ -496,7 +512,7 @@ func (c *trial) checkError(word string, err error) {
 func namesOperation(err error) bool {
 	return slices.ContainsFunc([]string{
 		"connect", "TLS with", "greeting", "sign in", "capability", "starttls", "authenticate", "login", "list", "select INBOX",
-		"noop", "search", "status", "append", "fetch", "open", "apply", "store", "copy", "move", "expunge", "the greeting", "folder INBOX",
+		"noop", "search", "status", "append", "fetch", "preview", "open", "apply", "store", "copy", "move", "expunge", "the greeting", "folder INBOX",
 	}, func(op string) bool {
 		return strings.Contains(err.Error(), ": "+op) || strings.HasPrefix(err.Error(), op)
 	})

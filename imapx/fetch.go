@@ -89,7 +89,7 @@ func (c *conn) fetchAll(uids []uint32, fields session.Reads) (got []fetched, los
 	fields.Fields &^= session.FieldStructure | session.FieldPreview
 	more, lost, err := c.fetchEach(slices.Sorted(maps.Keys(broken)), fields)
 	for i := range more {
-		more[i].content.problem = &structureError{broken[more[i].uid]}
+		more[i].content.problem = broken[more[i].uid]
 	}
 	return merge(append(good, more...)), lost, err
 }

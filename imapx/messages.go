@@ -182,6 +182,7 @@ func (l *listing) wanted() session.Reads {
 
 func (l *listing) items(uids []uint32, got []fetched, lost error) []item {
 	items := make([]item, 0, len(uids))
+	asked := l.wanted().Fields&session.FieldStructure != 0
 	for _, uid := range uids {
 		id := withKey(l.scope, uid)
 		i, found := slices.BinarySearchFunc(got, uid, func(f fetched, uid uint32) int { return cmp.Compare(f.uid, uid) })
@@ -194,7 +195,7 @@ func (l *listing) items(uids []uint32, got []fetched, lost error) []item {
 				Header:  message.ParseHeader(got[i].header),
 				Version: got[i].extra.version, EmailID: got[i].extra.emailID,
 				ThreadID: got[i].extra.threadID, Labels: got[i].extra.labels,
-				Structure: got[i].content.structure, Preview: got[i].content.preview, Incomplete: got[i].content.problem,
+				Structure: got[i].content.structure, Preview: got[i].content.preview, Incomplete: got[i].content.missing(l.client.address, asked),
 			}, previewed: got[i].content.previewed})
 		case lost != nil:
 			// One of the answers could not be told apart; it may be this one.

@@ -30,7 +30,7 @@ type content struct {
 	structure message.Structure
 	preview   string
 	previewed bool  // preview is what there is
-	problem   error // why the structure or the preview is missing
+	problem   error // why there is no structure
 }
 
 func (x *content) join(y content) {
@@ -56,7 +56,7 @@ func (x *content) scanStructure(sc *scanner) error {
 		x.structure, err = structureOf(tree)
 	}
 	if err != nil {
-		x.problem = &structureError{err}
+		x.problem = err
 	}
 	return nil
 }
@@ -71,6 +71,17 @@ func (x *content) scanPreview(sc *scanner) error {
 	return nil
 }
 
+// missing returns why there is no structure although it was asked for.
+func (x *content) missing(server string, asked bool) error {
+	switch {
+	case x.problem != nil:
+		return &structureError{server: server, err: x.problem}
+	case asked && x.structure == nil:
+		return &structureError{server: server, err: errNoStructure}
+	}
+	return nil
+}
+
 // preview finds the previews that did not come with the page.
 func (l *listing) preview(ctx context.Context, items []item) error {
 	if l.query.Fields&session.FieldPreview == 0 {
@@ -80,6 +91,9 @@ func (l *listing) preview(ctx context.Context, items []item) error {
 	for _, it := range items {
 		if it.message != nil && !it.previewed {
 			wanted[it.uid] = it.message
+			if l.query.Fields&session.FieldStructure == 0 {
+				it.message.Incomplete = nil // there are previews without a structure
+			}
 		}
 	}
 	if len(wanted) == 0 {
@@ -189,22 +203,44 @@ func headOf(p message.StructurePart) string {
 	return head + "\r\nContent-Transfer-Encoding: " + line(p.Encoding) + "\r\n\r\n"
 }
 
-// beginnings fetches something short of several messages. What is wrong with one
-// answer is told of the messages that have none.
+// beginnings fetches something short of several messages, a second time of those
+// that do not come; see [conn.fetchAll]. Of which there is none is told why.
 func (c *conn) beginnings(b beginning, wanted map[uint32]*session.Message, take func(*session.Message, []byte) error) error {
 	told := map[uint32]bool{}
-	var broken error
-	err := c.run("preview", "UID FETCH "+formatSet(b.uids)+" (UID "+b.items+")", func(name string, sc *scanner) error {
+	missing := func(uid uint32) bool { return !told[uid] }
+	broken, err := c.begun(b, wanted, told, take)
+	if err == nil && broken == nil && slices.ContainsFunc(b.uids, missing) {
+		if err := c.refresh(); err != nil {
+			return err
+		}
+		b.uids = slices.DeleteFunc(b.uids, func(uid uint32) bool { return told[uid] })
+		broken, err = c.begun(b, wanted, told, take)
+	}
+	if err != nil {
+		return err
+	}
+	for _, uid := range b.uids {
+		if m := wanted[uid]; !told[uid] {
+			m.Incomplete = cmp.Or(m.Incomplete, broken, c.noMessage("preview"))
+		}
+	}
+	return nil
+}
+
+// begun is one command of beginnings. Broken is what is wrong with the answer
+// alone.
+func (c *conn) begun(b beginning, wanted map[uint32]*session.Message, told map[uint32]bool, take func(*session.Message, []byte) error) (broken, err error) {
+	err = c.run("preview", "UID FETCH "+formatSet(b.uids)+" (UID "+b.items+")", func(name string, sc *scanner) error {
 		if name != "FETCH" {
 			return nil
 		}
-		uid, text, err := scanBeginning(sc)
+		uid, text, found, err := scanBeginning(sc)
 		if itemError(err) {
 			broken = fmt.Errorf("%s: preview: %w", c.address, err)
 			return nil
 		}
 		m := wanted[uid]
-		if err != nil || m == nil || text == nil && told[uid] {
+		if err != nil || m == nil || !found {
 			return err
 		}
 		told[uid] = true
@@ -216,35 +252,32 @@ func (c *conn) beginnings(b beginning, wanted map[uint32]*session.Message, take 
 	if e, refused := errors.AsType[*Error](err); refused && e.Type == "NO" && !e.Temporary() {
 		broken, err = e, nil
 	}
-	for _, uid := range b.uids {
-		if m := wanted[uid]; broken != nil && !told[uid] {
-			m.Incomplete = cmp.Or(m.Incomplete, broken)
-		}
-	}
-	return err
+	return broken, err
 }
 
-// scanBeginning reads a FETCH response with one text in it, or NIL.
-func scanBeginning(sc *scanner) (uid uint32, text []byte, err error) {
+// scanBeginning reads a FETCH response with one text in it, or NIL. Others may
+// tell of flags alone.
+func scanBeginning(sc *scanner) (uid uint32, text []byte, found bool, err error) {
 	if !sc.open() {
-		return 0, nil, sc.malformed("a list")
+		return 0, nil, false, sc.malformed("a list")
 	}
 	for sc.more() {
 		switch name := strings.ToUpper(string(sc.name())); {
 		case name == "":
-			return 0, nil, sc.malformed("an item's name")
+			return 0, nil, false, sc.malformed("an item's name")
 		case name == "UID":
 			var n uint64
 			n, err = sc.number()
 			uid = uint32(min(n, 1<<32-1)) //nolint:gosec // G115: bounded
 		case strings.HasPrefix(name, "BODY["), name == "PREVIEW":
 			text, err = sc.text(maxHeader)
+			found = true
 		default:
 			err = sc.skip()
 		}
 		if err != nil {
-			return 0, nil, err
+			return 0, nil, false, err
 		}
 	}
-	return uid, text, nil
+	return uid, text, found, nil
 }

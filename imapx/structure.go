@@ -2,6 +2,7 @@ package imapx
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,18 @@ const maxParts = 10_000
 
 // errNoStructure says that a BODYSTRUCTURE describes nothing.
 var errNoStructure = errors.New("the server describes no part")
+
+// structureError says why there is no structure of a message.
+type structureError struct {
+	server string
+	err    error
+}
+
+func (e *structureError) Error() string {
+	return fmt.Sprintf("%s: fetch: the structure cannot be read; open the message instead: %v", e.server, e.err)
+}
+
+func (e *structureError) Unwrap() error { return e.err }
 
 // structureOf makes a structure of the value of a BODYSTRUCTURE (RFC 9051 section
 // 7.5.2). What is missing in it, or in another's place, is looked for: the size is

@@ -3,7 +3,6 @@ package imapx
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strconv"
 )
 
@@ -174,12 +173,3 @@ func endsString(rest []byte) bool {
 	}
 	return len(next) == 0 || bytes.IndexByte([]byte(`"()-0123456789`), next[0]) >= 0 || len(next) >= 3 && bytes.EqualFold(next[:3], []byte("NIL"))
 }
-
-// structureError says why there is no structure of a message.
-type structureError struct{ err error }
-
-func (e *structureError) Error() string {
-	return fmt.Sprintf("the structure cannot be read; open the message instead: %v", e.err)
-}
-
-func (e *structureError) Unwrap() error { return e.err }
