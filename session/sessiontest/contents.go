@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/message"
@@ -124,7 +125,10 @@ func previews(ctx context.Context, r *reading) {
 		if i >= len(messages) {
 			r.Fatalf("%d messages, want %d", len(messages), len(contents()))
 		}
-		if m := messages[i]; m.Preview != c.preview || m.Incomplete != nil {
+		m := messages[i]
+		// Where a long text is cut is the server's business.
+		long := len(c.preview) > message.PreviewLength/2 && strings.HasPrefix(m.Preview, c.preview) && utf8.RuneCountInString(m.Preview) <= message.PreviewLength
+		if m.Preview != c.preview && !long || m.Incomplete != nil {
 			r.Errorf("the preview of message %d is %q, %v; want %q", i+1, m.Preview, m.Incomplete, c.preview)
 		}
 	}
