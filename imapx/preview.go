@@ -182,7 +182,7 @@ func readPreview(m *session.Message, text []byte) error {
 	}
 	for p, err := range message.Walk(io.MultiReader(strings.NewReader(head), bytes.NewReader(text)), nil) {
 		if err != nil {
-			return nil //nolint:nilerr // it is a beginning: it ends too early
+			return nil // it is a beginning: it ends too early
 		}
 		if p.Disposition == "attachment" || p.ContentType != "text/plain" && p.ContentType != "text/html" {
 			continue
@@ -268,7 +268,7 @@ func scanBeginning(sc *scanner) (uid uint32, text []byte, found bool, err error)
 		case name == "UID":
 			var n uint64
 			n, err = sc.number()
-			uid = uint32(min(n, 1<<32-1)) //nolint:gosec // G115: bounded
+			uid = uint32(min(n, 1<<32-1))
 		case strings.HasPrefix(name, "BODY["), name == "PREVIEW":
 			text, err = sc.text(maxHeader)
 			found = true

@@ -2,7 +2,7 @@ package imapx
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -20,7 +20,7 @@ func structured(text string) (parts string, rest string, err error) {
 	for _, p := range s {
 		words := []string{p.Number, p.ContentType}
 		if !p.Multipart {
-			words = append(words, p.Encoding, fmt.Sprint(p.Size))
+			words = append(words, p.Encoding, strconv.FormatInt(p.Size, 10))
 		}
 		for _, w := range []string{p.Name, p.Disposition, p.ContentID, p.Params["charset"]} {
 			if w != "" {

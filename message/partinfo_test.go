@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -103,12 +103,12 @@ func TestStructureTellsAttachments(t *testing.T) {
 	raws := [][]byte{[]byte(enclosing)}
 	if dir := os.Getenv("MAILSESSION_CORPUS"); dir != "" {
 		for _, pattern := range []string{"enmime/*/*", "enmime/*/*/*", "python-email/*", "imap_tools/messages/*", "aerc/*"} {
-			names, err := filepath.Glob(filepath.Join(dir, pattern))
+			names, err := fs.Glob(os.DirFS(dir), pattern)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, name := range names {
-				if raw, err := os.ReadFile(name); err == nil {
+				if raw, err := fs.ReadFile(os.DirFS(dir), name); err == nil {
 					raws = append(raws, raw)
 				}
 			}
@@ -150,7 +150,10 @@ func TestPartPreview(t *testing.T) {
 		{"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\nR3LDvMOfZSBhd", "Grüße a"},
 		{"Content-Transfer-Encoding: quoted-printable\nContent-Type: text/plain; charset=utf-8\n\nGr=C3=BC=C3=9Fe=", "Grüße"},
 	} {
-		for p := range message.Walk(strings.NewReader(tt.raw), nil) {
+		for p, err := range message.Walk(strings.NewReader(tt.raw), nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if got, err := p.Preview(); err != nil || got != tt.want {
 				t.Errorf("the preview of %q is %q, %v, want %q", tt.raw, got, err, tt.want)
 			}

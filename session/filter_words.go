@@ -1,7 +1,6 @@
 package session
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -19,7 +18,7 @@ func (p *filterParser) unknown(start int, key string) error {
 	keys := filterKeys()
 	if p.query != nil {
 		if slices.Contains(queryKeys(), key) {
-			return p.fail(start, fmt.Sprintf("%s: outside of parentheses, without - and OR,", key))
+			return p.fail(start, key+": outside of parentheses, without - and OR,")
 		}
 		keys = append(keys, queryKeys()...)
 	}
