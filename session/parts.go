@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -33,8 +34,8 @@ type RangeOpener interface {
 	OpenRange(ctx context.Context, id ID, offset, limit int64) (io.ReadCloser, error)
 }
 
-// OpenPart opens the part with a number such as "1.2", as [message.Part] and
-// [message.Attachment] have it, streamed and decoded. A message that has no
+// OpenPart opens the part with a number such as "1.2", as [Message.Structure],
+// [message.Part] and [message.Attachment] have it, streamed and decoded. A message that has no
 // such part is an error that wraps [ErrNoPart]. Where the backend can fetch
 // only whole messages, what stands before the part is read and dropped.
 func (s *Session) OpenPart(ctx context.Context, id ID, number string) (*Part, error) {
@@ -52,16 +53,26 @@ func (s *Session) OpenPart(ctx context.Context, id ID, number string) (*Part, er
 	if err != nil {
 		return nil, err
 	}
-	for p, err := range message.Walk(body, nil) {
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("session: part %s of message %v: %w", number, id, err), body.Close())
-		}
-		if p.Number == number {
-			return &Part{Part: p, Closer: body}, nil
+	p, err := findPart(message.Walk(body, nil), number)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("session: part %s of message %v: %w", number, id, err), body.Close())
+	}
+	return &Part{Part: p, Closer: body}, nil
+}
+
+// findPart walks to the part with a number, also into a message that is a part.
+func findPart(parts iter.Seq2[*message.Part, error], number string) (*message.Part, error) {
+	for p, err := range parts {
+		switch {
+		case err != nil:
+			return nil, err
+		case p.Number == number:
+			return p, nil
+		case p.ContentType == "message/rfc822" && strings.HasPrefix(number, p.Number+"."):
+			return findPart(p.Walk(nil), number)
 		}
 	}
-	_ = body.Close() // it has been read
-	return nil, fmt.Errorf("session: part %s of message %v: %w", number, id, ErrNoPart)
+	return nil, ErrNoPart
 }
 
 // checkPart refuses what is not the number of a part.

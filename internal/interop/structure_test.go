@@ -6,9 +6,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -46,14 +46,16 @@ func varied() []string {
 	}
 	for i, kind := range []string{"mixed", "alternative", "related", "signed", "report"} {
 		for j := range parts {
-			content := fmt.Sprintf("Content-Type: multipart/%s; boundary=outer%d\n\n", kind, j)
+			var content strings.Builder
+			fmt.Fprintf(&content, "Content-Type: multipart/%s; boundary=outer%d\n\n", kind, j)
 			for k := range 2 + j%2 {
-				content += fmt.Sprintf("--outer%d\n", j) + parts[(i+j+k)%len(parts)]
+				fmt.Fprintf(&content, "--outer%d\n%s", j, parts[(i+j+k)%len(parts)])
 			}
 			if j%3 == 0 {
-				content += fmt.Sprintf("--outer%d\nContent-Type: multipart/alternative; boundary=within\n\n--within\n", j) + parts[0] + "--within\n" + parts[2] + "--within--\n"
+				fmt.Fprintf(&content, "--outer%d\nContent-Type: multipart/alternative; boundary=within\n\n--within\n%s--within\n%s--within--\n", j, parts[0], parts[2])
 			}
-			add(content + fmt.Sprintf("--outer%d--\n", j))
+			fmt.Fprintf(&content, "--outer%d--\n", j)
+			add(content.String())
 		}
 	}
 	return all
@@ -94,13 +96,14 @@ func TestStructuresOnDovecot(t *testing.T) {
 	raw := dialIMAP(t, servers.IMAP)
 	raw.login(user)
 	texts := varied()
-	names, err := filepath.Glob("../../message/testdata/*.eml")
+	samples := os.DirFS("../../message/testdata")
+	names, err := fs.Glob(samples, "*.eml")
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no messages: %v", err)
 	}
 	generated := len(texts)
 	for _, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := fs.ReadFile(samples, name)
 		if err != nil {
 			t.Fatal(err)
 		}

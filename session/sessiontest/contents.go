@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"unicode/utf8"
 
@@ -35,7 +36,8 @@ func contents() []struct{ raw, preview string } {
 		},
 		{
 			"Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/html\n\n<p>see below\n--a\nContent-Type: message/rfc822\n\n" +
-				"Subject: inner\nContent-Type: multipart/mixed; boundary=c\n\n--c\nContent-Type: text/plain\n\nwithin\n--c\nContent-Type: text/csv; name=t.csv\n\n1,2\n--c--\n\n--a--\n", "see below",
+				"Subject: inner\nContent-Type: multipart/mixed; boundary=c\n\n--c\nContent-Type: text/plain\n\nwithin\n--c\nContent-Type: text/csv; name=t.csv\n\n1,2\n--c--\n\n" +
+				"--a\nContent-Type: message/rfc822\n\nSubject: another\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\nd2l0aGlu\n--a--\n", "see below",
 		},
 		{"Content-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBORw==\n", ""},
 		{"\n" + strings.Repeat("0123456789 ", 500) + "\n", strings.TrimSpace(strings.Repeat("0123456789 ", 18))},
@@ -87,14 +89,14 @@ func structures(ctx context.Context, r *reading) {
 			r.Errorf("the structure of message %d (%v) is\n%swant\n%s", i+1, m.Incomplete, described(m.Structure), described(want))
 			continue
 		}
-		r.wantParts(ctx, s, m, raws[i])
+		r.wantParts(ctx, s, m, message.Walk(strings.NewReader(raws[i]), nil))
 	}
 }
 
 // wantParts opens every part by itself and compares it with what the message has.
-func (r *reading) wantParts(ctx context.Context, s *session.Session, m *session.Message, raw string) {
+func (r *reading) wantParts(ctx context.Context, s *session.Session, m *session.Message, parts iter.Seq2[*message.Part, error]) {
 	r.Helper()
-	for p, err := range message.Walk(strings.NewReader(raw), nil) {
+	for p, err := range parts {
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -105,16 +107,39 @@ func (r *reading) wantParts(ctx context.Context, s *session.Session, m *session.
 		if err != nil {
 			r.Fatal(err)
 		}
-		part, err := s.OpenPart(ctx, m.ID, p.Number)
-		if err != nil {
-			r.Errorf("OpenPart(%v, %q): %v", m.ID, p.Number, err)
-			continue
+		r.wantPart(ctx, s, m.ID, p, want)
+		if p.ContentType == "message/rfc822" {
+			r.wantParts(ctx, s, m, numbered(p.Number, message.Walk(bytes.NewReader(want), nil)))
 		}
-		got, err := io.ReadAll(part)
-		drop(r, part)
-		if err != nil || !bytes.Equal(got, want) || part.ContentType != p.ContentType || part.Name != p.Name {
-			r.Errorf("OpenPart(%v, %q) = %s %q with %q, %v; want %s %q with %q", m.ID, p.Number, part.ContentType, part.Name, got, err, p.ContentType, p.Name, want)
+	}
+}
+
+// numbered has the parts of a message that is a part itself, with the numbers
+// that they have in the message around it.
+func numbered(outer string, parts iter.Seq2[*message.Part, error]) iter.Seq2[*message.Part, error] {
+	return func(yield func(*message.Part, error) bool) {
+		for p, err := range parts {
+			if err == nil {
+				p.Number = strings.TrimSuffix(outer+"."+p.Number, ".")
+			}
+			if !yield(p, err) {
+				return
+			}
 		}
+	}
+}
+
+func (r *reading) wantPart(ctx context.Context, s *session.Session, id session.ID, p *message.Part, want []byte) {
+	r.Helper()
+	part, err := s.OpenPart(ctx, id, p.Number)
+	if err != nil {
+		r.Errorf("OpenPart(%v, %q): %v", id, p.Number, err)
+		return
+	}
+	got, err := io.ReadAll(part)
+	drop(r, part)
+	if err != nil || !bytes.Equal(got, want) || part.ContentType != p.ContentType || part.Name != p.Name {
+		r.Errorf("OpenPart(%v, %q) = %s %q with %q, %v; want %s %q with %q", id, p.Number, part.ContentType, part.Name, got, err, p.ContentType, p.Name, want)
 	}
 }
 
