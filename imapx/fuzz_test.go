@@ -42,7 +42,7 @@ func connected(t *testing.T, text string) *conn {
 // and checks that what comes of it is bounded by what was said.
 func ask(t *testing.T, c *conn, question uint8, said int) error {
 	t.Helper()
-	switch question % 4 {
+	switch question % 5 {
 	case 0:
 		folders, err := c.list()
 		if len(folders) > said/len("* LIST") {
@@ -58,6 +58,12 @@ func ask(t *testing.T, c *conn, question uint8, said int) error {
 		uids, err := c.searchUIDs("UID SEARCH ALL")
 		if len(uids) > maxFound || !slices.IsSorted(uids) || slices.Contains(uids, 0) {
 			t.Errorf("%d numbers were found, not in order, or 0 among them", len(uids))
+		}
+		return err
+	case 3:
+		err := c.identify(libraryID())
+		if words := c.serverWords(); len(c.serverID) > maxIDFields || strings.ContainsAny(words, "\r\n\x00") {
+			t.Errorf("the server calls itself %q", words)
 		}
 		return err
 	case 2:
@@ -80,8 +86,9 @@ func FuzzResponses(f *testing.F) {
 		"* SEARCH 1 2 3 (MODSEQ 4)", `* ESEARCH (TAG "M1") UID ALL 1:3,7`, "* ESEARCH UID ALL 1:4294967295", "* esearch ( uid",
 		`* 1 FETCH (UID 1 (FLAGS (\Seen)) RFC822.SIZE 9e3)`, "* 2 FETCH (UID 2 BODY[HEADER] {2}\r\nab)", "*  3  fetch((((", "* 1 FETCH",
 		"* OK [UIDVALIDITY 7] ok", "* OK [UIDVALIDITY", "[COPYUID 1 2 3]", "+ idling", "", "* ", "* 1", "* BYE", "*\x00",
+		`* ID ("name" "x" "version" NIL NIL "y" "os")`, "* ID NIL", "* ID ((", `* ID ("name" ("x"))`, "* ID",
 	} {
-		for question := range uint8(4) {
+		for question := range uint8(5) {
 			f.Add(question, seed)
 		}
 	}
