@@ -16,7 +16,8 @@ import (
 // call returns the context's error at once and the connection it used is
 // closed.
 type Incoming interface {
-	// Folders iterates over all folders. An error is the last item.
+	// Folders iterates over the user's own folders. Those that others share are
+	// left out, as far as the backend can tell. An error is the last item.
 	Folders(ctx context.Context) iter.Seq2[Folder, error]
 
 	// Messages iterates over summaries with the fields that q asks for,
@@ -90,4 +91,9 @@ type Facts struct {
 	// AfterGone says that [Query.After] may name a message that is gone; without
 	// it the place of such a one is not known, which is [ErrNoMessage].
 	AfterGone bool
+	// Quota says that the limits of the mailbox are told; see [Session.Quota].
+	Quota bool
+	// Namespaces says that the folders of others are told from the user's own;
+	// see [Folder.Namespace].
+	Namespaces bool
 }

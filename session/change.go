@@ -101,6 +101,11 @@ type Result struct {
 	// NewID is the message in its new place after a move or a copy, zero where
 	// the server does not tell.
 	NewID ID
+	// Version is the version that the message has now, where the change asked for
+	// one with IfUnchanged and the server tells it; empty otherwise. The next
+	// change may depend on it without another listing. It is empty too where
+	// somebody else may have changed the message just after.
+	Version Version
 	// Err is nil where the outcome is Done. It wraps [ErrNoMessage] where the
 	// message is gone, and [ErrChanged] where it has another version than the
 	// change depends on.

@@ -17,8 +17,8 @@ type Counter interface {
 }
 
 // Count returns how much a folder holds, without listing it. The zero folder is
-// the inbox. Folders does not count: at many servers that takes a question for
-// each folder.
+// the inbox. Folders does not count, since at many servers that takes a question
+// for each folder; [Session.ListFolders] does where it is told to.
 func (s *Session) Count(ctx context.Context, folder FolderRef) (Counts, error) {
 	c, err := readingAs[Counter](s, "count messages")
 	if err != nil {

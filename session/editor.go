@@ -15,8 +15,9 @@ type FolderEditor interface {
 	Subscribe(ctx context.Context, folder FolderRef, on bool) error
 }
 
-// CreateFolder makes a folder at a path as [Folder.Path] has it. Servers make
-// the folders above it where they are missing. One that is there already is the
+// CreateFolder makes a folder at a path as [Folder.Path] has it, below what the
+// server wants before the names of the user's own folders. Servers make the
+// folders above it where they are missing. One that is there already is the
 // protocol's error.
 func (s *Session) CreateFolder(ctx context.Context, path string) error {
 	return s.edit("create a folder", path, func(e FolderEditor) error { return e.CreateFolder(ctx, path) })

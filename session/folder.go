@@ -59,12 +59,28 @@ func (f FolderRef) Path() (path string, ok bool) {
 // Folder is one folder of a mailbox.
 type Folder struct {
 	// Path is the folder's full name, its levels joined by "/" whatever the
-	// server uses. A "/" or "\" within a level's name has a "\" before it.
+	// server uses. A "/" or "\" within a level's name has a "\" before it. What
+	// a server wants before the names of all the user's own folders, such as
+	// "INBOX.", is not part of it, so that the same path means the same folder
+	// where it is listed and where it is made.
 	Path string
-	// Role is what the folder is for.
+	// Role is what the folder is for. Only the user's own folders have one.
 	Role Role
 	// NoMessages says that the folder exists only to hold other folders.
 	NoMessages bool
+	// HasChildren says that there are folders below this one.
+	HasChildren bool
+	// Namespace says whose the folder is.
+	Namespace Namespace
+	// Owner is whose the folder is in the namespace [OtherUsers], by the name
+	// that the server has for that user; empty where it does not tell.
+	Owner string
+	// Subscribed says that the user subscribed to the folder. It is told where
+	// [FolderOptions] ask for it.
+	Subscribed bool
+	// Counts is how much the folder holds, where [FolderOptions] ask for it. It
+	// is nil where the folder holds no messages, or the server would not tell.
+	Counts *Counts
 }
 
 // Ref returns the reference by path.

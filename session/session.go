@@ -212,7 +212,9 @@ func (s *Session) reader(op string) (Incoming, error) {
 	return s.in, nil
 }
 
-// Folders iterates over all folders of the mailbox. An error is the last item.
+// Folders iterates over all folders of the mailbox that are the user's own. An
+// error is the last item. [Session.ListFolders] lists those of others too, and
+// tells more of each.
 func (s *Session) Folders(ctx context.Context) iter.Seq2[Folder, error] {
 	in, err := s.reader("list folders")
 	if err != nil {
