@@ -1,6 +1,7 @@
 package imapx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,10 +18,13 @@ import (
 func (c *Client) Apply(ctx context.Context, change session.Change, ids ...session.ID) ([]session.Result, error) {
 	results := make([]session.Result, len(ids))
 	batches := c.sortOut(ids, results)
-	to, err := c.prepare(ctx, change)
+	to, archive, err := c.prepare(ctx, change)
 	for _, b := range batches {
 		if err == nil {
-			err = c.carryOut(ctx, "apply", to, b, func(w *work) error { return w.run(change) })
+			err = c.carryOut(ctx, "apply", to, b, func(w *work) error {
+				w.archive = archive
+				return w.run(change)
+			})
 			c.forgetMissing(b)
 		}
 		b.settle(session.NotDone, err)
@@ -29,18 +33,40 @@ func (c *Client) Apply(ctx context.Context, change session.Change, ids ...sessio
 }
 
 // prepare checks the change and returns the server's name of the folder that
-// it leads to.
-func (c *Client) prepare(ctx context.Context, change session.Change) (to string, err error) {
+// it leads to; archive says that this is the folder of all messages, which stands
+// for an archive where folders are labels.
+func (c *Client) prepare(ctx context.Context, change session.Change) (to string, archive bool, err error) {
 	if err := checkChange(change); err != nil {
-		return "", err
+		return "", false, err
 	}
-	switch {
-	case change.MoveTo != "":
-		return c.resolve(ctx, change.MoveTo)
-	case change.CopyTo != "":
-		return c.resolve(ctx, change.CopyTo)
+	ref := cmp.Or(change.MoveTo, change.CopyTo)
+	if ref == "" {
+		return "", false, nil
 	}
-	return "", nil
+	to, err = c.resolve(ctx, ref)
+	if !errors.Is(err, session.ErrNoFolder) || change.MoveTo != session.Archive {
+		return to, false, err
+	}
+	facts, failed := c.Facts(ctx)
+	if failed != nil {
+		return "", false, failed
+	}
+	if !facts.Labels {
+		return "", false, err
+	}
+	to, err = c.resolve(ctx, session.FolderFor(session.RoleAll))
+	return to, true, err
+}
+
+// empties reports whether moving a message from a folder to that of all messages
+// is what archiving means there: it is not elsewhere, or has the inbox as its
+// label. Anywhere else the move would take another label off.
+func (c *Client) empties(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.folders, func(f folder) bool {
+		return f.name == name && (f.Role == session.RoleInbox || f.Role == session.RoleTrash || f.Role == session.RoleJunk)
+	})
 }
 
 // checkChange refuses what would not survive the way to the server.

@@ -60,14 +60,14 @@ func (c *Client) check(ctx context.Context, o session.CheckOptions) error {
 // checkMailbox lists the folders and returns the server's name of one.
 func (c *Client) checkMailbox(cn *conn, stages *backend.Stages, ref session.FolderRef) (string, error) {
 	stages.Enter(session.StageMailbox)
-	listed, err := cn.list()
+	_, byPath := ref.Path()
+	folders, all, err := cn.folders(session.FolderOptions{Foreign: byPath})
 	if err != nil {
 		return "", err
 	}
-	folders := withInbox(foldersOf(listed))
 	stages.Detail(session.StageMailbox, "folders", strconv.Itoa(len(folders)))
 	stages.Enter(session.StageFolder)
-	name, ok := lookUp(folders, ref)
+	name, ok := nameOf(folders, all, ref)
 	if !ok {
 		return "", fmt.Errorf("%s: folder %q: %w", c.address, ref, session.ErrNoFolder)
 	}

@@ -125,7 +125,7 @@ func TestCheckChangesNothing(t *testing.T) {
 	wantReport(t, w.client.Check(t.Context(), &session.CheckOptions{Folder: session.Sent}), "", "")
 	for _, c := range w.server.Commands() {
 		switch c.Name {
-		case "AUTHENTICATE", "LIST", "EXAMINE", "STATUS", "UID SEARCH":
+		case "AUTHENTICATE", "NAMESPACE", "LIST", "EXAMINE", "STATUS", "UID SEARCH":
 		default:
 			t.Errorf("the server heard %s", c.Line)
 		}

@@ -23,6 +23,8 @@ type codes struct {
 	appended string // APPENDUID
 	modified string // MODIFIED
 	validity string // UIDVALIDITY
+
+	noVersions bool // NOMODSEQ
 }
 
 // begin sends a command, which has to be ended by finish. More are the pieces
@@ -147,6 +149,8 @@ func (c *codes) learn(s status) {
 		c.modified = s.args
 	case "UIDVALIDITY":
 		c.validity = s.args
+	case "NOMODSEQ":
+		c.noVersions = true
 	}
 }
 

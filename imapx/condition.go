@@ -15,7 +15,7 @@ func (w *work) depend(change session.Change) {
 	if change.IfUnchanged == nil {
 		return
 	}
-	w.versions = map[uint32]uint64{}
+	w.versions, w.fresh = map[uint32]uint64{}, map[uint32]session.Version{}
 	for _, t := range w.batch.items {
 		if !t.open() {
 			continue
@@ -45,7 +45,7 @@ func (w *work) storeUnchanged(uids []uint32, sign string, flags session.Flags) e
 	}
 	w.versions = nil
 	for _, v := range order {
-		told, err := w.exec("store", fmt.Sprintf("UID STORE %s (UNCHANGEDSINCE %d) %s", formatSet(groups[v]), v, storeItem(sign, flags)))
+		told, err := w.storeTold(fmt.Sprintf("UID STORE %s (UNCHANGEDSINCE %d) %s", formatSet(groups[v]), v, storeItem(sign, flags)))
 		if err != nil && !refusesSome(err) {
 			return err
 		}
@@ -59,6 +59,47 @@ func (w *work) storeUnchanged(uids []uint32, sign string, flags session.Flags) e
 		}
 	}
 	return nil
+}
+
+// storeTold carries out a STORE and notes the versions that it makes, where the
+// server tells them (RFC 7162 section 3.1.3). The answer to a silent one holds no
+// flags; flags in it are those that somebody else changed meanwhile, and a version
+// that comes with them, or behind them, would hide that.
+func (w *work) storeTold(words string) (codes, error) {
+	w.uncertain = true
+	m, err := w.conn.collect("store", words, func(name string, sc *scanner) error {
+		if name != "FETCH" || w.fresh == nil {
+			return nil
+		}
+		var f fetched
+		if err := f.scan(sc); err != nil {
+			if itemError(err) {
+				return nil
+			}
+			return err
+		}
+		switch before, told := w.fresh[f.uid]; {
+		case f.flags != nil, told && before == "":
+			w.fresh[f.uid] = ""
+		case f.extra.version != "":
+			w.fresh[f.uid] = f.extra.version
+		}
+		return nil
+	})
+	if m == nil {
+		return codes{}, err
+	}
+	return m.codes, err
+}
+
+// tellVersions gives the messages that were changed on a condition the versions
+// that they have now.
+func (w *work) tellVersions() {
+	for _, t := range w.batch.items {
+		if t.open() {
+			t.result.Version = w.fresh[t.uid]
+		}
+	}
 }
 
 // refusesSome reports whether a server says NO for the sake of some messages

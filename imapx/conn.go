@@ -38,6 +38,8 @@ type selected struct {
 	validity uint32
 	readOnly bool
 	edits    int64 // as they were then
+
+	noVersions bool // it counts no changes, and takes a question about them for an error (RFC 7162 section 3.1.2.2)
 }
 
 // errPreauth: a greeting of PREAUTH leaves no room for STARTTLS, and whoever
@@ -77,9 +79,6 @@ func (d *dialogue) signedIn() *conn {
 		greeting: d.greeting, caps: d.caps,
 	}
 }
-
-// statesRoles reports whether the server tells what folders are for.
-func (c *conn) statesRoles() bool { return c.caps.has("SPECIAL-USE") && c.caps.has("LIST-EXTENDED") }
 
 // Bind implements [pool.Conn]. From here on answers are waited for.
 func (c *conn) Bind(ctx context.Context) (release func()) {
@@ -137,7 +136,7 @@ func (c *conn) enter(name string, readOnly bool) (*selected, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: the server gives no UIDVALIDITY, so that messages cannot be told apart for good", c.address, op)
 	}
-	c.selected = &selected{name: name, validity: uint32(validity), readOnly: readOnly, edits: edits}
+	c.selected = &selected{name: name, validity: uint32(validity), readOnly: readOnly, edits: edits, noVersions: m.codes.noVersions}
 	return c.selected, nil
 }
 

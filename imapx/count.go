@@ -28,25 +28,42 @@ func (c *Client) count(ctx context.Context, folder session.FolderRef) (session.C
 	if err != nil {
 		return counts, err
 	}
-	err = c.read(ctx, "status", func(cn *conn) error {
-		items := []string{"MESSAGES", "UNSEEN"}
-		if cn.caps.has("STATUS=SIZE") {
-			items = append(items, "SIZE")
-		}
-		told, err := cn.folderStatus(name, items...)
-		if err != nil {
-			return noFolder(err)
-		}
-		for item, place := range map[string]*int64{"MESSAGES": &counts.Messages, "UNSEEN": &counts.Unread, "SIZE": &counts.Bytes} {
-			n, known := told[item]
-			if !known && item != "SIZE" {
-				return fmt.Errorf("%s: status: the server does not tell %s", cn.address, item)
-			}
-			if known {
-				*place = int64(min(n, math.MaxInt64))
-			}
-		}
-		return nil
+	err = c.read(ctx, "status", func(cn *conn) (err error) {
+		counts, err = cn.statusCounts(name)
+		return noFolder(err)
 	}, slog.String("folder", name))
 	return counts, err
+}
+
+// countItems are the items of STATUS that counting takes.
+func (c *conn) countItems() []string {
+	items := []string{"MESSAGES", "UNSEEN"}
+	if c.caps.has("STATUS=SIZE") {
+		items = append(items, "SIZE")
+	}
+	return items
+}
+
+// statusCounts asks how much a folder holds.
+func (c *conn) statusCounts(name string) (session.Counts, error) {
+	told, err := c.folderStatus(name, c.countItems()...)
+	if err != nil {
+		return session.Counts{Bytes: -1}, err
+	}
+	return c.countsOf(told)
+}
+
+// countsOf returns what STATUS told.
+func (c *conn) countsOf(told map[string]uint64) (session.Counts, error) {
+	counts := session.Counts{Bytes: -1}
+	for item, place := range map[string]*int64{"MESSAGES": &counts.Messages, "UNSEEN": &counts.Unread, "SIZE": &counts.Bytes} {
+		n, known := told[item]
+		if !known && item != "SIZE" {
+			return session.Counts{Bytes: -1}, fmt.Errorf("%s: status: the server does not tell %s", c.address, item)
+		}
+		if known {
+			*place = int64(min(n, math.MaxInt64))
+		}
+	}
+	return counts, nil
 }

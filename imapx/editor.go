@@ -92,17 +92,20 @@ func (c *Client) nameOf(ctx context.Context, op string, folder session.FolderRef
 }
 
 // nameFor returns the server's name for a folder that is to be made. It joins
-// the levels in the server's way, which the list of folders tells.
+// the levels in the server's way and puts what the server wants before them,
+// which the namespaces and the list of folders tell.
 func (c *Client) nameFor(ctx context.Context, path string) (string, error) {
-	folders, err := c.list(ctx)
+	folders, err := c.list(ctx, session.FolderOptions{})
 	if err != nil {
 		return "", err
 	}
-	delimiter := ""
+	c.mu.Lock()
+	all := c.spaces
+	c.mu.Unlock()
+	delimiter := all.delimiter()
 	for _, f := range folders {
-		if f.delimiter != "" {
+		if delimiter == "" {
 			delimiter = f.delimiter
-			break
 		}
 	}
 	levels := session.SplitPath(path)
@@ -114,5 +117,5 @@ func (c *Client) nameFor(ctx context.Context, path string) (string, error) {
 	if delimiter == "" && len(levels) > 1 {
 		return "", fmt.Errorf("%s: folder %s: the server has no folders in folders: %w", c.address, path, errors.ErrUnsupported)
 	}
-	return strings.Join(levels, delimiter), nil
+	return all.nameOf(levels, delimiter), nil
 }

@@ -118,6 +118,7 @@ func rows() []row {
 	withoutUnasked := imaptest.Options{Capabilities: imaptest.Without("LITERAL+")}
 	withoutUIDPlus := imaptest.Options{Capabilities: imaptest.Without("UIDPLUS")}
 	withoutPreviews := imaptest.Options{Capabilities: imaptest.Without("PREVIEW")}
+	withoutExtended := imaptest.Options{Capabilities: imaptest.Without("LIST-EXTENDED")}
 	withoutMove := imaptest.Options{Capabilities: imaptest.Without("MOVE")}
 	return []row{
 		{name: "TLS at once", command: mailtest.Handshake, operation: "list", stage: wire.StageHandshake, options: imaptest.Options{Security: mailtest.TLS}},
@@ -131,6 +132,7 @@ func rows() []row {
 		{name: "AUTHENTICATE XOAUTH2", command: "AUTHENTICATE", operation: "list", stage: wire.StageAuth, mechanism: "XOAUTH2"},
 		{name: "AUTHENTICATE OAUTHBEARER", command: "AUTHENTICATE", operation: "list", stage: wire.StageAuth, mechanism: "OAUTHBEARER"},
 		{name: "LOGIN", command: "LOGIN", operation: "list", stage: wire.StageAuth, options: withoutSASL},
+		{name: "NAMESPACE", command: "NAMESPACE", operation: "folders", stage: wire.StageCommand},
 		{name: "LIST", command: "LIST", operation: "folders", stage: wire.StageCommand},
 		{name: "SELECT", command: "SELECT", operation: "list", stage: wire.StageCommand},
 		{name: "EXAMINE", command: "EXAMINE", operation: "list", stage: wire.StageCommand, readOnly: true},
@@ -155,6 +157,9 @@ func rows() []row {
 		{name: "APPEND", command: "APPEND", operation: "append", stage: wire.StageCommand},
 		{name: "APPEND announced first", command: "APPEND", operation: "append", stage: wire.StageCommand, options: withoutUnasked},
 		{name: "UID SEARCH for UIDPLUS", command: "UID SEARCH", operation: "append", stage: wire.StageCommand, options: withoutUIDPlus},
+		{name: "LSUB", command: "LSUB", operation: "subscribed", stage: wire.StageCommand, options: withoutExtended},
+		{name: "STATUS of a listing", command: "STATUS", operation: "counts", stage: wire.StageCommand, options: withoutExtended},
+		{name: "GETQUOTAROOT", command: "GETQUOTAROOT", operation: "quota", stage: wire.StageCommand},
 		{name: "LOGOUT", command: "LOGOUT", operation: "close", stage: wire.StageClose, again: true},
 	}
 }
@@ -316,18 +321,44 @@ func (c *trial) open(ctx context.Context) error {
 	return err
 }
 
-func (c *trial) folders(ctx context.Context) error {
-	n := 0
-	for _, err := range c.client.Folders(ctx) {
+func (c *trial) folders(ctx context.Context, opts session.FolderOptions) error {
+	lister, ok := session.As[session.FolderLister](c.client)
+	if !ok {
+		c.Fatal("the client cannot list folders")
+	}
+	n, counted := 0, 0
+	for f, err := range lister.ListFolders(ctx, opts) {
 		if err != nil {
 			return err
 		}
-		n++
+		if n++; opts.Subscribed && !f.Subscribed {
+			c.Errorf("%s is not subscribed to", f.Path)
+		}
+		if f.Counts != nil {
+			counted++
+		}
 	}
-	if want := len(c.account.Folders()); n != want {
+	want := len(c.account.Folders())
+	if n != want {
 		c.Errorf("%d folders, want %d", n, want)
 	}
+	if opts.Counts && counted < want-1 {
+		c.Errorf("%d folders were counted, want all but the one that the fault is about", counted)
+	}
 	return nil
+}
+
+func (c *trial) quota(ctx context.Context) error {
+	c.account.SetQuota(mailtest.Quota{Messages: 10})
+	q, ok := session.As[session.Quotas](c.client)
+	if !ok {
+		c.Fatal("the client tells no quota")
+	}
+	quotas, err := q.Quota(ctx, session.Inbox)
+	if err == nil && (len(quotas) != 1 || quotas[0].Messages.Limit != 10) {
+		c.Errorf("the quota is %+v, want 10 messages", quotas)
+	}
+	return err
 }
 
 // changes are the operations that change the message, with what the mailbox is
@@ -360,7 +391,13 @@ func (c *trial) operate(ctx context.Context) (unknown bool, err error) {
 	case "open":
 		return false, c.open(ctx)
 	case "folders":
-		return false, c.folders(ctx)
+		return false, c.folders(ctx, session.FolderOptions{})
+	case "subscribed":
+		return false, c.folders(ctx, session.FolderOptions{Subscribed: true})
+	case "counts":
+		return false, c.folders(ctx, session.FolderOptions{Counts: true})
+	case "quota":
+		return false, c.quota(ctx)
 	case "close":
 		return false, c.client.Close()
 	case "append":
@@ -450,7 +487,7 @@ func (c *trial) run(fault mailtest.Fault) string {
 	if c.row.again {
 		first := func(ctx context.Context) error { return c.list(ctx, session.FieldsAll) }
 		if c.row.operation == "folders" {
-			first = c.folders
+			first = func(ctx context.Context) error { return c.folders(ctx, session.FolderOptions{}) }
 		}
 		if err := first(ctx); err != nil {
 			c.Fatal(err)
@@ -512,7 +549,7 @@ func (c *trial) checkError(word string, err error) {
 func namesOperation(err error) bool {
 	return slices.ContainsFunc([]string{
 		"connect", "TLS with", "greeting", "sign in", "capability", "starttls", "authenticate", "login", "list", "select INBOX",
-		"noop", "search", "status", "append", "fetch", "preview", "open", "apply", "store", "copy", "move", "expunge", "the greeting", "folder INBOX",
+		"noop", "namespace", "quota", "search", "status", "append", "fetch", "preview", "open", "apply", "store", "copy", "move", "expunge", "the greeting", "folder INBOX",
 	}, func(op string) bool {
 		return strings.Contains(err.Error(), ": "+op) || strings.HasPrefix(err.Error(), op)
 	})

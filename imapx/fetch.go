@@ -146,6 +146,9 @@ func without(uids []uint32, got []fetched) []uint32 {
 // fetch asks for summaries. A message whose answer is malformed comes with its
 // error; where even its number cannot be read, it counts in lost.
 func (c *conn) fetch(uids []uint32, fields session.Reads) (got []fetched, lost error, err error) {
+	if c.selected != nil && c.selected.noVersions {
+		fields.Fields &^= session.FieldVersion
+	}
 	words := "UID FETCH " + formatSet(uids) + " " + c.caps.fetchItems(fields)
 	wanted := func(uid uint32) bool {
 		_, found := slices.BinarySearch(uids, uid)

@@ -23,13 +23,22 @@ type folder struct {
 
 // Folders implements [session.Incoming].
 func (c *Client) Folders(ctx context.Context) iter.Seq2[session.Folder, error] {
+	return c.ListFolders(ctx, session.FolderOptions{})
+}
+
+// ListFolders implements [session.FolderLister]. What the options ask for comes
+// with the listing where the server can do that (RFC 5258, RFC 5819).
+func (c *Client) ListFolders(ctx context.Context, opts session.FolderOptions) iter.Seq2[session.Folder, error] {
 	return func(yield func(session.Folder, error) bool) {
-		folders, err := c.list(ctx)
+		folders, err := c.list(ctx, opts)
 		if err != nil {
 			yield(session.Folder{}, err)
 			return
 		}
 		for _, f := range folders {
+			if !opts.Foreign && f.Namespace != session.Personal {
+				continue
+			}
 			if !yield(f.Folder, nil) {
 				return
 			}
@@ -38,73 +47,47 @@ func (c *Client) Folders(ctx context.Context) iter.Seq2[session.Folder, error] {
 }
 
 // list asks for all folders and keeps what it learns.
-func (c *Client) list(ctx context.Context) ([]folder, error) {
+func (c *Client) list(ctx context.Context, opts session.FolderOptions) ([]folder, error) {
 	var folders []folder
-	err := c.read(ctx, "list", func(cn *conn) error {
-		listed, err := cn.list()
-		folders = withInbox(foldersOf(listed))
+	var all spaces
+	err := c.read(ctx, "list", func(cn *conn) (err error) {
+		folders, all, err = cn.folders(opts)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
-	c.folders = folders
+	c.folders, c.spaces = folders, all
 	c.mu.Unlock()
 	return folders, nil
 }
 
-// list asks for all folders. A server that knows of none when it is asked for
-// roles too is asked for the folders alone.
-func (c *conn) list() ([]*imap.ListData, error) {
-	const words = `LIST "" "*"`
-	if !c.statesRoles() {
-		return c.listed(words)
-	}
-	listed, err := c.listed(words + " RETURN (SPECIAL-USE)")
-	if len(listed) == 0 && err == nil {
-		return c.listed(words)
-	}
-	return listed, err
-}
-
-// listed carries out a LIST command. What is not a folder at all is left out.
-func (c *conn) listed(words string) ([]*imap.ListData, error) {
-	var listed []*imap.ListData
-	err := c.run("list", words, func(name string, sc *scanner) error {
-		if name != "LIST" {
-			return nil
-		}
-		d, err := scanList(sc)
-		if err == nil && d.Mailbox != "" {
-			d.Mailbox = c.knownName(d.Mailbox)
-			listed = append(listed, d)
-		}
-		if itemError(err) {
-			return nil
-		}
-		return err
-	})
-	return listed, err
-}
-
-func foldersOf(listed []*imap.ListData) []folder {
-	folders := make([]folder, 0, len(listed))
-	for _, d := range listed {
+// foldersOf makes folders of what the server lists, the user's own and those of
+// others.
+func foldersOf(l *folderListing, all spaces) []folder {
+	folders := make([]folder, 0, len(l.folders))
+	for _, d := range l.folders {
 		if slices.Contains(d.Attrs, imap.MailboxAttrNonExistent) {
 			continue
 		}
-		levels := []string{shownName(d.Mailbox)}
 		delimiter := ""
 		if d.Delim != 0 {
 			delimiter = string(d.Delim)
-			levels = strings.Split(levels[0], delimiter)
 		}
-		folders = append(folders, folder{name: d.Mailbox, delimiter: delimiter, Folder: session.Folder{
-			Path:       session.JoinPath(levels...),
-			Role:       roleOf(d),
-			NoMessages: slices.Contains(d.Attrs, imap.MailboxAttrNoSelect),
-		}})
+		path, in := all.pathOf(d.Mailbox, delimiter)
+		f := folder{name: d.Mailbox, delimiter: delimiter, Folder: session.Folder{
+			Path:        path,
+			NoMessages:  slices.Contains(d.Attrs, imap.MailboxAttrNoSelect),
+			HasChildren: slices.Contains(d.Attrs, imap.MailboxAttrHasChildren) || l.parents[d.Mailbox],
+			Namespace:   in.kind,
+			Owner:       in.owner(d.Mailbox, delimiter),
+			Subscribed:  l.subscribed[d.Mailbox] || slices.Contains(d.Attrs, imap.MailboxAttrSubscribed),
+		}}
+		if in.kind == session.Personal {
+			f.Role = roleOf(d)
+		}
+		folders = append(folders, f)
 	}
 	assignByName(folders)
 	return folders
@@ -169,7 +152,7 @@ func named(folders []folder, names []string) int {
 			if len(levels) == 2 && strings.EqualFold(levels[0], "INBOX") {
 				levels = levels[1:]
 			}
-			return len(levels) == 1 && f.Role == session.RoleNone && !f.NoMessages && strings.EqualFold(levels[0], name)
+			return len(levels) == 1 && f.Namespace == session.Personal && f.Role == session.RoleNone && !f.NoMessages && strings.EqualFold(levels[0], name)
 		})
 		if i >= 0 {
 			return i
@@ -184,31 +167,62 @@ func (c *Client) resolve(ctx context.Context, ref session.FolderRef) (string, er
 	if ref == session.Inbox {
 		return "INBOX", nil
 	}
-	c.mu.Lock()
-	known := c.folders
-	c.mu.Unlock()
-	if name, ok := lookUp(known, ref); ok {
+	if name, ok := c.lookUp(ref); ok {
 		return name, nil
 	}
-	known, err := c.list(ctx)
-	if err != nil {
+	_, byPath := ref.Path()
+	if _, err := c.list(ctx, session.FolderOptions{Foreign: byPath}); err != nil {
 		return "", err
 	}
-	if name, ok := lookUp(known, ref); ok {
+	if name, ok := c.lookUp(ref); ok {
 		return name, nil
 	}
-	return "", fmt.Errorf("%s: folder %q: %w", c.address, ref, session.ErrNoFolder)
+	return "", fmt.Errorf("%s: folder %q: %w%s", c.address, ref, session.ErrNoFolder, remedyFor(ref))
 }
 
-func lookUp(folders []folder, ref session.FolderRef) (string, bool) {
+// remedyFor says what to do about a role that no folder has.
+func remedyFor(ref session.FolderRef) string {
+	role, byRole := ref.Role()
+	if !byRole {
+		return ""
+	}
+	for _, known := range knownNames() {
+		if known.role == role {
+			name := strings.ToUpper(known.names[0][:1]) + known.names[0][1:]
+			return fmt.Sprintf("; none has this role: make one with CreateFolder, whose name tells what it is for, such as %q", name)
+		}
+	}
+	return "; no folder has this role here"
+}
+
+// lookUp looks for a folder among those that are known.
+func (c *Client) lookUp(ref session.FolderRef) (string, bool) {
+	c.mu.Lock()
+	folders, all := c.folders, c.spaces
+	c.mu.Unlock()
+	return nameOf(folders, all, ref)
+}
+
+// nameOf returns the server's name of one of the folders. A path that stands for
+// none of them may have been written down with the prefix that the server wants
+// before the names of all folders.
+func nameOf(folders []folder, all spaces, ref session.FolderRef) (string, bool) {
 	role, byRole := ref.Role()
 	path, byPath := ref.Path()
+	whole := ""
+	if levels := session.SplitPath(path); byPath && isInbox(levels[0]) {
+		whole = all.nameOf(levels, all.delimiter())
+	}
 	for _, f := range folders {
 		if byRole && f.Role == role && role != session.RoleNone || byPath && f.Path == path {
 			return f.name, true
 		}
 	}
-	return "", false
+	i := slices.IndexFunc(folders, func(f folder) bool { return whole != "" && equalName(f.name, whole) })
+	if i < 0 {
+		return "", false
+	}
+	return folders[i].name, true
 }
 
 // forget drops what is known of the folders, and reports whether that was
@@ -217,7 +231,7 @@ func (c *Client) forget() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	known := c.folders != nil
-	c.folders = nil
+	c.folders, c.spaces = nil, nil
 	return known
 }
 

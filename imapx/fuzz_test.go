@@ -42,13 +42,13 @@ func connected(t *testing.T, text string) *conn {
 // and checks that what comes of it is bounded by what was said.
 func ask(t *testing.T, c *conn, question uint8, said int) error {
 	t.Helper()
-	switch question % 5 {
+	switch question % 7 {
 	case 0:
-		folders, err := c.list()
-		if len(folders) > said/len("* LIST") {
-			t.Errorf("%d folders of %d bytes", len(folders), said)
+		l, err := c.list(session.FolderOptions{})
+		if len(l.folders) > said/len("* LIST") {
+			t.Errorf("%d folders of %d bytes", len(l.folders), said)
 		}
-		for _, f := range folders {
+		for _, f := range l.folders {
 			if len(f.Mailbox) > said+len(asItCame) || !utf8.ValidString(shownName(f.Mailbox)) {
 				t.Errorf("a folder named %q", f.Mailbox)
 			}
@@ -60,16 +60,39 @@ func ask(t *testing.T, c *conn, question uint8, said int) error {
 			t.Errorf("%d numbers were found, not in order, or 0 among them", len(uids))
 		}
 		return err
-	case 3:
-		err := c.identify(libraryID())
-		if words := c.serverWords(); len(c.serverID) > maxIDFields || strings.ContainsAny(words, "\r\n\x00") {
-			t.Errorf("the server calls itself %q", words)
-		}
-		return err
 	case 2:
 		got, _, err := c.fetch([]uint32{1, 2, 3}, session.Reads{Fields: session.FieldsAll})
 		if len(got) > 3 {
 			t.Errorf("%d messages, want at most 3", len(got))
+		}
+		return err
+	case 3:
+		quotas, err := c.quotas("INBOX")
+		for _, q := range quotas {
+			for _, u := range []session.Usage{q.Bytes, q.Messages} {
+				if left, ok := u.Left(); left < 0 || u.Used < -1 || u.Limit < -1 || u.Limit == 0 || ok && u.Limit < 0 {
+					t.Errorf("a usage of %+v, with %d left", u, left)
+				}
+			}
+		}
+		return err
+	case 4:
+		c.caps = capabilities{"NAMESPACE": true}
+		all, err := c.namespaces()
+		for _, name := range []string{"INBOX", "Sent", "INBOX.Sent", "Other Users/bob/Sent"} {
+			for _, delimiter := range []string{".", "/"} {
+				path, _ := all.pathOf(name, delimiter)
+				whole := session.JoinPath(split(name, delimiter)...)
+				if back := all.nameOf(session.SplitPath(path), delimiter); back != name && path != whole {
+					t.Errorf("%s has the path %q, which leads to %q, among %+v", name, path, back, all)
+				}
+			}
+		}
+		return err
+	case 5:
+		err := c.identify(libraryID())
+		if words := c.serverWords(); len(c.serverID) > maxIDFields || strings.ContainsAny(words, "\r\n\x00") {
+			t.Errorf("the server calls itself %q", words)
 		}
 		return err
 	}
@@ -83,12 +106,14 @@ func ask(t *testing.T, c *conn, question uint8, said int) error {
 func FuzzResponses(f *testing.F) {
 	for _, seed := range []string{
 		`* LIST (\HasNoChildren) "/" "a ""b" ("OLDNAME" ("c"))`, "* LIST () NIL {3}\r\nabc", "* list ((", `* LIST () "`, "* LIST () / \tx\t",
+		`* NAMESPACE (("INBOX." ".")) (("Other Users/" "/" "X-A" ("b"))) NIL`, `* NAMESPACE (("" NIL)("#mh/" "/")) NIL (("" "."))`, "* NAMESPACE ((NIL NIL)", "* namespace",
+		"* QUOTAROOT INBOX \"\"\r\n* QUOTA \"\" (STORAGE 10 512 MESSAGE 3 0)", "* QUOTAROOT {5}\r\nINBOX a b\r\n* QUOTA a (STORAGE 9223372036854775807 18446744073709551615)", "* QUOTA (", "* LSUB () NIL a",
 		"* SEARCH 1 2 3 (MODSEQ 4)", `* ESEARCH (TAG "M1") UID ALL 1:3,7`, "* ESEARCH UID ALL 1:4294967295", "* esearch ( uid",
 		`* 1 FETCH (UID 1 (FLAGS (\Seen)) RFC822.SIZE 9e3)`, "* 2 FETCH (UID 2 BODY[HEADER] {2}\r\nab)", "*  3  fetch((((", "* 1 FETCH",
 		"* OK [UIDVALIDITY 7] ok", "* OK [UIDVALIDITY", "[COPYUID 1 2 3]", "+ idling", "", "* ", "* 1", "* BYE", "*\x00",
 		`* ID ("name" "x" "version" NIL NIL "y" "os")`, "* ID NIL", "* ID ((", `* ID ("name" ("x"))`, "* ID",
 	} {
-		for question := range uint8(5) {
+		for question := range uint8(7) {
 			f.Add(question, seed)
 		}
 	}

@@ -84,7 +84,7 @@ type Options struct {
 	// Observer is told of each operation: "imap.connect", "imap.list",
 	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge", "imap.append",
 	// "imap.bodies", "imap.part", "imap.create", "imap.rename", "imap.delete",
-	// "imap.subscribe", "imap.status", "imap.check". Nil means the
+	// "imap.subscribe", "imap.status", "imap.quota", "imap.check". Nil means the
 	// Session's.
 	Observer session.Observer
 }
@@ -142,7 +142,8 @@ type Client struct {
 	narrow atomic.Bool  // the server takes no search beyond ASCII
 
 	mu      sync.Mutex // never held during I/O
-	folders []folder   // as last listed
+	folders []folder   // as last listed, those of others too
+	spaces  spaces     // as told then
 }
 
 var (
@@ -156,6 +157,8 @@ var (
 	_ session.FolderEditor = (*Client)(nil)
 	_ session.Counter      = (*Client)(nil)
 	_ session.Checker      = (*Client)(nil)
+	_ session.FolderLister = (*Client)(nil)
+	_ session.Quotas       = (*Client)(nil)
 )
 
 // Backend returns what [session.New] makes an IMAP way in of.
@@ -279,6 +282,8 @@ func (c *Client) Facts(ctx context.Context) (session.Facts, error) {
 		facts.Versions = cn.caps.versions()
 		facts.ObjectIDs = cn.caps.has("OBJECTID") || cn.caps.has(gmail)
 		facts.Labels = cn.caps.has(gmail)
+		facts.Quota = cn.caps.has("QUOTA")
+		facts.Namespaces = cn.caps.has("NAMESPACE")
 		return nil
 	})
 	return facts, err

@@ -123,7 +123,7 @@ func TestFoldersAndTheirRoles(t *testing.T) {
 		{name: "Trash", delimiter: ".", Folder: session.Folder{Path: "Trash"}},
 		{name: "Archive.Sent", delimiter: ".", Folder: session.Folder{Path: "Archive/Sent"}},
 	}
-	if got := foldersOf(listed); !slices.Equal(got, want) {
+	if got := foldersOf(&folderListing{folders: listed}, nil); !slices.Equal(got, want) {
 		t.Errorf("foldersOf:\n got %+v\nwant %+v", got, want)
 	}
 }

@@ -19,7 +19,7 @@ func ours(line []byte) (name string, args []byte) {
 		}
 		return "", nil
 	}
-	for _, name := range []string{"SEARCH", "ESEARCH", "LIST", "STATUS", "ID"} {
+	for _, name := range []string{"SEARCH", "ESEARCH", "LIST", "LSUB", "STATUS", "NAMESPACE", "QUOTAROOT", "QUOTA", "ID"} {
 		if bytes.EqualFold(word, []byte(name)) {
 			return name, args
 		}

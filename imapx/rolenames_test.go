@@ -32,7 +32,7 @@ func TestRolesByName(t *testing.T) {
 			for name := range strings.SplitSeq(names, "|") {
 				listed = append(listed, &imap.ListData{Mailbox: prefix + name, Delim: '.'})
 			}
-			for i, f := range foldersOf(listed) {
+			for i, f := range foldersOf(&folderListing{folders: listed}, nil) {
 				if f.Role != roles[i] {
 					t.Errorf("%s has the role %q, want %q", f.Path, f.Role, roles[i])
 				}

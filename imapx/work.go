@@ -24,6 +24,11 @@ type work struct {
 	// versions are those that the change depends on; nil where it depends on
 	// none, or has proven them.
 	versions map[uint32]uint64
+	// fresh are those that the change has made, as told; nil where nobody asked,
+	// and empty for a message that somebody else may have changed just after.
+	fresh map[uint32]session.Version
+
+	archive bool // the target is the folder of all messages, in place of an archive
 }
 
 // enter opens the folder and has the server tell what is new.
@@ -54,6 +59,9 @@ func (w *work) run(change session.Change) error {
 			}
 		}
 	}
+	if !change.Delete {
+		w.tellVersions()
+	}
 	return nil
 }
 
@@ -83,6 +91,9 @@ func (w *work) able(change session.Change) error {
 	switch {
 	case change.IfUnchanged != nil && !w.conn.caps.versions():
 		return w.lacks("store", "no CONDSTORE, without which a change cannot depend on a version")
+	case change.IfUnchanged != nil && w.conn.selected.noVersions:
+		return fmt.Errorf("%s: store: the server keeps no versions in the folder %s, without which a change cannot depend on one: %w",
+			w.conn.address, shownName(w.batch.folder), errors.ErrUnsupported)
 	case change.MoveTo != "" && !move && !uidplus:
 		return w.lacks("move", "neither MOVE nor UIDPLUS, without which the originals cannot be removed safely")
 	case change.Delete && !uidplus:
@@ -117,7 +128,7 @@ func (w *work) store(uids []uint32, sign string, flags session.Flags) error {
 	if w.versions != nil {
 		return w.storeUnchanged(uids, sign, flags)
 	}
-	_, err := w.exec("store", "UID STORE "+formatSet(uids)+" "+storeItem(sign, flags))
+	_, err := w.storeTold("UID STORE " + formatSet(uids) + " " + storeItem(sign, flags))
 	if e, ok := errors.AsType[*Error](err); !ok || e.Type != "NO" || e.Code != "EXPUNGEISSUED" {
 		return err
 	}
@@ -143,6 +154,10 @@ func storeItem(sign string, flags session.Flags) string {
 func (w *work) move(change session.Change, uids []uint32) error {
 	if change.MoveTo == "" {
 		return nil
+	}
+	if w.archive && !w.client.empties(w.batch.folder) {
+		_, err := w.exec("move", "UID STORE "+formatSet(uids)+` -X-GM-LABELS.SILENT (\Inbox)`)
+		return err
 	}
 	if w.conn.caps.has("MOVE") {
 		told, err := w.exec("move", "UID MOVE "+formatSet(uids)+" "+w.conn.mailboxName(w.to))
