@@ -42,15 +42,15 @@
 //
 // All of RFC 3501, and ID, ENABLE, NAMESPACE, UNSELECT, IDLE, CHILDREN, UIDPLUS,
 // MOVE, SASL-IR, LITERAL+ and LITERAL-, CONDSTORE and QRESYNC, ESEARCH and
-// PARTIAL, SPECIAL-USE and CREATE-SPECIAL-USE, the basics of LIST-EXTENDED,
-// LIST-STATUS, STATUS=SIZE, QUOTA, OBJECTID and PREVIEW. Sign-in is by LOGIN and by
+// PARTIAL, SPECIAL-USE and CREATE-SPECIAL-USE, LIST-EXTENDED, LIST-STATUS,
+// STATUS=SIZE, QUOTA, OBJECTID and PREVIEW. Sign-in is by LOGIN and by
 // AUTHENTICATE with PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER; COMPRESS=DEFLATE. On
 // request there is Gmail's X-GM-EXT-1 with ids, labels and X-GM-RAW; see
 // [GmailCapabilities].
 //
 // Folders that others share (see [mailtest.Account.Share]) appear in namespaces
 // of their own, below "Other Users/" and the owner's address, or below "Shared/"
-// where they are shared with everyone. CREATE subscribes to what it makes.
+// where they are shared with everyone. Subscriptions outlive their folders.
 //
 // A [Replay] plays the server's side of a recorded session instead.
 //

@@ -56,14 +56,27 @@ func create(_ context.Context, s *session, p *parser) (reply, error) {
 	}
 	// A trailing delimiter only announces that children are to follow.
 	name = strings.TrimSuffix(name, "/")
+	before := s.account.Subscriptions()
 	if err := s.account.CreateFolder(name, role); err != nil {
 		return folderProblem(err, false), nil
 	}
+	s.restoreSubscriptions(name, before)
 	f, err := s.account.Folder(name)
 	if err != nil {
 		return folderProblem(err, false), nil
 	}
 	return okCode(s.mailboxIDCode(f), "CREATE completed"), nil
+}
+
+// restoreSubscriptions takes back that making a folder subscribes to it and to
+// its parents: CREATE does not.
+func (s *session) restoreSubscriptions(name string, before []string) {
+	for i := range len(name) + 1 {
+		if i < len(name) && name[i] != '/' || slices.Contains(before, name[:i]) {
+			continue
+		}
+		_ = s.account.Subscribe(name[:i], false) // what is not there cannot be subscribed to
+	}
 }
 
 // createRole reads the use that a folder is made for (RFC 6154, section 3).

@@ -303,3 +303,53 @@ func TestUIDNextAfterExpunge(t *testing.T) {
 		w.talk("> a SELECT INBOX\n< * FLAGS ...\n< * 2 EXISTS\n< * 2 RECENT\n< * OK [UNSEEN 1] ...\n< * OK ...\n< * OK ...\n< * OK [UIDNEXT 4] Predicted next UID")
 	})
 }
+
+// TestListExtended: folders that are gone stay subscribed to, and a folder is
+// named for the sake of those below it.
+func TestListExtended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, nil)
+		for _, name := range []string{"Work/2024/Q1", "Work/2025", "Old"} {
+			if err := w.account.CreateFolder(name, ""); err != nil {
+				t.Fatalf("CreateFolder(%q): %v", name, err)
+			}
+		}
+		for _, name := range []string{"Work", "Work/2024", "Work/2025"} {
+			if err := w.account.Subscribe(name, false); err != nil {
+				t.Fatalf("Subscribe(%q): %v", name, err)
+			}
+		}
+		if err := w.account.DeleteFolder("Old"); err != nil {
+			t.Fatalf("DeleteFolder: %v", err)
+		}
+		w.signIn()
+		w.talk(`
+			> a CREATE New/Sub
+			< a OK [MAILBOXID (F16)] CREATE completed
+			> a LIST (SUBSCRIBED) "" (W* O* N*)
+			< * LIST (\NonExistent \HasNoChildren \Subscribed) "/" Old
+			< * LIST (\HasNoChildren \Subscribed) "/" Work/2024/Q1
+			< a OK LIST completed
+			> a LIST (SUBSCRIBED RECURSIVEMATCH) "" (W% N%)
+			< * LIST (\HasChildren) "/" Work ("CHILDINFO" ("SUBSCRIBED"))
+			< a OK LIST completed
+			> a LIST (SUBSCRIBED RECURSIVEMATCH) "" Work*
+			< * LIST (\HasNoChildren \Subscribed) "/" Work/2024/Q1
+			< a OK LIST completed
+			> a LIST (RECURSIVEMATCH REMOTE) "" *
+			< a BAD RECURSIVEMATCH by itself
+			> a LIST "" (O% W%)
+			< * LIST (\HasChildren) "/" Work
+			< a OK LIST completed
+			> a LSUB "" W%
+			< * LSUB (\Noselect) "/" Work
+			< a OK LSUB completed
+			> a UNSUBSCRIBE Old
+			< a OK UNSUBSCRIBE completed
+			> a LSUB "" O*
+			< a OK LSUB completed
+			> a UNSUBSCRIBE Old
+			< a NO Mailbox does not exist
+		`)
+	})
+}

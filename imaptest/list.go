@@ -22,17 +22,20 @@ func listCommands() map[string]command {
 type listing struct {
 	patterns         []string
 	subscribed       bool // only folders that are subscribed to
+	recursive        bool // also those that have such below them
 	special          bool // only folders with a special use
 	returnSubscribed bool
 	status           []string // the items of RETURN (STATUS (...))
 }
 
-// listed is one folder to be named; there is false for a parent that is none.
+// listed is one folder to be named; there is false for a parent that is none, and
+// for one that is gone but still subscribed to.
 type listed struct {
-	name   string
-	there  bool
-	folder mailtest.Folder
-	owner  *mailtest.Account // nil where it is the account's own
+	name       string
+	there      bool
+	subscribed bool
+	folder     mailtest.Folder
+	owner      *mailtest.Account // nil where it is the account's own
 }
 
 func list(_ context.Context, s *session, p *parser) (reply, error) {
@@ -44,30 +47,71 @@ func list(_ context.Context, s *session, p *parser) (reply, error) {
 		return ok("LIST completed"), s.untagged(`LIST (\Noselect) "/" ""`)
 	}
 	all := s.allFolders()
-	for _, f := range all {
-		if !l.wants(f) {
+	candidates := all
+	if l.subscribed {
+		candidates = s.withGone(all)
+	}
+	for _, f := range candidates {
+		below := l.childInfo(f, candidates)
+		if !l.wants(f) && !below {
 			continue
 		}
-		attributes := s.attributes(f, all)
-		if f.there && f.folder.Subscribed && (l.subscribed || l.returnSubscribed) {
-			attributes = append(attributes, `\Subscribed`)
-		}
-		if err := s.writeListed("LIST", attributes, f.name); err != nil {
+		if err := s.writeFolder(&l, f, all, below); err != nil {
 			return reply{}, err
-		}
-		if f.there && len(l.status) > 0 {
-			if err := s.writeStatus(s.placeOf(f), l.status); err != nil {
-				return reply{}, err
-			}
 		}
 	}
 	return ok("LIST completed"), nil
 }
 
+// writeFolder sends what a LIST command wants to know of a folder.
+func (s *session) writeFolder(l *listing, f listed, all []listed, below bool) error {
+	attributes := s.attributes(f, all)
+	if f.subscribed && (l.subscribed || l.returnSubscribed) {
+		attributes = append(attributes, `\Subscribed`)
+	}
+	extended := ""
+	if below {
+		extended = ` ("CHILDINFO" ("SUBSCRIBED"))`
+	}
+	if err := s.writeListed("LIST", attributes, f.name, extended); err != nil {
+		return err
+	}
+	if f.there && len(l.status) > 0 {
+		return s.writeStatus(s.placeOf(f), l.status)
+	}
+	return nil
+}
+
+// childInfo reports whether a folder is to be named for the sake of those below
+// it: one is subscribed to, and not named itself (RFC 5258, section 3.5).
+func (l *listing) childInfo(f listed, all []listed) bool {
+	return l.recursive && l.fits(f) && slices.ContainsFunc(all, func(g listed) bool {
+		return strings.HasPrefix(g.name, f.name+"/") && g.subscribed && !l.wants(g)
+	})
+}
+
+// withGone adds the folders that are subscribed to and gone.
+func (s *session) withGone(all []listed) []listed {
+	all = slices.Clone(all)
+	for _, name := range s.account.Subscriptions() {
+		i := slices.IndexFunc(all, func(f listed) bool { return f.name == name })
+		if i < 0 {
+			all = append(all, listed{name: name, subscribed: true})
+		} else {
+			all[i].subscribed = true
+		}
+	}
+	slices.SortFunc(all, inOrder)
+	return all
+}
+
+// fits reports whether a folder's name fits one of the patterns.
+func (l *listing) fits(f listed) bool {
+	return slices.ContainsFunc(l.patterns, func(pattern string) bool { return matches(pattern, f.name) })
+}
+
 func (l *listing) wants(f listed) bool {
-	return slices.ContainsFunc(l.patterns, func(pattern string) bool { return matches(pattern, f.name) }) &&
-		(!l.subscribed || f.there && f.folder.Subscribed) &&
-		(!l.special || specialUse(f.folder.Role) != "")
+	return l.fits(f) && (!l.subscribed || f.subscribed) && (!l.special || specialUse(f.folder.Role) != "")
 }
 
 func lsub(_ context.Context, s *session, p *parser) (reply, error) {
@@ -81,15 +125,29 @@ func lsub(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := p.end(); err != nil {
 		return reply{}, err
 	}
-	for _, f := range s.allFolders() {
-		if !l.wants(f) {
+	all := s.withGone(s.allFolders())
+	for _, f := range all {
+		var attributes []string
+		switch {
+		case l.wants(f):
+		case l.hides(f, all):
+			attributes = []string{`\Noselect`}
+		default:
 			continue
 		}
-		if err := s.writeListed("LSUB", nil, f.name); err != nil {
+		if err := s.writeListed("LSUB", attributes, f.name, ""); err != nil {
 			return reply{}, err
 		}
 	}
 	return ok("LSUB completed"), nil
+}
+
+// hides reports whether LSUB names a folder in the place of those below it, which
+// a pattern that ends in "%" does not reach (RFC 3501, section 6.3.9).
+func (l *listing) hides(f listed, all []listed) bool {
+	return strings.HasSuffix(l.patterns[0], "%") && l.fits(f) && slices.ContainsFunc(all, func(g listed) bool {
+		return strings.HasPrefix(g.name, f.name+"/") && g.subscribed && !l.fits(g)
+	})
 }
 
 func (s *session) parseList(p *parser) (listing, error) {
@@ -122,16 +180,22 @@ func (s *session) parseList(p *parser) (listing, error) {
 }
 
 func (l *listing) selectBy(options []string) error {
+	based := false // on an option that RECURSIVEMATCH can go with
 	for _, o := range options {
 		switch o {
 		case "SUBSCRIBED":
-			l.subscribed = true
+			l.subscribed, based = true, true
 		case "SPECIAL-USE":
-			l.special = true
+			l.special, based = true, true
+		case "RECURSIVEMATCH":
+			l.recursive = true
 		case "REMOTE":
 		default:
 			return syntaxError("unknown selection option " + o)
 		}
+	}
+	if l.recursive && !based {
+		return syntaxError("RECURSIVEMATCH by itself")
 	}
 	return nil
 }
@@ -195,7 +259,7 @@ func (l *listing) parseReturn(s *session, p *parser) error {
 func (s *session) allFolders() []listed {
 	all := make(map[string]listed)
 	for _, f := range s.account.Folders() {
-		all[f.Name] = listed{name: f.Name, there: true, folder: f}
+		all[f.Name] = listed{name: f.Name, there: true, subscribed: f.Subscribed, folder: f}
 		for i, c := range f.Name {
 			if parent := f.Name[:i]; c == '/' && !all[parent].there {
 				all[parent] = listed{name: parent}
@@ -212,12 +276,14 @@ func (s *session) allFolders() []listed {
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Values(all), func(x, y listed) int {
-		if inbox := x.name == "INBOX"; inbox || y.name == "INBOX" {
-			return boolOrder(inbox, y.name == "INBOX")
-		}
-		return cmp.Compare(x.name, y.name)
-	})
+	return slices.SortedFunc(maps.Values(all), inOrder)
+}
+
+func inOrder(x, y listed) int {
+	if inbox := x.name == "INBOX"; inbox || y.name == "INBOX" {
+		return boolOrder(inbox, y.name == "INBOX")
+	}
+	return cmp.Compare(x.name, y.name)
 }
 
 // placeOf returns where a listed folder is.
@@ -239,7 +305,10 @@ func boolOrder(x, y bool) int {
 
 func (s *session) attributes(f listed, all []listed) []string {
 	var attributes []string
-	if !f.there {
+	switch {
+	case !f.there && f.subscribed:
+		attributes = append(attributes, `\NonExistent`)
+	case !f.there:
 		attributes = append(attributes, `\Noselect`)
 	}
 	if s.server.offers("CHILDREN") || s.server.offers("LIST-EXTENDED") {
@@ -278,11 +347,11 @@ func specialUse(role mailtest.Role) string {
 	return ""
 }
 
-func (s *session) writeListed(response string, attributes []string, name string) error {
+func (s *session) writeListed(response string, attributes []string, name, extended string) error {
 	w := &encoder{c: s.c}
 	w.raw("* " + response + " (" + strings.Join(attributes, " ") + `) "/" `)
 	w.mailbox(name)
-	w.raw("\r\n")
+	w.raw(extended + "\r\n")
 	return w.err
 }
 

@@ -409,8 +409,6 @@ func unfit(name string, s *script) string {
 	switch {
 	case strings.HasPrefix(name, "search-context-update"):
 		return "needs RETURN (UPDATE) of CONTEXT=SEARCH"
-	case name == "listext", name == "subscribe":
-		return "wants CREATE not to subscribe, and to keep subscriptions of folders that are gone"
 	}
 	for _, c := range s.capabilities {
 		if c != "CONTEXT=SEARCH" && !slices.Contains(imaptest.DefaultCapabilities(), c) {

@@ -24,6 +24,8 @@ type Account struct {
 	threads  map[string]uint64 // by Message-ID
 	labels   bool              // see UseLabels
 	limit    Quota
+
+	subscribed map[string]bool // names of folders, also of some that are gone
 }
 
 // place is where a message of a known id lies.
@@ -114,8 +116,9 @@ func (a *Account) create(name string, role Role) error {
 	return nil
 }
 
-// DeleteFolder removes a folder and its messages. Folders below it stay. INBOX
-// cannot be deleted. The error wraps [ErrNoFolder] or [ErrFolderName].
+// DeleteFolder removes a folder and its messages. Folders below it stay, and so
+// does the subscription to its name (RFC 3501, section 6.3.6). INBOX cannot be
+// deleted. The error wraps [ErrNoFolder] or [ErrFolderName].
 func (a *Account) DeleteFolder(name string) error {
 	a.box.mu.Lock()
 	defer a.box.unlock()
@@ -163,11 +166,19 @@ func (a *Account) RenameFolder(from, to string) error {
 	old := f.name
 	for _, g := range a.folders {
 		if rest, below := strings.CutPrefix(g.name, old+"/"); below {
+			a.resubscribe(g.name, to+"/"+rest)
 			g.name = to + "/" + rest
 		}
 	}
+	a.resubscribe(old, to)
 	f.name = to
 	return nil
+}
+
+// resubscribe takes a subscription along to a new name.
+func (a *Account) resubscribe(from, to string) {
+	a.subscribed[to] = a.subscribed[from]
+	delete(a.subscribed, from)
 }
 
 // SetRole changes what a folder is for. The error wraps [ErrNoFolder].
@@ -183,18 +194,34 @@ func (a *Account) SetRole(name string, role Role) error {
 	return nil
 }
 
-// Subscribe sets whether the user subscribed to a folder; every new folder is
-// subscribed to. The error wraps [ErrNoFolder].
+// Subscribe sets whether the user subscribed to a folder; every folder is
+// subscribed to that is made by [Account.CreateFolder]. One that is gone can be
+// unsubscribed from. The error wraps [ErrNoFolder].
 func (a *Account) Subscribe(name string, subscribed bool) error {
 	a.box.mu.Lock()
 	defer a.box.unlock()
-	f, err := a.folder(name)
-	if err != nil {
+	name = normal(name)
+	if _, err := a.folder(name); err != nil && (subscribed || !a.subscribed[name]) {
 		return err
 	}
-	f.subscribed = subscribed
-	a.box.note(a, f.name, FoldersChanged)
+	a.subscribed[name] = subscribed
+	a.box.note(a, name, FoldersChanged)
 	return nil
+}
+
+// Subscriptions returns the names of the folders that the user subscribed to,
+// sorted. Some may be gone.
+func (a *Account) Subscriptions() []string {
+	a.box.mu.Lock()
+	defer a.box.mu.Unlock()
+	var names []string
+	for name, on := range a.subscribed {
+		if on {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // BumpUIDValidity gives a folder a new UIDVALIDITY and numbers its messages
@@ -236,9 +263,10 @@ func (a *Account) addFolder(name string, role Role) {
 	a.box.lastID++
 	a.box.lastValidity++
 	a.folders = append(a.folders, &folder{
-		id: a.box.lastID, name: name, role: role, subscribed: true,
+		account: a, id: a.box.lastID, name: name, role: role,
 		validity: firstValidity + a.box.lastValidity, nextUID: 1, modSeq: 1,
 	})
+	a.subscribed[name] = true
 	a.box.note(a, name, FoldersChanged)
 }
 

@@ -64,7 +64,7 @@ func (b *Box) Add(address string, password secret.Text) *Account {
 	}
 	a := &Account{
 		box: b, address: address, password: password,
-		found: make(map[uint64]*place), threads: make(map[string]uint64),
+		found: make(map[uint64]*place), threads: make(map[string]uint64), subscribed: make(map[string]bool),
 	}
 	for _, f := range []struct {
 		name string

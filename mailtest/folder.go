@@ -68,16 +68,16 @@ type Delta struct {
 const firstValidity = 7000
 
 type folder struct {
-	id         uint64
-	name       string
-	role       Role
-	subscribed bool
-	validity   uint32
-	nextUID    UID
-	modSeq     uint64
-	messages   []*message // in the order of their UIDs
-	log        []entry    // in the order of modSeq
-	shared     []string   // addresses of others, or Everyone
+	account  *Account
+	id       uint64
+	name     string
+	role     Role
+	validity uint32
+	nextUID  UID
+	modSeq   uint64
+	messages []*message // in the order of their UIDs
+	log      []entry    // in the order of modSeq
+	shared   []string   // addresses of others, or Everyone
 }
 
 // entry is one change of one message.
@@ -101,7 +101,7 @@ type message struct {
 func (f *folder) snapshot() Folder {
 	s := Folder{
 		ID: f.id, Name: f.name, Role: f.role, UIDValidity: f.validity, UIDNext: f.nextUID,
-		ModSeq: f.modSeq, Messages: len(f.messages), Subscribed: f.subscribed,
+		ModSeq: f.modSeq, Messages: len(f.messages), Subscribed: f.account.subscribed[f.name],
 	}
 	for _, m := range f.messages {
 		if !slices.Contains(m.flags, Seen) {
