@@ -23,11 +23,18 @@ func (s *session) enableCondstore() error {
 		return nil
 	}
 	s.condstore = true
-	if s.view == nil {
+	if s.view == nil || s.view.noModSeq {
 		return nil
 	}
 	return s.untagged(s.highestModSeq().String())
 }
+
+// tellsModSeq reports whether change counters of the selected folder are told.
+func (s *session) tellsModSeq() bool { return s.condstore && !s.view.noModSeq }
+
+// errNoModSeq refuses a question about change counters in a folder that keeps
+// none.
+const errNoModSeq = syntaxError("no change counters in this folder")
 
 func (s *session) highestModSeq() reply {
 	return okCode(fmt.Sprintf("HIGHESTMODSEQ %d", s.view.modSeq), "Highest")
@@ -90,6 +97,9 @@ func (s *session) withModSeq(items []item, since changedSince) ([]item, error) {
 	}
 	if !slices.ContainsFunc(items, func(it item) bool { return it.name == "MODSEQ" }) {
 		return items, nil
+	}
+	if s.view.noModSeq {
+		return nil, errNoModSeq
 	}
 	return items, s.enableCondstore()
 }
@@ -227,6 +237,9 @@ func (s *session) tellResync(o selecting) error {
 func (s *session) unchangedSince(p *parser) (uint64, error) {
 	if !s.server.offers(condstore) || p.i+1 >= len(p.b) || string(p.b[p.i:p.i+2]) != " (" {
 		return math.MaxUint64, nil
+	}
+	if s.view.noModSeq {
+		return 0, errNoModSeq
 	}
 	p.i++
 	since := uint64(math.MaxUint64)

@@ -171,7 +171,7 @@ func (s *session) markSeen(l *loaded, items []item) []item {
 	}
 	l.Message = changed.Message
 	s.view.entries[l.index].modSeq = l.ModSeq
-	if s.condstore {
+	if s.tellsModSeq() {
 		items = withItem(items, "MODSEQ")
 	}
 	return withItem(items, "FLAGS")

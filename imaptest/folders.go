@@ -1,6 +1,7 @@
 package imaptest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -55,7 +56,10 @@ func create(_ context.Context, s *session, p *parser) (reply, error) {
 		return notPermitted(), nil
 	}
 	// A trailing delimiter only announces that children are to follow.
-	name = strings.TrimSuffix(name, "/")
+	name, err = s.owned(strings.TrimSuffix(name, "/"))
+	if err != nil {
+		return folderProblem(err, false), nil
+	}
 	before := s.account.Subscriptions()
 	if err := s.account.CreateFolder(name, role); err != nil {
 		return folderProblem(err, false), nil
@@ -128,7 +132,11 @@ func remove(_ context.Context, s *session, p *parser) (reply, error) {
 	if s.foreignName(names[0]) {
 		return notPermitted(), nil
 	}
-	f, err := s.account.Folder(names[0])
+	name, err := s.owned(names[0])
+	var f mailtest.Folder
+	if err == nil {
+		f, err = s.account.Folder(name)
+	}
 	if err == nil {
 		err = s.account.DeleteFolder(f.Name)
 	}
@@ -149,7 +157,12 @@ func rename(_ context.Context, s *session, p *parser) (reply, error) {
 	if s.foreignName(names[0]) || s.foreignName(names[1]) {
 		return notPermitted(), nil
 	}
-	if err := s.account.RenameFolder(names[0], names[1]); err != nil {
+	from, err := s.owned(names[0])
+	to, wrong := s.owned(names[1])
+	if err = cmp.Or(err, wrong); err == nil {
+		err = s.account.RenameFolder(from, to)
+	}
+	if err != nil {
 		return folderProblem(err, false), nil
 	}
 	return ok("RENAME completed"), nil
@@ -164,7 +177,11 @@ func subscribe(_ context.Context, s *session, p *parser) (reply, error) {
 	if s.foreignName(names[0]) {
 		return notPermitted(), nil
 	}
-	if err := s.account.Subscribe(names[0], s.name == "SUBSCRIBE"); err != nil {
+	name, err := s.owned(names[0])
+	if err == nil {
+		err = s.account.Subscribe(name, s.name == "SUBSCRIBE")
+	}
+	if err != nil {
 		return folderProblem(err, false), nil
 	}
 	return ok(s.name + " completed"), nil
@@ -241,7 +258,9 @@ func (s *session) writeStatus(at place, items []string) error {
 		case "UNSEEN":
 			value = int64(f.Unseen)
 		case "HIGHESTMODSEQ":
-			value = int64(f.ModSeq) //nolint:gosec // a counter of what a test does
+			if !slices.Contains(s.server.options.NoModSeq, f.Name) {
+				value = int64(f.ModSeq) //nolint:gosec // a counter of what a test does
+			}
 		case "MAILBOXID":
 			values = append(values, s.mailboxIDCode(f))
 			continue

@@ -353,3 +353,77 @@ func TestListExtended(t *testing.T) {
 		`)
 	})
 }
+
+// TestPrefix: what a server wants before the names of all folders is told, and
+// names without it are refused.
+func TestPrefix(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, &imaptest.Options{Prefix: "INBOX/"})
+		w.signIn()
+		w.talk(`
+			> a NAMESPACE
+			< * NAMESPACE (("INBOX/" "/")) NIL NIL
+			< a OK NAMESPACE completed
+			> a CREATE Work
+			< a NO Mailbox name not allowed
+			> a CREATE INBOX/Work
+			< a OK [MAILBOXID (F10)] CREATE completed
+			> a RENAME INBOX/Work Play
+			< a NO Mailbox name not allowed
+			> a RENAME INBOX/Work INBOX/Play
+			< a OK RENAME completed
+			> a SUBSCRIBE INBOX/Play
+			< a OK SUBSCRIBE completed
+			> a LIST (SUBSCRIBED) "" INBOX/P*
+			< * LIST (\HasNoChildren \Subscribed) "/" INBOX/Play
+			< a OK LIST completed
+			> a LIST "" %
+			< * LIST (\HasChildren) "/" INBOX
+			< a OK LIST completed
+			> a STATUS INBOX/Play (MESSAGES)
+			< * STATUS INBOX/Play (MESSAGES 0)
+			< a OK STATUS completed
+			> a STATUS Play (MESSAGES)
+			< a NO Mailbox name not allowed
+			> a DELETE INBOX/Play
+			< a OK DELETE completed
+		`)
+	})
+}
+
+// TestNoModSeq: a folder that keeps no change counters says so, and takes
+// questions about them for errors.
+func TestNoModSeq(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, &imaptest.Options{NoModSeq: []string{"Sent"}})
+		w.signIn()
+		if _, err := w.account.Append("Sent", mailtest.Sample(1), nil); err != nil {
+			t.Fatal(err)
+		}
+		w.talk(`
+			> a STATUS Sent (HIGHESTMODSEQ)
+			< * STATUS Sent (HIGHESTMODSEQ 0)
+			< a OK STATUS completed
+			> a SELECT Sent
+			< * FLAGS (\Answered \Flagged \Deleted \Seen \Draft)
+			< * 1 EXISTS
+			< * 1 RECENT
+			< * OK [UNSEEN 1] First unseen message
+			< * OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft \*)] Flags that can be changed
+			< ...
+			< * OK [UIDNEXT 2] Predicted next UID
+			< * OK [NOMODSEQ] No change counters here
+			< ...
+			< a OK [READ-WRITE] SELECT completed
+			> a UID FETCH 1 (MODSEQ)
+			< a BAD no change counters in this folder
+			> a UID STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\Seen)
+			< a BAD no change counters in this folder
+			> a UID SEARCH MODSEQ 1
+			< a BAD no change counters in this folder
+			> a UID STORE 1 +FLAGS (\Seen)
+			< * 1 FETCH (UID 1 FLAGS (\Seen \Recent))
+			< a OK UID STORE completed
+		`)
+	})
+}

@@ -94,6 +94,7 @@ func (l *listing) childInfo(f listed, all []listed) bool {
 func (s *session) withGone(all []listed) []listed {
 	all = slices.Clone(all)
 	for _, name := range s.account.Subscriptions() {
+		name = s.shown(name)
 		i := slices.IndexFunc(all, func(f listed) bool { return f.name == name })
 		if i < 0 {
 			all = append(all, listed{name: name, subscribed: true})
@@ -259,9 +260,10 @@ func (l *listing) parseReturn(s *session, p *parser) error {
 func (s *session) allFolders() []listed {
 	all := make(map[string]listed)
 	for _, f := range s.account.Folders() {
-		all[f.Name] = listed{name: f.Name, there: true, subscribed: f.Subscribed, folder: f}
-		for i, c := range f.Name {
-			if parent := f.Name[:i]; c == '/' && !all[parent].there {
+		name := s.shown(f.Name)
+		all[name] = listed{name: name, there: true, subscribed: f.Subscribed, folder: f}
+		for i, c := range name {
+			if parent := name[:i]; c == '/' && !all[parent].there {
 				all[parent] = listed{name: parent}
 			}
 		}

@@ -25,9 +25,13 @@ type place struct {
 
 // find returns the folder of that name: one of the account, or one of others.
 func (s *session) find(name string) (place, error) {
-	f, err := s.account.Folder(name)
+	own, err := s.owned(name)
+	var f mailtest.Folder
 	if err == nil {
-		return place{s.account, f.Name, f}, nil
+		f, err = s.account.Folder(own)
+	}
+	if err == nil {
+		return place{s.account, s.shown(f.Name), f}, nil
 	}
 	for _, p := range s.foreign() {
 		if p.name == name {
@@ -35,6 +39,27 @@ func (s *session) find(name string) (place, error) {
 		}
 	}
 	return place{}, err
+}
+
+// owned returns the account's own name of a folder, without the prefix that the
+// server wants before it.
+func (s *session) owned(name string) (string, error) {
+	own, below := strings.CutPrefix(name, s.server.options.Prefix)
+	switch {
+	case strings.EqualFold(name, "INBOX"):
+		return name, nil
+	case !below:
+		return "", fmt.Errorf("imaptest: folder %q: %w", name, mailtest.ErrFolderName)
+	}
+	return own, nil
+}
+
+// shown returns the server's name of a folder of the account.
+func (s *session) shown(own string) string {
+	if own == "INBOX" {
+		return own
+	}
+	return s.server.options.Prefix + own
 }
 
 // foreign returns the folders of other accounts.
@@ -67,7 +92,7 @@ func namespace(_ context.Context, s *session, p *parser) (reply, error) {
 			}
 		}
 	}
-	return ok("NAMESPACE completed"), s.untaggedf(`NAMESPACE (("" "/")) %s %s`, told[othersPrefix], told[sharedPrefix])
+	return ok("NAMESPACE completed"), s.untaggedf(`NAMESPACE ((%q "/")) %s %s`, s.server.options.Prefix, told[othersPrefix], told[sharedPrefix])
 }
 
 // foreignName reports whether a name is in a namespace of others that the

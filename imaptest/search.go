@@ -141,6 +141,9 @@ func (k *keys) key(depth int) (test, error) {
 		return k.date(name)
 	}
 	if name == "MODSEQ" && k.offers(condstore) {
+		if k.view.noModSeq {
+			return nil, errNoModSeq
+		}
 		return k.changed()
 	}
 	if t, err := k.objectKey(name); t != nil || err != nil {

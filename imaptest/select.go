@@ -46,6 +46,7 @@ func selectFolder(_ context.Context, s *session, p *parser) (reply, error) {
 		return folderProblem(err, false), nil
 	}
 	v := &view{account: at.account, id: at.folder.ID, name: at.folder.Name, readOnly: s.name == "EXAMINE"}
+	v.noModSeq = slices.Contains(s.server.options.NoModSeq, v.name)
 	d, err := v.account.ChangedSince(v.name, 0)
 	if err != nil {
 		return folderProblem(err, false), nil
@@ -119,6 +120,9 @@ func (s *session) describe(d mailtest.Delta) error {
 		func() error {
 			if !s.server.offers(condstore) {
 				return nil
+			}
+			if v.noModSeq {
+				return s.untagged(okCode("NOMODSEQ", "No change counters here").String())
 			}
 			return s.untagged(s.highestModSeq().String())
 		},

@@ -42,6 +42,13 @@ type Options struct {
 	// what the accounts have; see [mailtest.TokenCheck] for its errors. The user
 	// is an account's address.
 	CheckToken func(ctx context.Context, user string, token secret.Text) error
+	// NoModSeq are the names of folders that keep no change counters, although
+	// the server offers CONDSTORE (RFC 7162, section 3.1.2.2).
+	NoModSeq []string
+	// Prefix stands before the names of all folders of an account but INBOX, and
+	// ends in "/", such as "INBOX/". NAMESPACE tells it, and a name without it is
+	// refused.
+	Prefix string
 	// NoCharset refuses a SEARCH that names a charset, with NO and the code
 	// BADCHARSET, as servers do that compare ASCII alone.
 	NoCharset bool

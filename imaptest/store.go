@@ -107,7 +107,7 @@ func (s *session) tellStored(i int, c *change) error {
 		return s.tellFlags(&l.Message, s.byUID())
 	}
 	s.view.entries[i].modSeq = l.ModSeq
-	if !s.condstore {
+	if !s.tellsModSeq() {
 		return nil
 	}
 	return s.untaggedf("%d FETCH (UID %d MODSEQ (%d))", i+1, l.UID, l.ModSeq)

@@ -18,6 +18,7 @@ type view struct {
 	validity uint32
 	modSeq   uint64 // the change counter up to which the view was brought
 	readOnly bool
+	noModSeq bool    // it keeps no change counters
 	entries  []entry // the one at i has message number i+1
 }
 
@@ -219,7 +220,7 @@ func (s *session) tellFlags(m *mailtest.Message, uid bool) error {
 	if uid || s.qresync {
 		before = fmt.Sprintf("UID %d ", m.UID)
 	}
-	if s.condstore {
+	if s.tellsModSeq() {
 		behind = fmt.Sprintf(" MODSEQ (%d)", m.ModSeq)
 	}
 	return s.untaggedf("%d FETCH (%sFLAGS (%s)%s)", i+1, before, s.flagList(m, i), behind)
