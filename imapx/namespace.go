@@ -121,9 +121,10 @@ func rooted(all spaces) spaces {
 // of returns the namespace that a name is in: that of the longest prefix.
 func (all spaces) of(name string) space {
 	var best space
-	for i, s := range all {
-		if s.holds(name) && (len(s.prefix) > len(best.prefix) || i == 0) {
-			best = s
+	found := false
+	for _, s := range all {
+		if s.holds(name) && (!found || len(s.prefix) > len(best.prefix)) {
+			best, found = s, true
 		}
 	}
 	return best
@@ -176,9 +177,11 @@ func (all spaces) nameOf(levels []string, delimiter string) string {
 		return strings.Join(levels, delimiter)
 	}
 	var in space
-	for i, s := range all {
-		if len(s.root) <= len(levels) && slices.Equal(s.root, levels[:len(s.root)]) && (len(s.root) > len(in.root) || i == 0) {
-			in = s
+	found := false
+	for _, s := range all {
+		inside := len(s.root) <= len(levels) && slices.Equal(s.root, levels[:len(s.root)])
+		if inside && (!found || len(s.root) > len(in.root)) {
+			in, found = s, true
 		}
 	}
 	if rest := levels[len(in.root):]; len(rest) > 0 {
