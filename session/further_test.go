@@ -36,6 +36,11 @@ func (a *able) Count(context.Context, session.FolderRef) (session.Counts, error)
 	return session.Counts{}, nil
 }
 
+func (a *able) Quota(context.Context, session.FolderRef) ([]session.Quota, error) {
+	a.call("ask for the quota")
+	return nil, nil
+}
+
 func (a *able) CreateFolder(context.Context, string) error {
 	a.call("create a folder")
 	return nil
@@ -83,6 +88,10 @@ func further(ctx context.Context) map[string]func(s *session.Session) error {
 		},
 		"count messages": func(s *session.Session) error {
 			_, err := s.Count(ctx, session.Inbox)
+			return err
+		},
+		"ask for the quota": func(s *session.Session) error {
+			_, err := s.Quota(ctx, session.Inbox)
 			return err
 		},
 		"create a folder":       func(s *session.Session) error { return s.CreateFolder(ctx, "a/b") },
