@@ -31,6 +31,7 @@ type settings struct {
 	Tokens            *Introspection
 	ClientSecret      string // revealed, for Dovecot's own file
 	UsernameAttribute string
+	Shared            bool
 }
 
 // ports are the ports of all listeners, on 127.0.0.1.

@@ -38,6 +38,10 @@ type Options struct {
 	// Tokens lets users sign in with access tokens (XOAUTH2 and OAUTHBEARER)
 	// beside their passwords; nil offers passwords alone.
 	Tokens *Introspection
+	// Shared has Dovecot set up as larger sites have it: "INBOX/" stands before
+	// the names of a user's folders, users may share theirs by SETACL, and a
+	// mailbox holds 10 MiB and 1,000 messages at most.
+	Shared bool
 }
 
 // A User is one mailbox.
@@ -122,7 +126,7 @@ func Start(ctx context.Context, opts *Options) (*Servers, error) {
 	defer cancel()
 	for range startTries {
 		var s *Servers
-		s, err = start(ctx, programs, authority, users, opts.Tokens)
+		s, err = start(ctx, programs, authority, users, opts)
 		if err == nil {
 			return s, nil
 		}
@@ -134,7 +138,7 @@ func Start(ctx context.Context, opts *Options) (*Servers, error) {
 }
 
 // start makes one attempt with one set of ports.
-func start(ctx context.Context, programs programs, authority *testtls.Authority, users []User, tokens *Introspection) (*Servers, error) {
+func start(ctx context.Context, programs programs, authority *testtls.Authority, users []User, opts *Options) (*Servers, error) {
 	dir, err := os.MkdirTemp("", "mailsession-interop-")
 	if err != nil {
 		return nil, fmt.Errorf("interop: make a folder for the servers: %w", err)
@@ -142,7 +146,7 @@ func start(ctx context.Context, programs programs, authority *testtls.Authority,
 	s := &Servers{Users: users, CAFile: filepath.Join(dir, "ca.pem"), authority: authority, dir: dir}
 	ports, err := s.choosePorts(ctx)
 	if err == nil {
-		err = s.configure(settings{Dir: dir, Ports: ports, Tokens: tokens})
+		err = s.configure(settings{Dir: dir, Ports: ports, Tokens: opts.Tokens, Shared: opts.Shared})
 	}
 	if err == nil {
 		err = s.launch(ctx, programs)
