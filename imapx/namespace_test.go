@@ -151,15 +151,15 @@ func TestNamespacesAsServersHaveThem(t *testing.T) {
 			if strings.Contains(tt.list, "/") {
 				delimiter = "/"
 			}
-			answer := ""
+			var answer strings.Builder
 			for name := range strings.FieldsSeq(tt.list) {
 				if delimiter == "/" {
 					name = strings.ReplaceAll(name, ".", " ")
 				}
-				answer += fmt.Sprintf("* LIST () %q %q\r\n", delimiter, name)
+				fmt.Fprintf(&answer, "* LIST () %q %q\r\n", delimiter, name)
 			}
 			namespaces := mailtest.Reply("NAMESPACE", "* NAMESPACE "+tt.namespaces+"\r\nOK done").Repeating(-1)
-			w.server.Inject(namespaces, mailtest.Reply("LIST", answer+"OK done").Repeating(-1))
+			w.server.Inject(namespaces, mailtest.Reply("LIST", answer.String()+"OK done").Repeating(-1))
 			var seen []string
 			for f, err := range w.client.ListFolders(t.Context(), session.FolderOptions{Foreign: true}) {
 				if err != nil {

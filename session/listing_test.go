@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -49,9 +50,9 @@ type full struct {
 	asked session.FolderOptions
 }
 
-func (f *full) ListFolders(_ context.Context, opts session.FolderOptions) iter.Seq2[session.Folder, error] {
+func (f *full) ListFolders(ctx context.Context, opts session.FolderOptions) iter.Seq2[session.Folder, error] {
 	f.asked = opts
-	return f.Folders(context.Background())
+	return f.Folders(ctx)
 }
 
 // TestListFolders is made of what the backend has, and refuses what it has not.
@@ -85,7 +86,7 @@ func TestListFolders(t *testing.T) {
 				}
 				line := f.Path
 				if f.Counts != nil {
-					line += " " + string(rune('0'+f.Counts.Messages))
+					line += fmt.Sprintf(" %d", f.Counts.Messages)
 				}
 				got = append(got, line)
 			}
