@@ -13,6 +13,20 @@
 // on. github.com/emersion/go-imap is its vocabulary for folders. What is known of
 // servers that stray is in a table in quirks.go.
 //
+// # Mailboxes of others
+//
+// Folders that others share appear in namespaces of their own where the server has
+// them (RFC 2342): Dovecot, Cyrus, Courier. [session.Session.ListFolders] lists
+// them, [session.Folder] tells whose they are, and their paths are good everywhere.
+//
+// A whole mailbox of somebody else is opened by who signs in, as a session of its
+// own. Microsoft 365 takes one's own token with the address of the shared mailbox
+// as Credentials.User, from those who have full access to it. Exchange on a
+// company's own machines takes a password with a User such as
+// DOMAIN\user\alias, where alias is the mailbox's. Dovecot takes the password of
+// a master user with a User such as mailbox*master, where it is set up for that.
+// Gmail shows people what is delegated to them in its own pages alone.
+//
 // # What is safe
 //
 // Nothing sets \Seen unless asked. Messages are removed by UID EXPUNGE alone,

@@ -30,6 +30,10 @@ package imapx
 //	Yahoo         the inbox as "Inbox"                      the same folder                         jstedfast/MailKit#242         folders: roles in other words, in any case, twice
 //	Yahoo         UIDVALIDITY 0                             taken at its word                       jstedfast/MailKit#240         TestFoldersOfNoAge
 //	Strato        no folders where LIST asks for more       asked again for the folders alone       jstedfast/MailKit#1957        folders: none, where the roles were asked for too
+//	Cyrus         shared folders without a prefix           below "Shared Folders" in paths         Cyrus, altnamespace: no       TestNamespacesAsServersHaveThem
+//	Courier       "INBOX." before all names, by demand      left out of paths, put before names     RFC 2342 section 5            TestNamespacesAsServersHaveThem
+//	Zoho          LIST-STATUS, and no STATUS comes          each folder is asked for its counts     reports of mail programs       TestListingWithMore
+//	several       a limit of 0 where a quota has none       no limit                               Dovecot's rules of quotas     TestQuota
 //	Strato        the inbox is not listed                   added                                   jstedfast/MailKit#1957        folders: the inbox is not listed
 //	XLIST's       \AllMail, \Starred, \Spam                 their roles                             recorded sessions of MailKit  folders: roles in other words, in any case, twice
 //	several       names beyond modified UTF-7               shown and sent back as they came        RFC 3501 section 5.1.3        TestNamesAreSentBackAsTheyCame

@@ -88,7 +88,9 @@ func (m Mode) String() string {
 // Password.
 type Credentials struct {
 	// User is the name to sign in with, mostly the mail address. To open a
-	// shared mailbox with one's own token, it is the mailbox's address.
+	// shared mailbox with one's own token, it is the mailbox's address. Servers
+	// have other forms for other ways to a mailbox that is somebody else's; see
+	// package imapx.
 	User string
 
 	// Password is for servers that still take one.
