@@ -108,7 +108,7 @@ func noResume(b *bed) { b.server.noResume = true }
 
 // brokenWaysIn returns what can be wrong with a way in.
 func brokenWaysIn() []brokenWay {
-	return slices.Concat(brokenListings(), brokenSearches(), brokenBodies(), brokenChanges(), brokenEndings(), brokenDetails(), brokenSignIns(), brokenChecks())
+	return slices.Concat(brokenListings(), brokenSearches(), brokenBodies(), brokenChanges(), brokenEndings(), brokenDetails(), brokenRoom(), brokenSignIns(), brokenChecks())
 }
 
 func brokenListings() []brokenWay {

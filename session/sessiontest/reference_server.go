@@ -62,6 +62,8 @@ func (r *Reference) answerTo(t *talk) error {
 		return visit.open()
 	case "apply":
 		return visit.apply()
+	case "quota":
+		return visit.quota()
 	case "send":
 		return visit.send()
 	}

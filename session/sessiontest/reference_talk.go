@@ -52,6 +52,8 @@ type answer struct {
 
 	Structure message.Structure `json:",omitempty"`
 
+	Quota *session.Quota `json:",omitempty"`
+
 	bad error // the line could not be read
 }
 

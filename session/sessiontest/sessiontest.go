@@ -187,7 +187,7 @@ type incomingRule struct {
 func incomingRules() []incomingRule {
 	var all []incomingRule
 	for _, group := range [][]incomingRule{
-		listingRules(), contentRules(), pageRules(), filterRules(), bodyRules(), folderRules(), idRules(), flagRules(), changeRules(), lineRules(), endingRules(), signInRules(), checkRules(),
+		listingRules(), contentRules(), pageRules(), filterRules(), bodyRules(), folderRules(), roomRules(), idRules(), flagRules(), changeRules(), lineRules(), endingRules(), signInRules(), checkRules(),
 	} {
 		all = append(all, group...)
 	}

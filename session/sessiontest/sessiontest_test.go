@@ -47,6 +47,7 @@ func TestReferenceIn(t *testing.T) {
 		"one folder and no flags": lacking(func(f *session.Facts) {
 			f.OneFolder, f.NoFlags, f.Keywords, f.SafeMove, f.NewIDs = true, true, false, false, false
 		}),
+		"a quota":                     lacking(func(f *session.Facts) { f.Quota = true }),
 		"no keywords, no new ids":     lacking(func(f *session.Facts) { f.Keywords, f.NewIDs = false, false }),
 		"no place of what is gone":    lacking(func(f *session.Facts) { f.AfterGone = false }),
 		"nothing that removes safely": lacking(func(f *session.Facts) { f.SafeMove, f.SafeDelete = false, false }),
