@@ -35,6 +35,7 @@ func occasions() []occasion {
 		{name: "greeting", command: mailtest.Greeting, signIn: true, do: seeMessages},
 		{name: "capabilities", command: "CAPABILITY", signIn: true, do: seeMessages},
 		{name: "sign-in", command: "AUTHENTICATE", signIn: true, do: seeMessages},
+		{name: "namespaces", command: "NAMESPACE", do: seeFolders},
 		{name: "folders", command: "LIST", do: seeFolders},
 		{name: "select", command: "SELECT", do: seeMessages},
 		{name: "news", command: "NOOP", do: flag},

@@ -19,7 +19,7 @@ func roomRules() []incomingRule {
 // Folders and Count where the backend has no such listing.
 func countedListing(ctx context.Context, r *reading) {
 	r.seed(3)
-	s := r.session(session.ReadOnly)
+	s := r.session(session.ReadWrite)
 	plain := map[string]bool{}
 	for _, f := range r.folders(ctx) {
 		plain[f.Path] = true
