@@ -64,6 +64,25 @@ type Part struct {
 	err      error
 }
 
+// FindPart walks to the part with a number such as "1.2", also into messages that
+// are parts, and leaves the walk there: the part can be read, as at [Walk]. It
+// returns nil where there is no such part. The error is that of r.
+func FindPart(r io.Reader, number string) (*Part, error) { return findPart(Walk(r, nil), number) }
+
+func findPart(parts iter.Seq2[*Part, error], number string) (*Part, error) {
+	for p, err := range parts {
+		switch {
+		case err != nil:
+			return nil, err
+		case p.Number == number:
+			return p, nil
+		case p.ContentType == "message/rfc822" && strings.HasPrefix(number, p.Number+"."):
+			return findPart(p.Walk(nil), number)
+		}
+	}
+	return nil, nil
+}
+
 // errPassed tells that a part was read too late.
 var errPassed = errors.New("message: reading a part that the walk has passed: read each before going on to the next")
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"strconv"
 	"strings"
 
@@ -53,26 +52,14 @@ func (s *Session) OpenPart(ctx context.Context, id ID, number string) (*Part, er
 	if err != nil {
 		return nil, err
 	}
-	p, err := findPart(message.Walk(body, nil), number)
+	p, err := message.FindPart(body, number)
+	if p == nil && err == nil {
+		err = ErrNoPart
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("session: part %s of message %v: %w", number, id, err), body.Close())
 	}
 	return &Part{Part: p, Closer: body}, nil
-}
-
-// findPart walks to the part with a number, also into a message that is a part.
-func findPart(parts iter.Seq2[*message.Part, error], number string) (*message.Part, error) {
-	for p, err := range parts {
-		switch {
-		case err != nil:
-			return nil, err
-		case p.Number == number:
-			return p, nil
-		case p.ContentType == "message/rfc822" && strings.HasPrefix(number, p.Number+"."):
-			return findPart(p.Walk(nil), number)
-		}
-	}
-	return nil, ErrNoPart
 }
 
 // checkPart refuses what is not the number of a part.
