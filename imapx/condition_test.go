@@ -182,6 +182,7 @@ func TestExtraFields(t *testing.T) {
 				t.Fatal(err)
 			}
 			if facts.Versions != strings.Contains(tt.asked, "MODSEQ") || facts.Labels != strings.Contains(tt.asked, "LABELS") ||
+				facts.Labels != (facts.Native == "X-GM-RAW") ||
 				facts.ObjectIDs != (tt.want.EmailID != "" || facts.Labels) {
 				t.Errorf("facts %+v", facts)
 			}

@@ -295,9 +295,11 @@ func (c *Client) Facts(ctx context.Context) (session.Facts, error) {
 		facts.NewIDs = cn.caps.has("UIDPLUS")
 		facts.Versions = cn.caps.versions()
 		facts.ObjectIDs = cn.caps.has("OBJECTID") || cn.caps.has(gmail)
-		facts.Labels = cn.caps.has(gmail)
 		facts.Quota = cn.caps.has("QUOTA")
 		facts.Namespaces = cn.caps.has("NAMESPACE")
+		if cn.caps.has(gmail) {
+			facts.Labels, facts.Native = true, "X-GM-RAW"
+		}
 		return nil
 	})
 	return facts, err

@@ -52,7 +52,7 @@ func (w *work) run(change session.Change) error {
 		return err
 	}
 	w.depend(change)
-	for _, step := range []func(session.Change, []uint32) error{w.flags, w.move, w.copy, w.delete} {
+	for _, step := range []func(session.Change, []uint32) error{w.flags, w.labels, w.move, w.copy, w.delete} {
 		if uids := w.batch.uids(); len(uids) > 0 {
 			if err := step(change, uids); err != nil {
 				return err
@@ -94,6 +94,8 @@ func (w *work) able(change session.Change) error {
 	case change.IfUnchanged != nil && w.conn.selected.noVersions:
 		return fmt.Errorf("%s: store: the server keeps no versions in the folder %s, without which a change cannot depend on one: %w",
 			w.conn.address, shownName(w.batch.folder), errors.ErrUnsupported)
+	case len(change.AddLabels)+len(change.RemoveLabels) > 0 && !w.conn.caps.has(gmail):
+		return w.lacks("store", "no X-GM-EXT-1, without which messages have no labels; use keywords or folders")
 	case change.MoveTo != "" && !move && !uidplus:
 		return w.lacks("move", "neither MOVE nor UIDPLUS, without which the originals cannot be removed safely")
 	case change.Delete && !uidplus:
@@ -115,12 +117,34 @@ func (w *work) flags(change session.Change, uids []uint32) error {
 	return w.store(w.batch.uids(), "-", change.Clear)
 }
 
+// labels adds and takes away labels of Gmail.
+func (w *work) labels(change session.Change, uids []uint32) error {
+	if len(change.AddLabels) > 0 {
+		if err := w.storeItem(uids, labelItem("+", change.AddLabels)); err != nil {
+			return err
+		}
+	}
+	if uids = w.batch.uids(); len(change.RemoveLabels) == 0 || len(uids) == 0 {
+		return nil
+	}
+	return w.storeItem(uids, labelItem("-", change.RemoveLabels))
+}
+
+// labelItem writes labels as a STORE has them. There is no .SILENT in Gmail's
+// description, so the server tells the labels afterwards and nobody listens.
+func labelItem(sign string, labels []string) string {
+	words := make([]string, len(labels))
+	for i, label := range labels {
+		words[i] = quote(encodeUTF7(label))
+		if name, own := strings.CutPrefix(label, `\`); own && checkFlags(session.Flags{session.Flag(name)}) == nil {
+			words[i] = label // as an atom, which is how Gmail's documents have them
+		}
+	}
+	return sign + "X-GM-LABELS (" + strings.Join(words, " ") + ")"
+}
+
 // store adds or takes away flags. No flags is no command: an empty list would
 // be harmless here, and with FLAGS alone it would clear them all.
-//
-// A server may refuse because others removed some of the messages meanwhile,
-// without saying what became of the rest (RFC 2180 section 4.2). Those that are
-// gone get their outcome then, and the rest is asked for again.
 func (w *work) store(uids []uint32, sign string, flags session.Flags) error {
 	if len(flags) == 0 || len(uids) == 0 {
 		return nil
@@ -128,7 +152,19 @@ func (w *work) store(uids []uint32, sign string, flags session.Flags) error {
 	if w.versions != nil {
 		return w.storeUnchanged(uids, sign, flags)
 	}
-	_, err := w.storeTold("UID STORE " + formatSet(uids) + " " + storeItem(sign, flags))
+	return w.storeItem(uids, storeItem(sign, flags))
+}
+
+// storeItem changes flags or labels.
+//
+// A server may refuse because others removed some of the messages meanwhile,
+// without saying what became of the rest (RFC 2180 section 4.2). Those that are
+// gone get their outcome then, and the rest is asked for again.
+func (w *work) storeItem(uids []uint32, item string) error {
+	if len(uids) == 0 {
+		return nil
+	}
+	_, err := w.storeTold("UID STORE " + formatSet(uids) + " " + item)
 	if e, ok := errors.AsType[*Error](err); !ok || e.Type != "NO" || e.Code != "EXPUNGEISSUED" {
 		return err
 	}
@@ -136,7 +172,7 @@ func (w *work) store(uids []uint32, sign string, flags session.Flags) error {
 		return err
 	}
 	if left := w.batch.uids(); len(left) < len(uids) {
-		return w.store(left, sign, flags)
+		return w.storeItem(left, item)
 	}
 	return err
 }
@@ -156,8 +192,7 @@ func (w *work) move(change session.Change, uids []uint32) error {
 		return nil
 	}
 	if w.archive && !w.client.empties(w.batch.folder) {
-		_, err := w.exec("move", "UID STORE "+formatSet(uids)+` -X-GM-LABELS.SILENT (\Inbox)`)
-		return err
+		return w.storeItem(uids, labelItem("-", []string{`\Inbox`}))
 	}
 	if w.conn.caps.has("MOVE") {
 		told, err := w.exec("move", "UID MOVE "+formatSet(uids)+" "+w.conn.mailboxName(w.to))

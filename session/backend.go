@@ -86,7 +86,8 @@ type Facts struct {
 	// ObjectIDs says that summaries have an EmailID and a ThreadID, which a
 	// server may still leave out.
 	ObjectIDs bool
-	// Labels says that summaries have Labels.
+	// Labels says that summaries have Labels, and that a change may add and remove
+	// them.
 	Labels bool
 	// AfterGone says that [Query.After] may name a message that is gone; without
 	// it the place of such a one is not known, which is [ErrNoMessage].
@@ -96,4 +97,7 @@ type Facts struct {
 	// Namespaces says that the folders of others are told from the user's own;
 	// see [Folder.Namespace].
 	Namespaces bool
+	// Native is the server's own language of [Filter.Native], "X-GM-RAW" for
+	// Gmail's. Where it is empty, such a filter is refused.
+	Native string
 }

@@ -3,14 +3,23 @@ package session
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
-// Change says what to do with messages. Flags are changed first; at most one
-// of MoveTo, CopyTo and Delete may be set.
+// Change says what to do with messages. Flags are changed first, then labels; at
+// most one of MoveTo, CopyTo and Delete may be set, and none beside labels.
 type Change struct {
 	// Set and Clear are flags to add and to take away. Others stay.
 	Set, Clear Flags
+	// AddLabels and RemoveLabels are labels of Gmail to add and to take away, as
+	// [Message.Labels] has them: the system's own with a "\" in front, such as
+	// `\Starred`. A label that does not exist is made. Taking away the label of the
+	// folder that the message is named in takes the message out of it: without
+	// `\Inbox` it is archived, and is in the folder of all mail from then on. Where
+	// the server has no labels, the results wrap [errors.ErrUnsupported].
+	AddLabels, RemoveLabels []string
 	// MoveTo and CopyTo are folders.
 	MoveTo, CopyTo FolderRef
 	// Delete removes the messages for good, and nothing else: other messages
@@ -52,15 +61,37 @@ func (c Change) Check() error {
 	switch {
 	case len(actions) > 1:
 		return fmt.Errorf("session: a change has %s together; make them one after the other", strings.Join(actions, " and "))
-	case len(actions) == 0 && len(c.Set) == 0 && len(c.Clear) == 0:
+	case len(actions) == 0 && len(c.Set) == 0 && len(c.Clear) == 0 && !c.labels():
 		return errors.New("session: a change that changes nothing")
-	}
-	if c.IfUnchanged != nil && (c.MoveTo != "" || c.CopyTo != "") {
+	case len(actions) > 0 && c.labels():
+		return fmt.Errorf("session: a change has %s and labels; make them one after the other", actions[0])
+	case c.IfUnchanged != nil && (c.MoveTo != "" || c.CopyTo != ""):
 		return fmt.Errorf("session: a change has %s and IfUnchanged; only flags and Delete can depend on a version", actions[0])
+	case c.IfUnchanged != nil && c.labels():
+		return errors.New("session: a change has labels and IfUnchanged; only flags and Delete can depend on a version")
 	}
 	for _, f := range c.Set {
 		if c.Clear.Has(f) {
 			return fmt.Errorf("session: a change both sets and clears the flag %s", f)
+		}
+	}
+	return c.checkLabels()
+}
+
+func (c Change) labels() bool { return len(c.AddLabels)+len(c.RemoveLabels) > 0 }
+
+// checkLabels refuses what cannot be the name of a label. Letters' case does not
+// count in names.
+func (c Change) checkLabels() error {
+	for _, label := range slices.Concat(c.AddLabels, c.RemoveLabels) {
+		name := strings.TrimPrefix(label, `\`)
+		if strings.TrimSpace(name) == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return fmt.Errorf("session: %q cannot be a label; a name is one line of UTF-8", label)
+		}
+	}
+	for _, label := range c.AddLabels {
+		if slices.ContainsFunc(c.RemoveLabels, func(l string) bool { return strings.EqualFold(l, label) }) {
+			return fmt.Errorf("session: a change both adds and removes the label %q", label)
 		}
 	}
 	return nil

@@ -215,6 +215,12 @@ func TestApplyChecksTheChange(t *testing.T) {
 		{session.Change{}, "changes nothing"},
 		{session.Change{Delete: true, MoveTo: session.Trash}, "MoveTo and Delete"},
 		{session.Change{Set: session.Flags{session.Seen}, Clear: session.Flags{`\seen`}}, `\Seen`},
+		{session.Change{AddLabels: []string{"Work"}, RemoveLabels: []string{"work"}}, `the label "Work"`},
+		{session.Change{AddLabels: []string{`\`}}, "cannot be a label"},
+		{session.Change{RemoveLabels: []string{"two\nlines"}}, "cannot be a label"},
+		{session.Change{AddLabels: []string{"a\xff"}}, "cannot be a label"},
+		{session.Change{AddLabels: []string{"Work"}, CopyTo: session.Archive}, "CopyTo and labels"},
+		{session.Change{AddLabels: []string{"Work"}, IfUnchanged: map[session.ID]session.Version{}}, "labels and IfUnchanged"},
 	} {
 		var in side
 		s, err := session.New(creds(), in.incoming(), nil, nil)
