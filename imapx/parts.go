@@ -70,7 +70,8 @@ func (c *Client) partHeader(ctx context.Context, id session.ID, number string) (
 			return err
 		}
 		var err error
-		if heads, err = cn.sections(uid, sections); err == nil && heads == nil {
+		if heads, err = cn.sections(uid, sections); err == nil && !slices.ContainsFunc(heads, func(head []byte) bool { return len(head) > 0 }) {
+			// A message that others removed may be answered for as one without parts.
 			if err = cn.refresh(); err == nil {
 				heads, err = cn.sections(uid, sections)
 			}

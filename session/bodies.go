@@ -42,10 +42,16 @@ func (s *Session) Bodies(ctx context.Context, ids ...ID) iter.Seq2[Body, error] 
 		return f.Bodies(ctx, ids...)
 	}
 	return func(yield func(Body, error) bool) {
+		given := map[ID]bool{}
 		for _, id := range ids {
+			if given[id] {
+				continue
+			}
+			given[id] = true
 			body, err := in.Open(ctx, id)
 			if err != nil {
-				if _, item := errors.AsType[*ItemError](err); !yield(Body{ID: id}, err) || !item {
+				item, err := itemError(id, err)
+				if !yield(Body{ID: id}, err) || !item {
 					return
 				}
 				continue
@@ -57,4 +63,17 @@ func (s *Session) Bodies(ctx context.Context, ids ...ID) iter.Seq2[Body, error] 
 			}
 		}
 	}
+}
+
+// itemError makes an [*ItemError] of an error that is about one message alone.
+func itemError(id ID, err error) (item bool, told error) {
+	if _, ok := errors.AsType[*ItemError](err); ok {
+		return true, err
+	}
+	for _, own := range []error{ErrNoMessage, ErrStaleID, ErrNoFolder, ErrOtherMailbox} {
+		if errors.Is(err, own) {
+			return true, &ItemError{ID: id, Err: err}
+		}
+	}
+	return false, err
 }

@@ -124,7 +124,7 @@ func TestFilterErrorsNameThePlace(t *testing.T) {
 func TestFilterJSON(t *testing.T) {
 	var q session.Query
 	const text = `{"folder":"role:sent","where":{"from":"ann","since":"2026-01-02T15:04:05Z","unread":true,"header":{"name":"X-Foo"},` +
-		`"anyOf":[{"flagged":false},{"larger":5}],"not":{"hasAttachment":true}},"oldestFirst":true,"limit":3,"fields":["flags","size"]}`
+		`"anyOf":[{"flagged":false},{"larger":5}],"not":{"hasAttachment":true}},"oldestFirst":true,"limit":3,"fields":["flags","size","version","ids","labels"]}`
 	if err := json.Unmarshal([]byte(text), &q); err != nil {
 		t.Fatal(err)
 	}

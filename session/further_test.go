@@ -174,13 +174,16 @@ func TestBodiesOneByOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := session.NewID(session.IDParts{Backend: "side", Key: "1"})
+	var ids []session.ID
+	for _, key := range []string{"1", "2", "3"} {
+		ids = append(ids, session.NewID(session.IDParts{Backend: "side", Key: key}))
+	}
 	n := 0
-	for b, err := range s.Bodies(t.Context(), id, id, id) {
+	for b, err := range s.Bodies(t.Context(), ids[0], ids[0], ids[1], ids[2]) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text, err := io.ReadAll(b); err != nil || !strings.HasPrefix(string(text), "Subject: hello") || b.ID != id {
+		if text, err := io.ReadAll(b); err != nil || !strings.HasPrefix(string(text), "Subject: hello") || b.ID != ids[n] {
 			t.Errorf("body %q, %v", text, err)
 		}
 		if n++; n == 2 {
