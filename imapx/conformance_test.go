@@ -2,6 +2,7 @@ package imapx_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/mailsession/mailsession/imaptest"
@@ -22,6 +23,9 @@ func TestConformance(t *testing.T) {
 		"without UIDPLUS":         {Capabilities: imaptest.Without("UIDPLUS")},
 		"without PREVIEW":         {Capabilities: imaptest.Without("PREVIEW")},
 		"searches ASCII alone":    {NoCharset: true},
+		"Gmail":                   {Capabilities: imaptest.GmailCapabilities()},
+		"without CONDSTORE":       {Capabilities: imaptest.Without("CONDSTORE", "QRESYNC")},
+		"without LITERAL+":        {Capabilities: imaptest.Without("LITERAL+"), MaxMessage: 1 << 20},
 		"bare IMAP4rev1":          {Capabilities: []string{"AUTH=PLAIN"}, QuietCapabilities: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -38,6 +42,13 @@ func conforming(tb testing.TB, o *imaptest.Options) *sessiontest.Incoming {
 	tb.Helper()
 	box := mailtest.New()
 	account := box.Add(ann, password())
+	tooLarge := int64(0)
+	if o != nil {
+		tooLarge = int64(o.MaxMessage)
+		if slices.Contains(o.Capabilities, "X-GM-EXT-1") {
+			account.UseLabels()
+		}
+	}
 	server := imaptest.New(box, o)
 	tb.Cleanup(func() { _ = server.Close() })
 	log := testlog.New(tb)
@@ -46,6 +57,7 @@ func conforming(tb testing.TB, o *imaptest.Options) *sessiontest.Incoming {
 		Mailbox:     sessiontest.Account(account),
 		Dial:        server.Dial,
 		NoNUL:       true,
+		TooLarge:    tooLarge,
 		Backend: func(dial sessiontest.Dial) session.IncomingBackend {
 			s := session.Server{Host: "localhost", Security: session.None, AllowPlainAuth: true, Dial: dial, Transcript: log}
 			return imapx.Backend(s, &imapx.Options{PageSize: 10, Logger: testlog.Logger(log), Observer: testlog.NewObserver(log)})

@@ -25,6 +25,9 @@ type lie struct {
 	close    func() error
 }
 
+// Unwrap has the further abilities found that are not lied about.
+func (l lie) Unwrap() session.Incoming { return l.Incoming }
+
 func (l lie) Messages(ctx context.Context, q session.Query) iter.Seq2[*session.Message, error] {
 	if l.messages == nil {
 		return l.Incoming.Messages(ctx, q)
@@ -108,7 +111,10 @@ func noResume(b *bed) { b.server.noResume = true }
 
 // brokenWaysIn returns what can be wrong with a way in.
 func brokenWaysIn() []brokenWay {
-	return slices.Concat(brokenListings(), brokenSearches(), brokenBodies(), brokenChanges(), brokenEndings(), brokenDetails(), brokenRoom(), brokenSignIns(), brokenChecks())
+	return slices.Concat(
+		brokenListings(), brokenSearches(), brokenBodies(), brokenChanges(), brokenEndings(), brokenDetails(), brokenRoom(),
+		brokenSignIns(), brokenChecks(), brokenAbilities(),
+	)
 }
 
 func brokenListings() []brokenWay {
@@ -162,7 +168,7 @@ func brokenListings() []brokenWay {
 		},
 		{
 			name: "takes a limit for one more", rules: []string{
-				"a limit ends the iteration", "conditions hold one by one and together", "any call is legal inside the loop", ruleCombined,
+				"a limit ends the iteration", "conditions hold one by one and together", "any call is legal inside the loop", ruleCombined, rulePlain,
 			},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				return lie{Incoming: in, messages: func(ctx context.Context, q session.Query) iter.Seq2[*session.Message, error] {
@@ -435,7 +441,7 @@ func brokenFlags() []brokenWay {
 			}),
 		},
 		{
-			name: "has no keywords and says that it does", rules: []string{"keywords are kept where Facts say so"},
+			name: "has no keywords and says that it does", rules: []string{"keywords are kept where Facts say so", ruleAppended},
 			alter: func(b *bed) { b.server.Facts.Keywords = false },
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				return lie{Incoming: in, facts: func(f *session.Facts) { f.Keywords = true }}
@@ -444,7 +450,7 @@ func brokenFlags() []brokenWay {
 		{
 			name: "keeps flags and says that it does not", rules: []string{
 				"conditions hold one by one and together", "flags are set and cleared, and others stay",
-				"flags are changed before a message moves", ruleEachPart,
+				"flags are changed before a message moves", ruleEachPart, ruleNoAppend, rulePurge, ruleVersion,
 			},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				return lie{Incoming: in, facts: func(f *session.Facts) { f.NoFlags = true }}
@@ -512,7 +518,7 @@ func brokenSearches() []brokenWay {
 			}),
 		},
 		{
-			name: "passes over not", rules: []string{ruleCombined, ruleEqual, "since and before are exact instants", ruleEachPart, "what only another server knows is refused"},
+			name: "passes over not", rules: []string{ruleCombined, ruleEqual, "since and before are exact instants", ruleEachPart, ruleLabelled, ruleNative},
 			in: asking(func(q *session.Query) { q.Where.Not = nil }),
 		},
 		{
@@ -532,8 +538,9 @@ func brokenSearches() []brokenWay {
 			}),
 		},
 		{
-			name: "passes over labels", rules: []string{"what only another server knows is refused"},
-			in: asking(func(q *session.Query) { q.Where.Label = "" }),
+			name: "passes over labels", rules: []string{"what only another server knows is refused", ruleLabelled, rulePlan},
+			alter: func(b *bed) { b.server.Facts.Labels, b.server.Facts.Native = false, "" },
+			in:    asking(func(q *session.Query) { q.Where.Label = "" }),
 		},
 		{
 			name: "stops looking in silence", rules: []string{"a scan limit ends in a ScanLimitError, never in silence"},

@@ -21,6 +21,8 @@ type listFolders struct {
 	change func(f session.Folder) (session.Folder, bool)
 }
 
+func (l listFolders) Unwrap() session.Incoming { return l.Incoming }
+
 func (l listFolders) Folders(ctx context.Context) iter.Seq2[session.Folder, error] {
 	return func(yield func(session.Folder, error) bool) {
 		for f, err := range l.Incoming.Folders(ctx) {
@@ -107,7 +109,7 @@ func brokenOrders() []brokenWay {
 			}),
 		},
 		{
-			name: "takes an empty folder for an error", rules: []string{"an empty folder has no messages"},
+			name: "takes an empty folder for an error", rules: []string{"an empty folder has no messages", ruleCutAppend},
 			in: listing(func(in session.Incoming, ctx context.Context, q session.Query, yield func(*session.Message, error) bool) {
 				n := 0
 				in.Messages(ctx, q)(func(m *session.Message, err error) bool {
@@ -150,7 +152,7 @@ func brokenFolders() []brokenWay {
 			},
 		},
 		{
-			name: "knows ASCII alone", rules: []string{"a folder's name may have letters of any script"},
+			name: "knows ASCII alone", rules: []string{"a folder's name may have letters of any script", ruleMade, ruleRenamed, ruleSubscribed},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				return listFolders{in, func(f session.Folder) (session.Folder, bool) {
 					return f, !slices.ContainsFunc([]byte(f.Path), func(b byte) bool { return b > '~' })
@@ -183,7 +185,7 @@ func brokenIDs() []brokenWay {
 			name: "opens what it has listed and nothing else",
 			rules: []string{
 				"an id names the same message from another backend of the mailbox", "a moved message is in one place, and its new id works",
-				"a copied message is in two places", ruleContext, ruleClose, "an id from before the server renumbered is ErrStaleID",
+				"a copied message is in two places", ruleContext, ruleClose, ruleBreak, "an id from before the server renumbered is ErrStaleID",
 			},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				var listed atomic.Bool

@@ -63,6 +63,12 @@ func TestBackendsThatAreBegun(t *testing.T) {
 		"in: nothing is dialled before the first use": true, "out: nothing is dialled before the first use": true,
 		"in: an empty folder has no messages": true, "in: break leaks nothing": true, "in: no ids are no work": true,
 	}
+	for _, rule := range []string{ // since the session tells that it lacks them
+		ruleAppended, rulePlain, ruleNoAppend, ruleHalf, ruleCutAppend, ruleMade, ruleRenamed, ruleEdits, ruleSubscribed, rulePurge, ruleCount, rulePlan,
+		ruleListedCounts, ruleQuota,
+	} {
+		kept["in: "+rule] = true
+	}
 	for name, check := range checks {
 		if said := failures(t, check); kept[name] != (len(said) == 0) {
 			t.Errorf("the rule %q says %q of a backend that does nothing", name, said)

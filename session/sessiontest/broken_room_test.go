@@ -16,11 +16,11 @@ func (miscount) Count(context.Context, session.FolderRef) (session.Counts, error
 func brokenRoom() []brokenWay {
 	return []brokenWay{
 		{
-			name: "counts what is not there", rules: []string{"a listing counts what the folders hold"},
+			name: "counts what is not there", rules: []string{ruleListedCounts, ruleCount},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming { return miscount{in} },
 		},
 		{
-			name: "tells no quota and says that it does", rules: []string{"the quota is told where Facts say so"},
+			name: "tells no quota and says that it does", rules: []string{ruleQuota},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				return lie{Incoming: in, facts: func(f *session.Facts) { f.Quota = true }}
 			},

@@ -103,15 +103,29 @@ func newBed() *bed {
 	return b
 }
 
+// oneInSo is how many of the rules that a broken way keeps are tried: every rule
+// against every way takes minutes under the race detector.
+const oneInSo = 6
+
+// tried reports whether a rule is tried against a broken way: one that it breaks
+// always, of the others one in so many, others for each way. Where nothing is
+// broken all are.
+func (w brokenWay) tried(way, number int, rule string) bool {
+	return len(w.rules) == 0 || slices.Contains(w.rules, rule) || (way+number)%oneInSo == 0
+}
+
 // TestSuiteFindsBrokenWaysIn: each way of breaking the reference backend
 // breaks the rules that are about it, and no others.
 func TestSuiteFindsBrokenWaysIn(t *testing.T) {
 	t.Parallel()
-	for _, broken := range brokenWaysIn() {
+	for way, broken := range brokenWaysIn() {
 		t.Run(broken.name, func(t *testing.T) {
 			t.Parallel()
 			failed := map[string][]string{}
-			for _, rule := range incomingRules() {
+			for i, rule := range incomingRules() {
+				if !broken.tried(way, i, rule.name) {
+					continue
+				}
 				said := failures(t, func(tb testing.TB) {
 					tb.Helper()
 					checkIncoming(tb, rule, func(testing.TB) *Incoming { return broken.incoming() }, &Options{})

@@ -264,7 +264,7 @@ func localEqualsServer(ctx context.Context, r *reading) {
 // reverse is not to be had, since a server may refuse what it says it can.
 func (r *reading) wantPlan(ctx context.Context, where session.Filter, serverOnly error) {
 	r.Helper()
-	explainer, ok := r.in.(session.Explainer)
+	explainer, ok := session.As[session.Explainer](r.in)
 	if !ok {
 		return
 	}
@@ -323,10 +323,16 @@ func scanLimits(ctx context.Context, r *reading) {
 // foreignParts: a part of a filter that this server cannot know is refused,
 // and never taken for one that holds.
 func foreignParts(ctx context.Context, r *reading) {
-	r.seedPosts(r.facts(ctx))
-	for name, where := range map[string]session.Filter{
-		"native": {Native: "has:userlabels"}, "label": {Label: "Work"},
-	} {
+	facts := r.facts(ctx)
+	r.seedPosts(facts)
+	foreign := map[string]session.Filter{}
+	if facts.Native == "" {
+		foreign["native"] = session.Filter{Native: "has:userlabels"}
+	}
+	if !facts.Labels {
+		foreign["label"] = session.Filter{Label: "Work"}
+	}
+	for name, where := range foreign {
 		for _, f := range []session.Filter{where, not(where), anyOf(where, from("ann")), allOf(from("ann"), where)} {
 			got, err := collect(ctx, r.in, session.Query{Where: f})
 			if len(got) > 0 {

@@ -108,7 +108,7 @@ func noFolder(ctx context.Context, r *reading) {
 	r.seed(1)
 	id := r.first(ctx, session.Query{}).ID
 	facts := r.facts(ctx)
-	for _, ref := range []session.FolderRef{session.FolderAt("Nowhere"), session.FolderAt("Nowhere/at all"), session.FolderFor(session.RoleAll), "nonsense"} {
+	for _, ref := range []session.FolderRef{session.FolderAt("Nowhere"), session.FolderAt("Nowhere/at all"), session.FolderFor("nothing"), "nonsense"} {
 		if facts.OneFolder {
 			r.wantOneFolder(ctx, ref)
 			r.refused(ctx, session.Change{MoveTo: ref}, id, "folder", "move")

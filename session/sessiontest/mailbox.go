@@ -30,6 +30,17 @@ type Mailbox interface {
 	Renumber(folder string) error
 }
 
+// LabelledMailbox is a [Mailbox] that can tell the labels of a message, for servers
+// that have any. The number counts the folder's messages from 1.
+type LabelledMailbox interface {
+	Labels(folder string, number int) ([]string, error)
+}
+
+// SubscribedMailbox is a [Mailbox] that can tell which folders are subscribed to.
+type SubscribedMailbox interface {
+	Subscriptions() ([]string, error)
+}
+
 // Stored is a message as the server keeps it.
 type Stored struct {
 	// Raw has the bytes of the message.
@@ -84,6 +95,26 @@ func (a account) CreateFolder(path string) error {
 }
 
 func (a account) Renumber(folder string) error { return a.BumpUIDValidity(folder) }
+
+// Labels implements [LabelledMailbox].
+func (a account) Labels(folder string, number int) ([]string, error) {
+	kept, err := a.Account.Messages(folder)
+	if err != nil || number < 1 || number > len(kept) {
+		return nil, errors.Join(err, fmt.Errorf("sessiontest: message %d of the %d in %s", number, len(kept), folder))
+	}
+	return a.Account.Labels(folder, kept[number-1].UID)
+}
+
+// Subscriptions implements [SubscribedMailbox].
+func (a account) Subscriptions() ([]string, error) {
+	var paths []string
+	for _, f := range a.Folders() {
+		if f.Subscribed {
+			paths = append(paths, f.Name)
+		}
+	}
+	return paths, nil
+}
 
 func flagsOf(words []string) session.Flags {
 	flags := make(session.Flags, 0, len(words))

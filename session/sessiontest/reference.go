@@ -44,7 +44,10 @@ const referenceName = "reference"
 
 // ReferenceFacts returns the facts of a Reference that lacks nothing.
 func ReferenceFacts() session.Facts {
-	return session.Facts{Backend: referenceName, Keywords: true, SafeMove: true, SafeDelete: true, NewIDs: true, AfterGone: true}
+	return session.Facts{
+		Backend: referenceName, Keywords: true, SafeMove: true, SafeDelete: true, NewIDs: true,
+		Versions: true, ObjectIDs: true, Labels: true, Native: "words", AfterGone: true,
+	}
 }
 
 // Dial connects to the server, which serves the connection until it is closed.
@@ -249,6 +252,7 @@ func (c *referenceClient) yieldPage(page, all []answer, yield func(*session.Mess
 		m := &session.Message{
 			ID: c.id(a), Flags: flagsOf(a.Flags), Received: a.Received, Size: a.Size,
 			Header: message.ParseHeader(a.Header), Structure: a.Structure, Preview: a.Preview,
+			Version: session.Version(a.Version), EmailID: a.Email, ThreadID: a.Thread, Labels: a.Labels,
 		}
 		if !yield(m, nil) {
 			return false
@@ -296,9 +300,14 @@ func (c *referenceClient) Open(ctx context.Context, id session.ID) (io.ReadClose
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.open(ctx, p)
+	return c.openAgain(ctx, question{Op: "open", Places: []place{p}})
+}
+
+// openAgain opens a body, over another connection where the first is lost.
+func (c *referenceClient) openAgain(ctx context.Context, q question) (io.ReadCloser, error) {
+	b, err := c.open(ctx, q)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		b, err = c.open(ctx, p)
+		b, err = c.open(ctx, q)
 	}
 	if err != nil {
 		return nil, err
@@ -306,8 +315,8 @@ func (c *referenceClient) Open(ctx context.Context, id session.ID) (io.ReadClose
 	return b, nil
 }
 
-func (c *referenceClient) open(ctx context.Context, p place) (*referenceBody, error) {
-	k, err := c.ask(ctx, question{Op: "open", Places: []place{p}})
+func (c *referenceClient) open(ctx context.Context, q question) (*referenceBody, error) {
+	k, err := c.ask(ctx, q)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ func (v visitor) matches(f session.Filter, m mailtest.Message) (bool, error) {
 	if v.Facts.NoFlags && (f.Keyword != "" || slices.ContainsFunc(flags, func(c session.Condition) bool { return c != session.Any })) {
 		return false, lacking("flag to search for")
 	}
-	if f.Label != "" || f.Native != "" {
+	if f.Label != "" && !v.Facts.Labels || f.Native != "" && v.Facts.Native == "" {
 		return false, lacking("label, and no native search")
 	}
 	var client referenceClient
@@ -26,6 +26,7 @@ func (v visitor) matches(f session.Filter, m mailtest.Message) (bool, error) {
 		fits(f.Deleted, m.Has(mailtest.Deleted)) && (f.Keyword == "" || m.Has(string(f.Keyword))) &&
 		(f.Since.IsZero() || !m.Received.Before(f.Since)) && (f.Before.IsZero() || m.Received.Before(f.Before)) &&
 		(f.Larger == 0 || int64(len(m.Raw)) > f.Larger) && (f.Smaller == 0 || int64(len(m.Raw)) < f.Smaller) &&
+		(f.Label == "" || v.hasLabel(m, f.Label)) && (f.Native == "" || has(m.Raw, f.Native)) &&
 		(len(f.IDs) == 0 || slices.Contains(f.IDs, client.id(answer{place: placeOf(m)})))
 	if here {
 		text, err := matchesText(f, m.Raw)

@@ -1,6 +1,7 @@
 package sessiontest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func (r *Reference) answerTo(t *talk) error {
 	case "send":
 		return visit.send()
 	}
-	return t.write(refusalOf(fmt.Errorf("there is no %q", q.Op)))
+	return visit.further()
 }
 
 // visitor is a user who asks a question.
@@ -202,6 +203,7 @@ func (v visitor) fetch() error {
 		if err := a.look(m.Raw, fields); err != nil {
 			return err
 		}
+		v.addExtra(&a, m)
 		if err := v.write(a); err != nil {
 			return err
 		}
@@ -253,7 +255,11 @@ func (v visitor) open() error {
 	if err := v.write(answer{Size: int64(len(m.Raw))}); err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk([]byte(m.Raw), chunkSize) {
+	raw := m.Raw[min(v.q.Offset, int64(len(m.Raw))):]
+	if v.q.Limit > 0 {
+		raw = raw[:min(v.q.Limit, int64(len(raw)))]
+	}
+	for chunk := range slices.Chunk([]byte(raw), chunkSize) {
 		if err := v.writeChunk(chunk); err != nil {
 			return err
 		}
@@ -270,6 +276,10 @@ func (v visitor) able(c session.Change) error {
 		return lacking("flag")
 	case !v.Facts.Keywords && slices.ContainsFunc(flags, func(f session.Flag) bool { return !named.Has(f) }):
 		return lacking("keyword")
+	case !v.Facts.Labels && len(c.AddLabels)+len(c.RemoveLabels) > 0:
+		return lacking("label")
+	case !v.Facts.Versions && c.IfUnchanged != nil:
+		return lacking("version that a change could depend on")
 	case v.Facts.OneFolder && (c.MoveTo != "" || c.CopyTo != ""):
 		return lacking("folder to move or copy to")
 	case !v.Facts.SafeMove && c.MoveTo != "":
@@ -312,7 +322,10 @@ func (v visitor) change(c session.Change, to string, p place) answer {
 	if err != nil {
 		return refusalOf(err)
 	}
-	err = errors.Join(v.account.AddFlags(p.Folder, wordsOf(c.Set), m.UID), v.account.RemoveFlags(p.Folder, wordsOf(c.Clear), m.UID))
+	err = v.changeFlags(c, m)
+	if err == nil && len(c.AddLabels)+len(c.RemoveLabels) > 0 {
+		err = v.changeLabels(c, m)
+	}
 	var there []mailtest.Transferred
 	switch {
 	case err != nil:
@@ -345,10 +358,7 @@ func wordsOf(flags session.Flags) []string {
 
 // send takes a message: an answer for each recipient, then one to the message.
 func (v visitor) send() error {
-	limit := v.MaxMessage
-	if limit == 0 {
-		limit = 1 << 20
-	}
+	limit := v.limit()
 	if v.q.Size > limit {
 		return v.put(refusalOf(errors.New("the message is too large")))
 	}
@@ -384,6 +394,9 @@ func (v visitor) send() error {
 	}
 	return v.put(answer{Name: "accepted", End: true})
 }
+
+// limit is the size in bytes of the largest message that is taken.
+func (r *Reference) limit() int64 { return cmp.Or(r.MaxMessage, 1<<20) }
 
 // chunks reads a message.
 type chunks struct {

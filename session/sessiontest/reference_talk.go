@@ -26,6 +26,11 @@ type question struct {
 	Change         session.Change
 	Envelope       session.Envelope
 	Size           int64
+	Path           string
+	On             bool
+	Flags          []string
+	Received       time.Time
+	Offset, Limit  int64
 }
 
 // place is where a message lies.
@@ -39,16 +44,21 @@ type place struct {
 type answer struct {
 	place
 
-	Role     string    `json:",omitempty"`
-	Flags    []string  `json:",omitempty"`
-	Received time.Time `json:",omitzero"`
-	Size     int64     `json:",omitempty"`
-	Header   []byte    `json:",omitempty"`
-	Preview  string    `json:",omitempty"`
-	Name     string    `json:",omitempty"`
-	End      bool      `json:",omitempty"`
-	Kind     string    `json:",omitempty"` // which error
-	Error    string    `json:",omitempty"`
+	Role     string          `json:",omitempty"`
+	Flags    []string        `json:",omitempty"`
+	Received time.Time       `json:",omitzero"`
+	Size     int64           `json:",omitempty"`
+	Header   []byte          `json:",omitempty"`
+	Preview  string          `json:",omitempty"`
+	Name     string          `json:",omitempty"`
+	Version  string          `json:",omitempty"`
+	Email    string          `json:",omitempty"`
+	Thread   string          `json:",omitempty"`
+	Labels   []string        `json:",omitzero"`
+	Counts   *session.Counts `json:",omitempty"`
+	End      bool            `json:",omitempty"`
+	Kind     string          `json:",omitempty"` // which error
+	Error    string          `json:",omitempty"`
 
 	Structure message.Structure `json:",omitempty"`
 
@@ -65,7 +75,7 @@ func kinds() map[string]error {
 	return map[string]error{
 		"folder": session.ErrNoFolder, "message": session.ErrNoMessage, "stale": session.ErrStaleID,
 		"other folder": session.ErrOtherFolder,
-		"unsupported":  errors.ErrUnsupported,
+		"unsupported":  errors.ErrUnsupported, "changed": session.ErrChanged,
 	}
 }
 

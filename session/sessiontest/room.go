@@ -7,11 +7,16 @@ import (
 	"github.com/mailsession/mailsession/session"
 )
 
+const (
+	ruleListedCounts = "a listing counts what the folders hold"
+	ruleQuota        = "the quota is told where Facts say so"
+)
+
 // roomRules are about what folders hold, and may hold.
 func roomRules() []incomingRule {
 	return []incomingRule{
-		{"a listing counts what the folders hold", countedListing},
-		{"the quota is told where Facts say so", quota},
+		{ruleListedCounts, countedListing},
+		{ruleQuota, quota},
 	}
 }
 

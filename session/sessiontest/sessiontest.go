@@ -40,7 +40,13 @@
 // No rule is skipped for what a backend lacks. It says so in its
 // [session.Facts], and the suite checks the opposite then: that the call is
 // refused with an error that wraps [errors.ErrUnsupported] and names what is
-// missing, and that nothing was changed.
+// missing, and that nothing was changed. So it is with the further abilities,
+// which are found by [session.As]: what a Session does in the place of one is
+// held to the same rule.
+//
+// A real server may break a rule by itself, whatever the backend does. Such rules
+// are named in [Options.Except], with what the server does, and the tests print
+// that.
 //
 // # Time
 //
@@ -76,6 +82,10 @@ type Options struct {
 	// is checked as such, not that it does so at the same instant, and
 	// goroutines are not counted.
 	RealTime bool
+	// Except names rules that the server itself breaks, and tells how. They are
+	// not run, and what is told of them is logged. A name that no rule has is a
+	// failure.
+	Except map[string]string
 }
 
 // Incoming is a way in, and the mailbox behind it. Credentials, Mailbox, Backend
@@ -95,6 +105,9 @@ type Incoming struct {
 	// what, so that the summary of the inbox's n-th message cannot be read and
 	// all others can. Both have the same length.
 	Spoil func(n int) (old, broken string)
+	// TooLarge is a size in bytes that the server does not append, zero where
+	// that is not known.
+	TooLarge int64
 	// NoNUL says that the server keeps another byte in the place of a NUL, since
 	// its protocol cannot carry any (RFC 9051 section 4.3).
 	NoNUL bool
@@ -140,8 +153,14 @@ func TestIncoming(t *testing.T, open func(tb testing.TB) *Incoming, opts *Option
 	if opts == nil {
 		opts = &Options{}
 	}
-	for _, rule := range incomingRules() {
+	rules := incomingRules()
+	opts.checkExcept(t, rules)
+	for _, rule := range rules {
 		t.Run(rule.name, func(t *testing.T) {
+			if why, excepted := opts.Except[rule.name]; excepted {
+				t.Logf("not run: %s", why)
+				return
+			}
 			inTime(t, opts, func(t *testing.T) {
 				t.Helper()
 				checkIncoming(t, rule, open, opts)
@@ -167,6 +186,16 @@ func TestOutgoing(t *testing.T, open func(tb testing.TB) *Outgoing, opts *Option
 	}
 }
 
+// checkExcept reports exceptions from rules that there are not.
+func (o *Options) checkExcept(tb testing.TB, rules []incomingRule) {
+	tb.Helper()
+	for name := range o.Except {
+		if !slices.ContainsFunc(rules, func(r incomingRule) bool { return r.name == name }) {
+			tb.Errorf("sessiontest: there is no rule %q to make an exception from", name)
+		}
+	}
+}
+
 // inTime runs a test in a bubble, or without one where time is real.
 func inTime(t *testing.T, opts *Options, run func(t *testing.T)) {
 	t.Helper()
@@ -187,7 +216,9 @@ type incomingRule struct {
 func incomingRules() []incomingRule {
 	var all []incomingRule
 	for _, group := range [][]incomingRule{
-		listingRules(), contentRules(), pageRules(), filterRules(), bodyRules(), folderRules(), roomRules(), idRules(), flagRules(), changeRules(), lineRules(), endingRules(), signInRules(), checkRules(),
+		listingRules(), contentRules(), pageRules(), filterRules(), bodyRules(), folderRules(), roomRules(), idRules(), flagRules(),
+		changeRules(), lineRules(), endingRules(), signInRules(), checkRules(),
+		appendRules(), bulkRules(), partRules(), editRules(), upkeepRules(), extraRules(),
 	} {
 		all = append(all, group...)
 	}

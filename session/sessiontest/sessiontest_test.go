@@ -28,8 +28,29 @@ func way(facts session.Facts) func(tb testing.TB) *sessiontest.Incoming {
 			Dial:        server.Dial,
 			Backend:     server.Incoming,
 			Spoil:       sessiontest.SpoilReference,
+			TooLarge:    1 << 20,
 		}
 	}
+}
+
+// bare is a way in without any further ability.
+type bare struct{ session.Incoming }
+
+// TestReferenceInAlone: what a Session does in the place of further abilities keeps
+// the rules too, and what it cannot do is told.
+func TestReferenceInAlone(t *testing.T) {
+	sessiontest.TestIncoming(t, func(tb testing.TB) *sessiontest.Incoming {
+		tb.Helper()
+		bed := way(sessiontest.ReferenceFacts())(tb)
+		able := bed.Backend
+		bed.Backend = func(dial sessiontest.Dial) session.IncomingBackend {
+			return func(s session.Setup) (session.Incoming, error) {
+				in, err := able(dial)(s)
+				return bare{in}, err
+			}
+		}
+		return bed
+	}, nil)
 }
 
 // TestReferenceIn: the reference backend keeps the rules, whatever it lacks.
@@ -47,10 +68,11 @@ func TestReferenceIn(t *testing.T) {
 		"one folder and no flags": lacking(func(f *session.Facts) {
 			f.OneFolder, f.NoFlags, f.Keywords, f.SafeMove, f.NewIDs = true, true, false, false, false
 		}),
-		"a quota":                     lacking(func(f *session.Facts) { f.Quota = true }),
-		"no keywords, no new ids":     lacking(func(f *session.Facts) { f.Keywords, f.NewIDs = false, false }),
-		"no place of what is gone":    lacking(func(f *session.Facts) { f.AfterGone = false }),
-		"nothing that removes safely": lacking(func(f *session.Facts) { f.SafeMove, f.SafeDelete = false, false }),
+		"a quota":                      lacking(func(f *session.Facts) { f.Quota = true }),
+		"no keywords, no new ids":      lacking(func(f *session.Facts) { f.Keywords, f.NewIDs = false, false }),
+		"no place of what is gone":     lacking(func(f *session.Facts) { f.AfterGone = false }),
+		"no versions, names or labels": lacking(func(f *session.Facts) { f.Versions, f.ObjectIDs, f.Labels, f.Native = false, false, false, "" }),
+		"nothing that removes safely":  lacking(func(f *session.Facts) { f.SafeMove, f.SafeDelete = false, false }),
 	} {
 		t.Run(name, func(t *testing.T) { sessiontest.TestIncoming(t, way(facts), nil) })
 	}
