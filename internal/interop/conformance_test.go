@@ -17,7 +17,6 @@ import (
 	"time"
 	"unicode/utf16"
 
-	"github.com/mailsession/mailsession/imapx"
 	"github.com/mailsession/mailsession/internal/interop"
 	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/session"
@@ -26,7 +25,7 @@ import (
 )
 
 // beds is how many tests of the suites can have a mailbox of their own.
-const beds = 80
+const beds = 100
 
 // conforming starts servers with many users.
 func conforming(t *testing.T) *interop.Servers {
@@ -48,24 +47,7 @@ func TestConformanceOnDovecot(t *testing.T) {
 		tb.Helper()
 		user := servers.Users[next]
 		next++
-		raw := dialIMAP(tb, servers.IMAP)
-		if result := raw.login(user); !strings.HasPrefix(result, "OK") {
-			tb.Fatalf("LOGIN: %s", result)
-		}
-		host, port := hostPort(tb, servers.IMAP)
-		log := testlog.New(tb)
-		return &sessiontest.Incoming{
-			Credentials: session.Credentials{User: user.Address, Password: user.Password},
-			Mailbox:     mailbox{raw},
-			NoNUL:       true,
-			Backend: func(dial sessiontest.Dial) session.IncomingBackend {
-				server := session.Server{Host: host, Port: port, Security: session.None, AllowPlainAuth: true, Dial: dial, Transcript: log}
-				return imapx.Backend(server, &imapx.Options{PageSize: 10, Logger: testlog.Logger(log), Observer: testlog.NewObserver(log)})
-			},
-			Spoil: func(n int) (string, string) {
-				return fmt.Sprintf("(UID %d FLAGS (", n), fmt.Sprintf("(UID %d FLAGS !", n)
-			},
-		}
+		return conformingAt(tb, servers.IMAP, user)
 	}, &sessiontest.Options{RealTime: true})
 }
 

@@ -122,7 +122,7 @@ const (
 
 // startOIDC starts the server once.
 func startOIDC(ctx context.Context, opts *OIDCOptions) (*OIDC, error) {
-	node, err := findNode()
+	node, err := Node()
 	if err != nil {
 		return nil, err
 	}
@@ -260,14 +260,17 @@ func (o *OIDC) Logs() string {
 }
 
 // Node returns the Node.js that runs the programs of the folder oidc.
-func Node() (string, error) { return findNode() }
+func Node() (string, error) {
+	return findNode("the authorization server", oidcProgram, "oidc/node_modules/oidc-provider/package.json")
+}
 
-// findNode finds Node and what the program needs beside it. A Node that was
-// installed with the program comes first: there was no other that is new enough.
-func findNode() (string, error) {
-	for _, name := range []string{oidcProgram, "oidc/node_modules/oidc-provider/package.json"} {
+// findNode finds Node and the files that a program needs. A Node that was
+// installed with the authorization server comes first: there was no other that is
+// new enough.
+func findNode(program string, files ...string) (string, error) {
+	for _, name := range files {
 		if _, err := os.Stat(name); err != nil {
-			return "", fmt.Errorf("interop: the authorization server is incomplete (%w); run internal/interop/install, and the tests in internal/interop", err)
+			return "", fmt.Errorf("interop: %s is incomplete (%w); run internal/interop/install, and the tests in internal/interop", program, err)
 		}
 	}
 	own, err := filepath.Glob("oidc/node_modules/node-linux-*/bin/node")
