@@ -12,6 +12,7 @@ import (
 	_ "github.com/emersion/go-message/charset" // what it decodes texts with
 	"github.com/jhillyerd/enmime/v2"
 
+	"github.com/mailsession/mailsession/bench/internal/report"
 	"github.com/mailsession/mailsession/message"
 )
 
@@ -22,17 +23,17 @@ type file struct {
 }
 
 // measureCorpus parses every message there is, alone and beside the others.
-func measureCorpus(r *report) error {
+func measureCorpus(r *report.Report) error {
 	dir := os.Getenv("MAILSESSION_CORPUS")
 	if dir == "" {
-		r.note("MAILSESSION_CORPUS is not set: nothing is measured on real messages")
+		r.Note("MAILSESSION_CORPUS is not set: nothing is measured on real messages")
 		return nil
 	}
 	files, others, err := load(os.DirFS(dir))
 	if err != nil {
 		return fmt.Errorf("read the messages in %s: %w", dir, err)
 	}
-	r.note("corpus %d files are no messages: they have no From field", others)
+	r.Note("corpus %d files are no messages: they have no From field", others)
 	if err := measureEach(r, files); err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func load(dir fs.FS) (files []file, others int, err error) {
 
 // measureEach takes the message that takes the most time for its length, and
 // counts those that are lost.
-func measureEach(r *report, files []file) error {
+func measureEach(r *report.Report, files []file) error {
 	var worst float64
 	var slowest string
 	lost, size := 0, 0
@@ -79,9 +80,9 @@ func measureEach(r *report, files []file) error {
 			worst, slowest = rate, fmt.Sprintf("%s, %d bytes", f.name, len(f.data))
 		}
 	}
-	r.note("corpus %d messages, %d bytes; the slowest for its length is %s", len(files), size, slowest)
-	r.atMost("message-parse-lost", float64(lost), 0)
-	r.atMost("message-parse-corpus-worst-cpu-ms-per-mb", worst, 100)
+	r.Note("corpus %d messages, %d bytes; the slowest for its length is %s", len(files), size, slowest)
+	r.AtMost("message-parse-lost", float64(lost), 0)
+	r.AtMost("message-parse-corpus-worst-cpu-ms-per-mb", worst, 100)
 	return nil
 }
 
@@ -93,7 +94,7 @@ type peer struct {
 }
 
 // measurePeers compares the time for all messages that both read, in turns.
-func measurePeers(r *report, files []file) error {
+func measurePeers(r *report.Report, files []file) error {
 	for _, p := range []peer{{"enmime", 1, parseEnmime}, {"go-message", 1, parseGoMessage}} {
 		var both []file
 		for _, f := range files {
@@ -113,8 +114,8 @@ func measurePeers(r *report, files []file) error {
 			}
 			ours, theirs = min(ours, a), min(theirs, b)
 		}
-		r.note("%s reads %d of %d messages; these take it %v of CPU, and Parse %v", p.name, len(both), len(files), theirs, ours)
-		r.atMost("message-parse-cpu-to-"+p.name, ours.Seconds()/theirs.Seconds(), p.bound)
+		r.Note("%s reads %d of %d messages; these take it %v of CPU, and Parse %v", p.name, len(both), len(files), theirs, ours)
+		r.AtMost("message-parse-cpu-to-"+p.name, ours.Seconds()/theirs.Seconds(), p.bound)
 	}
 	return nil
 }

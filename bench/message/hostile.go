@@ -6,12 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailsession/mailsession/bench/internal/report"
 	"github.com/mailsession/mailsession/message"
 )
 
 // measureHostile parses messages that are made to take long, and takes the
 // worst of them.
-func measureHostile(r *report) error {
+func measureHostile(r *report.Report) error {
 	var worst float64
 	for name, in := range hostile() {
 		took, err := cpuOf(20*time.Millisecond, func() error {
@@ -22,10 +23,10 @@ func measureHostile(r *report) error {
 			return fmt.Errorf("parse %s: %w", name, err)
 		}
 		rate := perMegabyte(took, len(in))
-		r.note("hostile %-22s %8d bytes %8.2f ms of CPU a megabyte", name, len(in), rate)
+		r.Note("hostile %-22s %8d bytes %8.2f ms of CPU a megabyte", name, len(in), rate)
 		worst = max(worst, rate)
 	}
-	r.atMost("message-parse-hostile-worst-cpu-ms-per-mb", worst, 100)
+	r.AtMost("message-parse-hostile-worst-cpu-ms-per-mb", worst, 100)
 	return nil
 }
 

@@ -5,11 +5,11 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"log"
 	"os"
-	"strings"
+
+	"github.com/mailsession/mailsession/bench/internal/report"
 )
 
 func main() {
@@ -28,26 +28,11 @@ func main() {
 
 // run measures everything and prints the lines.
 func run(w io.Writer) error {
-	var r report
-	for _, measure := range []func(*report) error{measureWalk, measureHostile, measureCorpus} {
+	var r report.Report
+	for _, measure := range []func(*report.Report) error{measureWalk, measureHostile, measureCorpus} {
 		if err := measure(&r); err != nil {
 			return err
 		}
 	}
-	_, err := io.WriteString(w, r.notes.String()+r.targets.String())
-	return err
-}
-
-// A report gathers lines: targets, and before them what they are made of.
-type report struct{ notes, targets strings.Builder }
-
-func (r *report) note(format string, args ...any) { fmt.Fprintf(&r.notes, format+"\n", args...) }
-
-// atMost adds a target that is met if value is bound or less.
-func (r *report) atMost(name string, value, bound float64) {
-	verdict := "met"
-	if value > bound {
-		verdict = "missed"
-	}
-	fmt.Fprintf(&r.targets, "target %s %.2f <= %g %s\n", name, value, bound, verdict)
+	return r.Print(w)
 }

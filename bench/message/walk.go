@@ -14,6 +14,7 @@ import (
 
 	gomessage "github.com/emersion/go-message"
 
+	"github.com/mailsession/mailsession/bench/internal/report"
 	"github.com/mailsession/mailsession/message"
 )
 
@@ -26,7 +27,7 @@ const attachmentSize = 100 << 20
 
 // measureWalk walks over a large attachment in a process of its own, so that
 // nothing else counts in its memory, and compares the time with go-message.
-func measureWalk(r *report) error {
+func measureWalk(r *report.Report) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the program to start again: %w", err)
@@ -39,7 +40,7 @@ func measureWalk(r *report) error {
 	if err != nil {
 		return fmt.Errorf("read the memory of the walk: %w", err)
 	}
-	r.atMost("message-walk-100mb-peak-mb", peak, 10)
+	r.AtMost("message-walk-100mb-peak-mb", peak, 10)
 
 	ours, err := cpuOf(time.Millisecond, walkOurs)
 	if err != nil {
@@ -49,8 +50,8 @@ func measureWalk(r *report) error {
 	if err != nil {
 		return err
 	}
-	r.note("a walk over %d bytes takes %v of CPU, with go-message %v", attachmentSize, ours, theirs)
-	r.atMost("message-walk-100mb-cpu-to-go-message", ours.Seconds()/theirs.Seconds(), 1)
+	r.Note("a walk over %d bytes takes %v of CPU, with go-message %v", attachmentSize, ours, theirs)
+	r.AtMost("message-walk-100mb-cpu-to-go-message", ours.Seconds()/theirs.Seconds(), 1)
 	return nil
 }
 
