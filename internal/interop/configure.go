@@ -165,7 +165,7 @@ func (s *Servers) writeUsers() error {
 	var passwd, recipients strings.Builder
 	for _, u := range s.Users {
 		password := base64.StdEncoding.EncodeToString([]byte(u.Password.Reveal()))
-		fmt.Fprintf(&passwd, "%s:{PLAIN.b64}%s::::%s::\n", u.Address, password, s.file("mail/"+u.Address))
+		fmt.Fprintf(&passwd, "%s:{PLAIN.b64}%s::::%s::\n", u.Address, password, s.file(home(u.Address)))
 		fmt.Fprintf(&recipients, "%s mailbox\n", u.Address)
 	}
 	return errors.Join(
@@ -174,6 +174,9 @@ func (s *Servers) writeUsers() error {
 		s.write("postfix/recipients", recipients.String(), 0o644),
 	)
 }
+
+// home is where a user's mail is, below the servers' folder.
+func home(address string) string { return "mail/" + address }
 
 // writeCertificates writes what the servers present, and what clients that
 // cannot be given a pool trust.
