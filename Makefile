@@ -9,6 +9,9 @@ TESTFLAGS ?=
 # How long `make fuzz` gives each fuzz target.
 FUZZTIME ?= 10s
 
+# Flags of a benchmark, for example BENCHFLAGS='-only full -runs 3'.
+BENCHFLAGS ?=
+
 GOFUMPT_VERSION := v0.12.0
 GOLANGCI_VERSION := v2.15.0
 GOFUMPT := .tools/gofumpt-$(GOFUMPT_VERSION)/gofumpt
@@ -62,6 +65,11 @@ fuzz: ## Run each fuzz target for FUZZTIME.
 .PHONY: bench-message
 bench-message: ## Measure how messages are read, beside enmime and go-message; needs Linux and MAILSESSION_CORPUS.
 	cd bench && go run ./message
+
+.PHONY: bench-imap
+bench-imap: ## Measure how fast mail is read by IMAP, beside other clients on Dovecot; on Debian, as root. BENCHFLAGS=-h tells more.
+	bench/imap/install
+	cd bench && go run ./imap $(BENCHFLAGS)
 
 .PHONY: size
 size: ## Print how large a program with session and imapx alone is, and what it links.
