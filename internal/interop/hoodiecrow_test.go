@@ -48,6 +48,8 @@ func hoodiecrowBreaks() map[string]string {
 		"a renamed folder keeps its messages, and ids of before name none": "it answers BAD in the place of NO to SELECT of a folder that is gone",
 		"folders that are there or not are told, and the inbox stays":      "its RENAME to a name that is taken removes the folder",
 		"a part that is not there is ErrNoPart":                            "it gives another part in the place of one that is not there",
+		"the structure tells the parts, which can be opened":               "its BODY of a part that is a message lacks the header of that (RFC 9051 section 6.4.5.1)",
+		"a preview is the beginning of the text":                           "its partial FETCH of several messages is empty for those behind one that is shorter than what was asked for",
 		"a change that depends on a version is not made after another's":   "its UID STORE leaves the MODSEQ as it was (RFC 7162 section 3.1.3)",
 		"labels are found": "it has no X-GM-LABELS in SEARCH",
 		"the server's own language finds what it says":            "it has no X-GM-RAW",
