@@ -12,6 +12,25 @@ type Envelope struct {
 	From string
 	// To is every recipient's address, whether the header names it or not.
 	To []string
+	// Reports asks the servers on the way for reports of delivery. nil leaves it to
+	// them: they report what failed for good, and perhaps what is late.
+	Reports *DeliveryReports
+}
+
+// DeliveryReports say what the servers on the way are to report to
+// [Envelope.From], for each recipient (RFC 3461 section 4.1). All of them false
+// asks for no report whatever happens. A server that does not know how is left
+// before anything is sent: the error matches [errors.ErrUnsupported].
+type DeliveryReports struct {
+	// Success reports that the message is in the mailbox, Failure that it will
+	// never be, and Delay that it takes long.
+	Success, Failure, Delay bool
+	// WholeMessage asks for all of the message in reports of failure instead of
+	// its header.
+	WholeMessage bool
+	// ID comes back in the reports as Original-Envelope-Id: up to 100 printable
+	// ASCII characters without spaces. It may be empty.
+	ID string
 }
 
 // SendOutcome is what became of a message.

@@ -2,6 +2,7 @@ package smtpx
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -27,7 +28,69 @@ func checkEnvelope(e session.Envelope) error {
 			return err
 		}
 	}
+	if r := e.Reports; r != nil && (len(r.ID) > maxEnvelopeID || strings.ContainsFunc(r.ID, notGraphic)) {
+		return fmt.Errorf("the ID of the reports asked for is longer than %d characters, or not printable ASCII without spaces", maxEnvelopeID)
+	}
 	return nil
+}
+
+// maxEnvelopeID is how long an ENVID may be (RFC 3461 section 4.4).
+const maxEnvelopeID = 100
+
+func notGraphic(r rune) bool { return r <= ' ' || r >= 0x7f }
+
+// mailReports returns the parameters of MAIL that ask for reports (RFC 3461
+// sections 4.3 and 4.4).
+func mailReports(r *session.DeliveryReports) string {
+	if r == nil {
+		return ""
+	}
+	params := " RET=HDRS"
+	if r.WholeMessage {
+		params = " RET=FULL"
+	}
+	if r.ID != "" {
+		params += " ENVID=" + xtext(r.ID)
+	}
+	return params
+}
+
+// rcptReports returns those of RCPT (sections 4.1 and 4.2).
+func rcptReports(r *session.DeliveryReports, to string) string {
+	if r == nil {
+		return ""
+	}
+	var when []string
+	for _, w := range []struct {
+		wanted bool
+		name   string
+	}{{r.Success, "SUCCESS"}, {r.Failure, "FAILURE"}, {r.Delay, "DELAY"}} {
+		if w.wanted {
+			when = append(when, w.name)
+		}
+	}
+	if len(when) == 0 {
+		when = []string{"NEVER"}
+	}
+	params := " NOTIFY=" + strings.Join(when, ",")
+	if !hasEightBit([]byte(to)) {
+		params += " ORCPT=rfc822;" + xtext(to)
+	}
+	return params
+}
+
+// xtext encodes a value (RFC 3461 section 4).
+func xtext(s string) string {
+	const hexDigits = "0123456789ABCDEF"
+	b := make([]byte, 0, len(s))
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '+' || c == '=' {
+			b = append(b, '+', hexDigits[c>>4], hexDigits[c&15])
+		} else {
+			b = append(b, c)
+		}
+	}
+	return string(b)
 }
 
 // checkAddress refuses what could end the path, the line or the string: the

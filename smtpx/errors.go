@@ -77,7 +77,7 @@ type ExtensionError struct {
 	// Server is the "host:port" that was asked.
 	Server string
 	// Extension is the keyword that its answer to EHLO lacks: "STARTTLS",
-	// "AUTH", "8BITMIME" or "SMTPUTF8".
+	// "AUTH", "8BITMIME", "SMTPUTF8" or "DSN".
 	Extension string
 	// Remedy says what to do.
 	Remedy string

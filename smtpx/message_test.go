@@ -37,6 +37,40 @@ func TestUTF8(t *testing.T) {
 	})
 }
 
+// Reports of delivery are asked for in the words of RFC 3461, and an identifier
+// cannot bring words of its own.
+func TestReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, nil)
+		c := newClient(t, inMemory(s), withPassword(), nil)
+		for _, tt := range []struct {
+			reports    session.DeliveryReports
+			mail, rcpt string
+		}{
+			{session.DeliveryReports{}, " RET=HDRS", "NOTIFY=NEVER ORCPT=rfc822;a+2Bb@else.example"},
+			{session.DeliveryReports{Success: true, WholeMessage: true, ID: "a+b=c"}, " RET=FULL ENVID=a+2Bb+3Dc", "NOTIFY=SUCCESS ORCPT=rfc822;a+2Bb@else.example"},
+			{session.DeliveryReports{Failure: true, Delay: true, ID: "x"}, " RET=HDRS ENVID=x", "NOTIFY=FAILURE,DELAY ORCPT=rfc822;a+2Bb@else.example"},
+		} {
+			if _, err := c.Send(t.Context(), session.Envelope{From: ann, To: []string{"a+b@else.example"}, Reports: &tt.reports}, source(letter)); err != nil {
+				t.Fatal(err)
+			}
+			all := s.Messages()
+			if m := all[len(all)-1]; !strings.HasSuffix(m.Params, tt.mail) {
+				t.Errorf("MAIL had the parameters %q, want %q at the end", m.Params, tt.mail)
+			}
+			if heard := said(s); !strings.Contains(heard, "RCPT TO:<a+b@else.example> "+tt.rcpt+"\n") {
+				t.Errorf("the server heard %q, want %q behind RCPT", heard, tt.rcpt)
+			}
+		}
+		for _, id := range []string{"a b", "a\r\nRCPT TO:<x@y>", "é", strings.Repeat("x", 101)} {
+			e := session.Envelope{From: ann, To: []string{bob}, Reports: &session.DeliveryReports{ID: id}}
+			if rec, err := c.Send(t.Context(), e, source(letter)); err == nil || rec.Outcome != session.NotSent {
+				t.Errorf("Send with the ID %q = %v, %v, want not sent", id, rec.Outcome, err)
+			}
+		}
+	})
+}
+
 // A source that breaks off must not become a shorter message.
 func TestBrokenSource(t *testing.T) {
 	broken := errors.New("disk on fire")

@@ -339,6 +339,7 @@ func TestRefusedBeforehand(t *testing.T) {
 		{"too big", nil, toBob(), letter + strings.Repeat("x", 5000), new(*smtpx.SizeError), true},
 		{"8BITMIME", smtptest.Without("8BITMIME"), toBob(), eightBit, new(*smtpx.ExtensionError), true},
 		{"SMTPUTF8 for a recipient", smtptest.Without("SMTPUTF8"), session.Envelope{From: ann, To: []string{"bøb@example.com"}}, letter, new(*smtpx.ExtensionError), true},
+		{"DSN", smtptest.Without("DSN"), session.Envelope{From: ann, To: []string{bob}, Reports: &session.DeliveryReports{}}, letter, new(*smtpx.ExtensionError), true},
 		{"SMTPUTF8 for the header", smtptest.Without("SMTPUTF8"), toBob(), "To: bøb@example.com\r\n" + letter, new(*smtpx.ExtensionError), true},
 	}
 	for _, tt := range tests {

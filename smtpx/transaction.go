@@ -86,6 +86,12 @@ func (t *transaction) check() error {
 	if err := t.checkUTF8(); err != nil {
 		return err
 	}
+	if t.env.Reports != nil && !ext.has("DSN") {
+		return &ExtensionError{
+			Server: t.c.server, Extension: "DSN",
+			Remedy: "leave Envelope.Reports nil; nothing was sent",
+		}
+	}
 	if ext.has("8BITMIME") {
 		return nil
 	}
@@ -164,7 +170,7 @@ func (t *transaction) steps() []step {
 		}
 	}})
 	for i, to := range t.env.To {
-		steps = append(steps, step{opRcpt, "RCPT TO:<" + to + ">", func(r reply) {
+		steps = append(steps, step{opRcpt, "RCPT TO:<" + to + ">" + rcptReports(t.env.Reports, to), func(r reply) {
 			t.rcpt[i] = nil
 			if !r.positive() {
 				e := refusal(t.c.server, opRcpt, r)
@@ -188,7 +194,7 @@ func (t *transaction) mailLine() string {
 	if ext.has("SMTPUTF8") && (t.l.utf8 || utf8Envelope(t.env)) {
 		line += " SMTPUTF8"
 	}
-	return line
+	return line + mailReports(t.env.Reports)
 }
 
 // exchange sends some commands and reads their answers.

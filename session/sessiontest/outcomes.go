@@ -135,7 +135,7 @@ func injection(ctx context.Context, p *posting) {
 	} {
 		rec, err := p.out.Send(ctx, e, l)
 		if err == nil || rec.Outcome != session.NotSent {
-			p.Errorf("Send with the envelope %q = %+v, %v; want not sent", e, rec, err)
+			p.Errorf("Send with the envelope %+v = %+v, %v; want not sent", e, rec, err)
 		}
 	}
 	if rec, err := p.out.Send(ctx, p.envelope(1), nil); err == nil || rec.Outcome != session.NotSent {
