@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// maxContentType is how much is looked at of a field with parameters.
-const maxContentType = 2048
+// maxContentType is how much is looked at of a field with parameters. The
+// longest file name of Windows takes 3000 bytes in the form of RFC 2231.
+const maxContentType = 4096
 
 // parseMediaType reads the value of a Content-Type (RFC 2045 section 5.1) into
 // the media type in lower case and its parameters. It reports false if

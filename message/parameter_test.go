@@ -64,7 +64,7 @@ func TestContentType(t *testing.T) {
 		{"/plain", "text/plain malformed-content-type"},
 		{"text/", "text/plain malformed-content-type"},
 		{";charset=utf-8", "text/plain malformed-content-type"},
-		{"image/png; name=" + strings.Repeat("x", 3000), "image/png name=" + strings.Repeat("x", 2048-16) + " malformed-content-type"},
+		{"image/png; name=" + strings.Repeat("x", 5000), "image/png name=" + strings.Repeat("x", 4096-16) + " malformed-content-type"},
 	}
 	for _, tt := range tests {
 		p := onlyPart(t, "Content-Type: "+tt.in)
