@@ -1,9 +1,8 @@
 package message
 
 import (
-	"bytes"
-	"mime/quotedprintable"
 	"net/mail"
+	"slices"
 	"strings"
 )
 
@@ -197,6 +196,9 @@ func (w *headerWriter) extra(f Field) {
 	case isReserved(f.Name):
 		w.fail(f.Name, "has a place of its own in a Draft, or is for Source to write")
 		return
+	case isOptional(f.Name) && ParseHeader(w.buf).Has(f.Name):
+		w.fail(f.Name, "is written for another field of the Draft already")
+		return
 	}
 	w.text(f.Name, strings.Trim(f.Value, " \t"))
 }
@@ -211,29 +213,68 @@ func isReserved(name string) bool {
 	return strings.HasPrefix(name, "content-")
 }
 
-// body ends the header with the fields that describe the text, and returns the
-// text as it is sent: as it is if it is made of short lines of ASCII, else as
-// quoted-printable UTF-8 (RFC 2045 section 6.7).
-func (w *headerWriter) body(text string) []byte {
-	text = strings.ReplaceAll(text, "\r\n", "\n")
-	text = strings.ReplaceAll(text, "\r", "\n")
-	if text != "" && !strings.HasSuffix(text, "\n") {
-		text += "\n"
+// isOptional reports whether a field of that name may be in Extra where the
+// Draft has nothing for it.
+func isOptional(name string) bool {
+	switch strings.ToLower(name) {
+	case "importance", "x-priority", "priority", "disposition-notification-to", "list-unsubscribe", "list-unsubscribe-post":
+		return true
 	}
-	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\n", "\r\n")
-	encoding := "quoted-printable"
-	if isShortASCII(text) {
-		encoding = "7bit"
+	return false
+}
+
+// importance writes the three fields that tell it.
+func (w *headerWriter) importance(i Importance) {
+	switch i {
+	case "":
+	case ImportanceHigh:
+		w.plain("Importance", "high")
+		w.plain("X-Priority", "1")
+		w.plain("Priority", "urgent")
+	case ImportanceLow:
+		w.plain("Importance", "low")
+		w.plain("X-Priority", "5")
+		w.plain("Priority", "non-urgent")
+	default:
+		w.fail("Importance", "is none of the values that it may have")
 	}
-	w.plain("Content-Type", "text/plain; charset=utf-8")
-	w.plain("Content-Transfer-Encoding", encoding)
-	w.end()
-	if encoding == "7bit" {
-		return []byte(text)
+}
+
+// unsubscribe writes how to get no more messages.
+func (w *headerWriter) unsubscribe(addresses []string, oneClick bool) {
+	const name = "List-Unsubscribe"
+	https := false
+	for i, a := range addresses {
+		if !isAddressOf(a, "https", "mailto") {
+			w.fail(name, "has an address that is not https or mailto, too long, or not printable ASCII without spaces and angle brackets")
+			return
+		}
+		https = https || isAddressOf(a, "https")
+		if i == 0 {
+			w.name(name)
+		}
+		comma := ","
+		if i == len(addresses)-1 {
+			comma = ""
+		}
+		w.word("<" + a + ">" + comma)
 	}
-	var b bytes.Buffer
-	q := quotedprintable.NewWriter(&b)
-	_, _ = q.Write([]byte(text)) // a Buffer takes everything
-	_ = q.Close()
-	return b.Bytes()
+	if len(addresses) > 0 {
+		w.end()
+	}
+	switch {
+	case !oneClick:
+	case !https:
+		w.fail("List-Unsubscribe-Post", "needs an https address in Unsubscribe")
+	default:
+		w.plain("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+	}
+}
+
+// isAddressOf reports whether a is a URI of one of the schemes that can stand
+// between angle brackets.
+func isAddressOf(a string, schemes ...string) bool {
+	scheme, rest, ok := strings.Cut(a, ":")
+	return ok && rest != "" && isID(a) &&
+		slices.ContainsFunc(schemes, func(s string) bool { return strings.EqualFold(s, scheme) })
 }

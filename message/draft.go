@@ -11,6 +11,9 @@ import (
 
 // A Draft is a message that is being written. [Draft.Source] gives its bytes.
 // It is for one goroutine at a time.
+//
+// Text, HTML and Calendar are the same message in several forms; a mail program
+// shows the last of them that it can. All of them may be empty.
 type Draft struct {
 	// From is the author. It is required.
 	From mail.Address
@@ -25,6 +28,27 @@ type Draft struct {
 	Subject string
 	// Text is the plain text, with LF or CR LF at the ends of lines.
 	Text string
+	// HTML is the text as a page. Pictures that are in Files are referred to by
+	// their ContentID, as <img src="cid:logo@example.com">.
+	HTML string
+	// TextFromHTML has [HTMLText] write the plain text where there is HTML and no
+	// Text. Programs that show no HTML, and filters that look for text, thank it.
+	TextFromHTML bool
+	// Flowed writes Text as format=flowed (RFC 3676): lines longer than 76
+	// characters are broken in such a way that a reader's program joins them again
+	// and breaks them where its window ends. A line of Text is then a paragraph.
+	// White space at the ends of lines is lost.
+	Flowed bool
+	// EightBit lets text that is not ASCII travel as it is (8bit) instead of as
+	// quoted-printable or base64, where its lines are short enough. Servers have to
+	// offer 8BITMIME (RFC 6152), which nearly all do.
+	EightBit bool
+	// Calendar is an iCalendar object (RFC 5545), such as an invitation. What it
+	// asks for by its METHOD is told in the Content-Type too (RFC 6047 section
+	// 2.4).
+	Calendar string
+	// Files are attachments, and pictures that HTML shows.
+	Files []DraftFile
 	// MessageID identifies the message, with or without angle brackets. Where it
 	// is empty, Source fills in one that is unique.
 	MessageID string
@@ -34,6 +58,20 @@ type Draft struct {
 	// InReplyTo and References are the identifiers of the messages that this one
 	// answers, with or without angle brackets; of References the oldest first.
 	InReplyTo, References []string
+	// Importance is how much the author thinks of it.
+	Importance Importance
+	// ReceiptTo are those who want to know that the message was read (RFC 8098).
+	// The reader's program asks the reader, or does nothing. Reports of delivery
+	// are asked of servers, in the envelope of the session package.
+	ReceiptTo []mail.Address
+	// Unsubscribe are addresses by which a recipient gets no more of such
+	// messages, https and mailto, the preferred one first (RFC 2369 section 3.2).
+	Unsubscribe []string
+	// OneClick says that a POST to the https address among Unsubscribe does it
+	// without another question (RFC 8058), as large providers want it of whoever
+	// sends to many. It counts for them only where the message has a DKIM signature
+	// over both fields.
+	OneClick bool
 	// AutoSubmitted is "auto-replied" for the answer of a program to a message,
 	// "auto-generated" for other mail of programs, and empty or "no" for that of
 	// people (RFC 3834). Programs do not answer what is automatic.
@@ -42,6 +80,17 @@ type Draft struct {
 	// has a place for, nor those of MIME.
 	Extra []Field
 }
+
+// An Importance is how much the author of a message thinks of it. The zero value
+// says nothing.
+type Importance string
+
+// The importance of a message. They are written as Importance (RFC 4021 section
+// 2.1.54), Priority, and X-Priority, each of which some programs read alone.
+const (
+	ImportanceHigh Importance = "high"
+	ImportanceLow  Importance = "low"
+)
 
 // A Field is a header field.
 type Field struct {
@@ -63,17 +112,34 @@ func (e *FieldError) Error() string { return "message: draft: " + e.Field + ": "
 
 // Source returns the message as it is sent: header and text with CR LF at the
 // ends of lines, in ASCII but for addresses outside of ASCII, which are written
-// as UTF-8 (RFC 6532) and need a server with SMTPUTF8. No line is longer than
-// 998 bytes.
+// as UTF-8 (RFC 6532) and need a server with SMTPUTF8, and for what EightBit and
+// attached messages bring. No line is longer than 998 bytes.
+//
+// Parts are put into multipart/alternative, multipart/related and
+// multipart/mixed, each only where it holds more than one. Files are read as the
+// message is read, in memory that does not grow with them. The Size of the
+// Source is known if that of each file is. Open opens all files, so that one
+// which is missing shows before anything is sent.
 //
 // The first call settles MessageID and Date where they are not set, so that the
 // message stays the same message however often it has to be sent. A Draft that
-// is not changed gives the same bytes each time. The error is a [*FieldError].
+// is not changed gives the same bytes each time. The error is a [*FieldError], or
+// that of reading an attached message, which is looked through beforehand.
 func (d *Draft) Source() (Source, error) {
 	if err := d.settle(); err != nil {
 		return nil, err
 	}
-	var w headerWriter
+	c := composer{id: d.MessageID, eightBit: d.EightBit}
+	d.header(&c.w)
+	root := d.tree(&c)
+	if c.w.err != nil {
+		return nil, c.w.err
+	}
+	return c.source(root)
+}
+
+// header writes the fields of the message but for those of its content.
+func (d *Draft) header(w *headerWriter) {
 	w.plain("Date", formatDate(d.Date))
 	w.addresses("From", d.From)
 	if d.Sender != (mail.Address{}) {
@@ -86,6 +152,9 @@ func (d *Draft) Source() (Source, error) {
 	w.ids("Message-ID", d.MessageID)
 	w.ids("In-Reply-To", d.InReplyTo...)
 	w.ids("References", d.References...)
+	w.importance(d.Importance)
+	w.addresses("Disposition-Notification-To", d.ReceiptTo...)
+	w.unsubscribe(d.Unsubscribe, d.OneClick)
 	if d.AutoSubmitted != "" {
 		w.token("Auto-Submitted", d.AutoSubmitted)
 	}
@@ -96,11 +165,6 @@ func (d *Draft) Source() (Source, error) {
 		w.check("Bcc", a)
 	}
 	w.plain("MIME-Version", "1.0")
-	body := w.body(d.Text)
-	if w.err != nil {
-		return nil, w.err
-	}
-	return Bytes(append(w.buf, body...)), nil
 }
 
 // settle fills in what makes the message the one that it is.

@@ -1,7 +1,9 @@
 package message
 
 import (
+	"bytes"
 	"encoding/base64"
+	"mime/quotedprintable"
 	"strings"
 	"unicode/utf8"
 )
@@ -51,10 +53,10 @@ func isAtom(r rune) bool {
 
 // isShortASCII reports whether text is lines of at most 78 bytes of printable
 // ASCII and tabs.
-func isShortASCII(text string) bool {
+func isShortASCII(text []byte) bool {
 	line := 0
-	for i := range len(text) {
-		switch c := text[i]; {
+	for _, c := range text {
+		switch {
 		case c == '\n':
 			line = 0
 		case c != '\r' && c != '\t' && (c < ' ' || c >= 0x7f):
@@ -67,6 +69,81 @@ func isShortASCII(text string) bool {
 		}
 	}
 	return true
+}
+
+// maxTextLine is how long a line may be, without its end (RFC 5322 section
+// 2.1.1).
+const maxTextLine = 998
+
+// isEightBitClean reports whether text, with CR LF at the ends of lines, can
+// travel as it is where bytes outside of ASCII can.
+func isEightBitClean(text []byte) bool {
+	line := 0
+	for _, c := range text {
+		switch {
+		case c == '\n':
+			line = 0
+		case c != '\r' && c != '\t' && c < ' ' || c == 0x7f:
+			return false
+		default:
+			line++
+		}
+		if line > maxTextLine+1 { // with the CR
+			return false
+		}
+	}
+	return true
+}
+
+// canonical returns text as lines of valid UTF-8 that end in CR LF, the last one
+// too (RFC 2046 section 4.1.1).
+func canonical(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, "\ufffd")
+	}
+	b := make([]byte, 0, len(text)+strings.Count(text, "\n")+strings.Count(text, "\r")+len("\r\n"))
+	for text != "" {
+		line, rest, _ := strings.Cut(text, "\n")
+		text = rest
+		line = strings.TrimSuffix(line, "\r")
+		for {
+			before, behind, found := strings.Cut(line, "\r") // an end by itself
+			b = append(append(b, before...), '\r', '\n')
+			if line = behind; !found {
+				break
+			}
+		}
+	}
+	return b
+}
+
+// encodeText returns canonical text as it travels (RFC 2045 section 6): as it is
+// if that is short lines of ASCII, or if eightBit, whatever else is; else in
+// quoted-printable, which people can read, unless base64 is clearly shorter.
+func encodeText(text []byte, eightBit bool) (encoding string, body []byte) {
+	switch {
+	case isShortASCII(text):
+		return "7bit", text
+	case eightBit && isEightBitClean(text):
+		return "8bit", text
+	}
+	cost := len(text)
+	for _, c := range text {
+		if c >= 0x7f || c == '=' {
+			cost += 2
+		}
+	}
+	if size := base64Size(int64(len(text))); int64(cost) > size+size/8 {
+		return "base64", appendLines64(make([]byte, 0, size), text)
+	}
+	b := bytes.NewBuffer(make([]byte, 0, cost+cost/16+64))
+	q := quotedprintable.NewWriter(b)
+	_, _ = q.Write(text) // a Buffer takes everything
+	_ = q.Close()
+	return "quoted-printable", b.Bytes()
 }
 
 // bareID returns id without angle brackets.
@@ -129,6 +206,20 @@ func fitting(s string, room int, useQ bool) int {
 			cost = (n + size + 2) / 3 * 4
 		}
 		if cost > room && n > 0 {
+			return n
+		}
+		n += size
+	}
+	return n
+}
+
+// fittingBy returns how many bytes of s, at least one character, cost at most
+// room.
+func fittingBy(s string, room int, cost func(string) int) int {
+	n := 0
+	for n < len(s) {
+		_, size := utf8.DecodeRuneInString(s[n:])
+		if room -= cost(s[n : n+size]); room < 0 && n > 0 {
 			return n
 		}
 		n += size

@@ -168,6 +168,15 @@ func extensionOf(contentType string) string {
 	return extensionOfMore(strings.ToLower(strings.TrimSpace(contentType)))
 }
 
+// The media types of office documents with long names.
+const (
+	docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+	xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	pptx = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+	odt  = "application/vnd.oasis.opendocument.text"
+	ods  = "application/vnd.oasis.opendocument.spreadsheet"
+)
+
 // extensionOfMore returns the extension for a media type of pictures, sounds and
 // office documents.
 func extensionOfMore(contentType string) string {
@@ -186,15 +195,15 @@ func extensionOfMore(contentType string) string {
 		return ".xls"
 	case "application/vnd.ms-powerpoint":
 		return ".ppt"
-	case "application/vnd.openxmlformats-officedocument.wordprocessingml.document":
+	case docx:
 		return ".docx"
-	case "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":
+	case xlsx:
 		return ".xlsx"
-	case "application/vnd.openxmlformats-officedocument.presentationml.presentation":
+	case pptx:
 		return ".pptx"
-	case "application/vnd.oasis.opendocument.text":
+	case odt:
 		return ".odt"
-	case "application/vnd.oasis.opendocument.spreadsheet":
+	case ods:
 		return ".ods"
 	}
 	return ".bin"

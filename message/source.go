@@ -2,8 +2,13 @@ package message
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
+	"sync/atomic"
 )
 
 // A Source is a message, or another run of bytes, that can be read more than
@@ -49,3 +54,62 @@ func (s fileSource) Size() int64 {
 	}
 	return info.Size()
 }
+
+func (s fileSource) fileName() string { return filepath.Base(string(s)) }
+
+// FileFS returns a Source of the file of that name in fsys, such as an
+// [embed.FS]. The file is opened anew for each reader.
+func FileFS(fsys fs.FS, name string) Source { return fsSource{fsys, name} }
+
+type fsSource struct {
+	fsys fs.FS
+	name string
+}
+
+func (s fsSource) Open() (io.ReadCloser, error) {
+	return s.fsys.Open(s.name) // the error names operation and file
+}
+
+func (s fsSource) Size() int64 {
+	info, err := fs.Stat(s.fsys, s.name)
+	if err != nil || !info.Mode().IsRegular() {
+		return -1
+	}
+	return info.Size()
+}
+
+func (s fsSource) fileName() string { return path.Base(s.name) }
+
+// A namedSource knows the name of the file that it reads.
+type namedSource interface{ fileName() string }
+
+// ErrReadOnce is the error of the second Open of a Source of [Reader].
+var ErrReadOnce = errors.New("message: this content comes from a reader and can be read once; keep it in memory or in a file to send it again")
+
+// Reader returns a Source of what r gives, which is size bytes, or -1 if that is
+// not known. It holds nothing of it, and so keeps only half of what a Source
+// promises: it can be opened once, and then Open returns [ErrReadOnce]. A message
+// with such a file is sent at most once, where another would be tried again
+// after a connection that broke. Where that is not enough, [Bytes] and [File]
+// are the Sources of what was read before.
+//
+// Closing what was opened closes r, if that is an [io.Closer].
+func Reader(r io.Reader, size int64) Source { return &readerSource{r: r, size: max(size, -1)} }
+
+type readerSource struct {
+	r    io.Reader
+	size int64
+	used atomic.Bool
+}
+
+func (s *readerSource) Open() (io.ReadCloser, error) {
+	if s.used.Swap(true) {
+		return nil, ErrReadOnce
+	}
+	if c, ok := s.r.(io.ReadCloser); ok {
+		return c, nil
+	}
+	return io.NopCloser(s.r), nil
+}
+
+func (s *readerSource) Size() int64 { return s.size }
