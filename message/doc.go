@@ -43,11 +43,19 @@
 //
 // # Writing
 //
-// A [Draft] becomes the bytes of a message by [Draft.Source]; [Reply] makes the
-// Draft of an answer. A line break in a subject or an address, with which a
-// form on a web page could be made to add recipients, is refused as a
-// [FieldError].
+// A [Draft] becomes the bytes of a message by [Draft.Source]. It is a struct to
+// fill in: text, HTML, an invitation, and files, which are attachments or pictures
+// that the HTML shows. Multiparts, transfer encodings, character sets, the form of
+// file names and the lengths of lines are chosen by what is in it. A line break in
+// a subject, an address or a file name, with which a form on a web page could be
+// made to add recipients, is refused as a [FieldError].
+//
+// [Reply] makes the Draft of an answer, and [Forward] that of a message that is
+// sent on, in the language of whoever writes. A program that answers by itself
+// says so in [ReplyOptions.Automatic], and is told where it may not. The package
+// message/templates fills Drafts from templates.
 //
 // A [Source] is a message that can be read more than once, which is what
-// sending needs.
+// sending needs. Files are read while the message is read, in memory that does
+// not grow with them, and the length of the message is known before.
 package message

@@ -81,7 +81,23 @@ func FuzzParse(f *testing.F) {
 			t.Error("Raw() is not what was read")
 		}
 		checkMessage(t, m)
-		d, err := message.Reply(m, message.ReplyOptions{From: addr("", "me@example.com"), All: true, Quote: true})
+		checkDerived(t, m)
+	})
+}
+
+// checkDerived finds that any message can be answered and forwarded.
+func checkDerived(t *testing.T, m *message.Message) {
+	t.Helper()
+	me := addr("", "me@example.com")
+	for _, asAttachment := range []bool{false, true} {
+		d, err := message.Forward(m, message.ForwardOptions{From: me, AsAttachment: asAttachment})
+		if err != nil {
+			t.Fatalf("Forward() = %v", err)
+		}
+		write(t, d)
+	}
+	for _, page := range []string{"", "<p>Yes."} {
+		d, err := message.Reply(m, message.ReplyOptions{From: me, All: true, HTML: page, Quote: true, Files: true})
 		if err != nil {
 			if !errors.Is(err, message.ErrNoReplyAddress) {
 				t.Errorf("Reply() = %v", err)
@@ -93,7 +109,9 @@ func FuzzParse(f *testing.F) {
 		if _, err := d.Source(); err != nil && (!errors.As(err, &field) || field.Field != "To" && field.Field != "Cc") {
 			t.Errorf("Source() of the answer = %v", err)
 		}
-	})
+		d.To, d.Cc = nil, nil
+		write(t, d)
+	}
 }
 
 // FuzzAddresses finds that what net/mail reads is the same here, and that what

@@ -1,11 +1,12 @@
 package message
 
 import (
+	"cmp"
 	"errors"
 	"net/mail"
+	"net/url"
 	"slices"
 	"strings"
-	"time"
 )
 
 // ErrNoReplyAddress tells that a message names nobody whom an answer could go
@@ -22,38 +23,79 @@ type ReplyOptions struct {
 	// All has the answer go to all recipients of the message, not only to its
 	// author.
 	All bool
+	// List has the answer go to the mailing list that the message came through,
+	// alone, by its List-Post field (RFC 2369 section 3.4).
+	List bool
 	// Text is the text of the answer.
 	Text string
-	// Quote puts the text of the message below the answer, each line behind a
-	// ">". A message without plain text is not quoted.
+	// HTML is the same as a page. Where there is no Text, that is made of it.
+	HTML string
+	// Quote puts the text of the message below the answer: each line behind a ">",
+	// and in a blockquote if the answer has HTML. What of a page could get out of
+	// the blockquote is left out. The pictures that a quoted page shows come with
+	// it.
 	Quote bool
-	// Attribution is the line above the quoted text. Empty means one in English,
-	// with the date and the author.
+	// Attribution is the line above the quoted text. Empty means one with the date
+	// and the author, in the Language.
 	Attribution string
+	// Language is the tag of the language (BCP 47) of the attribution and of the
+	// prefix of the subject, such as "de" or "pt-BR". The languages are da, de, en,
+	// es, fi, fr, it, ja, nb, nl, pl, pt, sv, tr and zh; empty means English.
+	Language string
+	// Prefix stands before the subject, without its colon. Empty means that of the
+	// Language, "Re" in English. Those that are there already go.
+	Prefix string
+	// Files keeps the attachments of the message.
+	Files bool
+	// Automatic says that a program answers, and what it knows of the message. A
+	// message that [Header.MayAnswer] is against is then refused, and the answer is
+	// marked as auto-replied (RFC 3834). From and Own of these options count as Own
+	// of those.
+	Automatic *AnswerOptions
 }
 
 // Reply returns the answer to a message, to be changed and sent. It goes to the
-// Reply-To addresses, or else to those of From; if that is nobody but oneself,
-// as for a message that oneself has sent, to its recipients; and if there are
-// none, as for a note to oneself, to oneself. In-Reply-To and References are
-// set as RFC 5322 section 3.6.4 says, so that mail programs show both messages
+// Reply-To addresses, however many, or else to those of From; if that is nobody
+// but oneself, as for a message that oneself has sent, to its recipients; and if
+// there are none, as for a note to oneself, to oneself. With All, the other
+// recipients are in Cc. Nobody is named twice. In-Reply-To and References are set
+// as RFC 5322 section 3.6.4 says, so that mail programs show both messages
 // together.
 //
-// The error is [ErrNoReplyAddress] or, if From is missing, a [*FieldError].
+// Mail-Followup-To is not looked at: it never became a standard, few programs
+// know it, and with it a stranger would say whom an answer to all goes to beyond
+// those that its header shows.
+//
+// The error is [ErrNoReplyAddress], an [*AutomaticError], or, if From is missing,
+// a [*FieldError].
 func Reply(orig *Message, o ReplyOptions) (*Draft, error) {
 	if o.From.Address == "" {
 		return nil, &FieldError{"From", "is missing; every message has an author"}
 	}
 	h := orig.Header
-	d := &Draft{From: o.From, Subject: replySubject(h.Subject()), Text: replyText(orig, o)}
-	d.To, d.Cc = replyRecipients(h, o)
-	if len(d.To) == 0 {
+	p := phrasesOf(o.Language)
+	d := &Draft{From: o.From, Subject: derivedSubject(cmp.Or(o.Prefix, p.reply), h.Subject())}
+	if o.Automatic != nil {
+		answer := *o.Automatic
+		answer.Own = slices.Concat(answer.Own, o.Own, []mail.Address{o.From})
+		if err := h.MayAnswer(&answer); err != nil {
+			return nil, err
+		}
+		d.AutoSubmitted = "auto-replied"
+	}
+	if d.To, d.Cc = replyRecipients(h, o); len(d.To) == 0 {
 		return nil, ErrNoReplyAddress
 	}
 	if id := h.MessageID(); isID(id) {
 		d.InReplyTo = []string{id}
 		d.References = references(h, id)
 	}
+	c := carrier{orig: orig, draft: d}
+	if o.Quote && o.HTML != "" {
+		c.chooseShown()
+	}
+	d.Text, d.HTML = replyText(orig, o, p), c.replyHTML(o, p)
+	c.files(o.Files)
 	return d, nil
 }
 
@@ -73,6 +115,9 @@ func replyRecipients(h Header, o ReplyOptions) (to, cc []mail.Address) {
 			}
 		}
 		return out
+	}
+	if o.List {
+		return others(listPost(h)), nil
 	}
 	author := h.ReplyTo()
 	if len(author) == 0 {
@@ -124,33 +169,53 @@ func references(h Header, id string) []string {
 	return refs
 }
 
-// replySubject returns the subject of an answer: "Re: " and the subject without
-// what answers begin with.
-func replySubject(s string) string {
+// listPost returns the address of the mailing list that a message came through.
+func listPost(h Header) []mail.Address {
+	var list []mail.Address
+	for value := range h.Values("List-Post") {
+		for _, part := range strings.Split(value, "<")[1:] {
+			target, _, _ := strings.Cut(part, ">")
+			address, ok := cutFolded(strings.TrimSpace(target), "mailto:")
+			address, _, _ = strings.Cut(address, "?")
+			if decoded, err := url.PathUnescape(address); ok && err == nil {
+				list = append(list, mail.Address{Address: decoded})
+				return list // the first that can be used (RFC 2369 section 2)
+			}
+		}
+	}
+	return list
+}
+
+// derivedSubject returns the subject of an answer or of a forwarded message:
+// prefix, and the subject without what such subjects begin with.
+func derivedSubject(prefix, s string) string {
 	for {
 		rest, ok := cutPrefix(s, replyPrefixes)
 		if !ok {
-			return strings.TrimRight("Re: "+s, " ")
+			rest, ok = cutPrefix(s, forwardPrefixes)
+		}
+		if !ok {
+			return strings.TrimRight(prefix+": "+s, " ")
 		}
 		s = rest
 	}
 }
 
 // replyText returns the text of an answer with the quoted text below it.
-func replyText(orig *Message, o ReplyOptions) string {
-	quoted := strings.TrimRight(orig.Text, "\n\t ")
+func replyText(orig *Message, o ReplyOptions, p phrases) string {
+	text := o.Text
+	if text == "" && o.HTML != "" {
+		text = HTMLText(o.HTML)
+	}
+	quoted := strings.TrimRight(orig.ReadableText(), "\n\t ")
 	if !o.Quote || quoted == "" {
-		return o.Text
+		return text
 	}
 	var b strings.Builder
-	if text := strings.TrimRight(o.Text, "\r\n"); text != "" {
+	if text := strings.TrimRight(text, "\r\n"); text != "" {
 		b.WriteString(text + "\n\n")
 	}
-	attribution := o.Attribution
-	if attribution == "" {
-		attribution = attributionLine(orig.Header)
-	}
-	b.WriteString(attribution + "\n")
+	b.WriteString(cmp.Or(o.Attribution, p.attributionOf(orig.Header)) + "\n")
 	for line := range strings.SplitSeq(quoted, "\n") {
 		b.WriteByte('>')
 		if line != "" && line[0] != '>' {
@@ -161,20 +226,16 @@ func replyText(orig *Message, o ReplyOptions) string {
 	return b.String()
 }
 
-// attributionLine returns who wrote a message, and when.
-func attributionLine(h Header) string {
-	who := "Someone"
-	if from := h.From(); len(from) > 0 {
-		who = from[0].Address
-		if from[0].Name != "" {
-			who = from[0].Name + " <" + who + ">"
-		}
+// replyHTML returns the page of an answer with the quoted one below it.
+func (c *carrier) replyHTML(o ReplyOptions, p phrases) string {
+	if o.HTML == "" || !o.Quote {
+		return o.HTML
 	}
-	if date, ok := h.Date(); ok {
-		return "On " + date.Format("Mon, 2 Jan 2006 at 15:04") + zoneName(date) + ", " + who + " wrote:"
+	quoted := c.quotedHTML()
+	if quoted == "" {
+		return o.HTML
 	}
-	return who + " wrote:"
+	attribution := cmp.Or(o.Attribution, p.attributionOf(c.orig.Header))
+	return belowHTML(o.HTML, "<br>\n<div class=\"moz-cite-prefix\">"+textHTML(attribution)+
+		"</div>\n<blockquote type=\"cite\">"+quoted+"</blockquote>\n")
 }
-
-// zoneName returns the zone of an instant as a mail program shows it.
-func zoneName(t time.Time) string { return t.Format(" -0700") }

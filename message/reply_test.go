@@ -82,7 +82,9 @@ func TestReplySubject(t *testing.T) {
 		{"Re[2]: Re(3) : Re^4: Hello", "Re: Hello"},
 		{"回复：Hello", "Re: Hello"},
 		{"ΑΠ: Hello", "Re: Hello"},
-		{"Fwd: Re: Hello", "Re: Fwd: Re: Hello"},
+		{"Fwd: Re: Hello", "Re: Hello"},
+		{"WG: AW: Fwd: SV: Hello", "Re: Hello"},
+		{"İLT: YNT: Hello", "Re: Hello"},
 		{"Ref: 4711", "Re: Ref: 4711"},
 		{"Reply: x", "Re: Reply: x"},
 		{"Re", "Re: Re"},
@@ -161,7 +163,7 @@ func TestReplyQuote(t *testing.T) {
 		{"quote only", "From: a@x\n\nHello", message.ReplyOptions{Quote: true}, "a@x wrote:\n> Hello\n"},
 		{"attribution", text, message.ReplyOptions{Quote: true, Attribution: "Ann schrieb:"}, "Ann schrieb:\n> Hello\n>\n>> quoted\n>>> twice\n"},
 		{"no author", "Reply-To: a@x\n\nHello", message.ReplyOptions{Quote: true}, "Someone wrote:\n> Hello\n"},
-		{"page only", "From: a@x\nContent-Type: text/html\n\n<p>Hello", message.ReplyOptions{Text: "Yes.", Quote: true}, "Yes."},
+		{"page only", "From: a@x\nContent-Type: text/html\n\n<p>Hello", message.ReplyOptions{Text: "Yes.", Quote: true}, "Yes.\n\na@x wrote:\n> Hello\n"},
 	}
 	for _, tt := range tests {
 		tt.o.From = addr("", "me@x")
@@ -172,5 +174,124 @@ func TestReplyQuote(t *testing.T) {
 		if d.Text != tt.want {
 			t.Errorf("%s: text is\n%s\nwant\n%s", tt.name, d.Text, tt.want)
 		}
+	}
+}
+
+// TestReplyList answers to the list alone, where there is one that takes mail.
+func TestReplyList(t *testing.T) {
+	for header, want := range map[string]string{
+		"List-Post: <mailto:list%2B1@x.example?subject=x> (moderated)\n": "|list+1@x.example",
+		"List-Post: <https://x.example/post>, <MAILTO:list@x.example>\n": "|list@x.example",
+		"List-Post: NO\n":                    "",
+		"":                                   "",
+		"Mail-Followup-To: list@x.example\n": "",
+	} {
+		m := parse(t, "From: a@x\nTo: b@x\nReply-To: c@x\n"+header+"\n")
+		d, err := message.Reply(m, message.ReplyOptions{From: addr("", "me@x"), List: true, All: true})
+		if want == "" {
+			if !errors.Is(err, message.ErrNoReplyAddress) {
+				t.Errorf("%q: Reply() = %v, want %v", header, err, message.ErrNoReplyAddress)
+			}
+			continue
+		}
+		if err != nil || names(d.To) != want || len(d.Cc) > 0 {
+			t.Errorf("%q: Reply() = %+v, %v, want it to go to %q", header, d, err, want)
+		}
+	}
+}
+
+// TestReplyAutomatic lets a program answer, and refuses where it may not.
+func TestReplyAutomatic(t *testing.T) {
+	o := message.ReplyOptions{From: addr("", "me@x.example"), Text: "Away.", Automatic: &message.AnswerOptions{Personal: true}}
+	d, err := message.Reply(parse(t, "From: a@x.example\nTo: me@x.example\nMessage-ID: <m@x>\n\n"), o)
+	if err != nil || d.AutoSubmitted != "auto-replied" || !strings.Contains(write(t, d), "\r\nAuto-Submitted: auto-replied\r\n") {
+		t.Errorf("Reply() = %+v, %v, want a marked answer", d, err)
+	}
+	for header, signal := range map[string]message.Signal{
+		"From: a@x.example\nTo: me@x.example\nAuto-Submitted: auto-generated\n": message.SignalAutoSubmitted,
+		"From: a@x.example\nTo: others@x.example\n":                             message.SignalNotAddressed,
+		"From: me@x.example\nTo: me@x.example\n":                                message.SignalOwn,
+		"From: noreply@x.example\nTo: me@x.example\n":                           message.SignalNoReply,
+	} {
+		var automatic *message.AutomaticError
+		if d, err := message.Reply(parse(t, header+"\n"), o); d != nil || !errors.As(err, &automatic) || automatic.Signal != signal {
+			t.Errorf("Reply() = %v, %v to %q, want an AutomaticError of %s", d, err, header, signal)
+		}
+	}
+}
+
+// languages are those that answers can be written in.
+func languages() []string {
+	return []string{"da", "de-AT", "en", "es", "fi", "fr_CA", "it", "ja", "nb", "nl", "no", "pl", "pt-BR", "sv", "tr", "zh", "xx", ""}
+}
+
+// TestReplyLanguages finds that what is written in each language is known when it
+// is read: prefixes do not pile up, and the quote is found.
+func TestReplyLanguages(t *testing.T) {
+	const ask = "From: Ann <a@x.example>\nDate: Tue, 3 Nov 2026 10:11:12 +0100\nSubject: Pläne\nContent-Type: text/plain; charset=utf-8\n\nAre you coming?\n"
+	for _, language := range languages() {
+		m := parse(t, ask)
+		for range 3 {
+			d, err := message.Reply(m, message.ReplyOptions{From: addr("Bob", "b@x.example"), Text: "Perhaps.\n", Quote: true, Language: language})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m = parse(t, write(t, d))
+			if got := message.BaseSubject(d.Subject); got != "Pläne" || strings.Count(d.Subject, ":") != 1 {
+				t.Errorf("%s: the subject is %q", language, d.Subject)
+			}
+			if got := strings.TrimSpace(m.NewText()); got != "Perhaps." {
+				t.Errorf("%s: what is new is %q in\n%s", language, got, m.Text)
+			}
+		}
+		f, err := message.Forward(m, message.ForwardOptions{From: addr("", "c@x.example"), Text: "See.\n", Language: language})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m = parse(t, write(t, f))
+		if got := message.BaseSubject(f.Subject); got != "Pläne" || strings.Count(f.Subject, ":") != 1 {
+			t.Errorf("%s: the subject of what is forwarded is %q", language, f.Subject)
+		}
+		if got := strings.TrimSpace(m.NewText()); got != "See." {
+			t.Errorf("%s: what is new is %q in\n%s", language, got, m.Text)
+		}
+	}
+}
+
+func TestPrefix(t *testing.T) {
+	m := parse(t, "From: a@x\nSubject: Fwd: AW: x\nReferences: <1@x>\nMessage-ID: <2@x>\n\n")
+	r, err := message.Reply(m, message.ReplyOptions{From: addr("", "b@x"), Language: "de", Prefix: "Antwort"})
+	if err != nil || r.Subject != "Antwort: x" {
+		t.Errorf("Reply() = %+v, %v", r, err)
+	}
+	f, err := message.Forward(m, message.ForwardOptions{From: addr("", "b@x"), Prefix: "FW"})
+	if err != nil || f.Subject != "FW: x" || len(f.InReplyTo) > 0 || !slices.Equal(f.References, []string{"1@x", "2@x"}) {
+		t.Errorf("Forward() = %+v, %v", f, err)
+	}
+	var missing *message.FieldError
+	if _, err := message.Forward(m, message.ForwardOptions{}); !errors.As(err, &missing) || missing.Field != "From" {
+		t.Errorf("Forward() without From = %v", err)
+	}
+}
+
+func TestForwardText(t *testing.T) {
+	m := parse(t, "From: Ann <a@x>\nTo: b@x, Carl <c@x>\nCc: d@x\nDate: Tue, 3 Nov 2026 10:11:12 +0100\nSubject: Lunch\n"+
+		"Content-Type: text/html\n\n<p>At <b>noon</b>?<script>x</script></div>")
+	d, err := message.Forward(m, message.ForwardOptions{From: addr("", "b@x"), Text: "What do  you\nthink?\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const above = "From: Ann <a@x>\nDate: Tue, 3 Nov 2026 at 10:11 +0100\nSubject: Lunch\nTo: b@x, Carl <c@x>\nCc: d@x\n"
+	if want := "What do  you\nthink?\n\n---------- Forwarded message ----------\n" + above + "\nAt noon?\n"; d.Text != want {
+		t.Errorf("text is\n%s\nwant\n%s", d.Text, want)
+	}
+	escaped := strings.NewReplacer("<", "&lt;", ">", "&gt;", "\n", "<br>\n").Replace(above)
+	want := "<div>What do \u00a0you<br>\nthink?</div>\n<br>\n<div>---------- Forwarded message ----------<br>\n" + escaped + "</div>\n<br>\n<div><p>At <b>noon</b>?</p></div>\n"
+	if d.HTML != want {
+		t.Errorf("page is\n%s\nwant\n%s", d.HTML, want)
+	}
+	d, err = message.Forward(m, message.ForwardOptions{From: addr("", "b@x"), HTML: "<html><body>Look</BODY></html>"})
+	if err != nil || !strings.HasPrefix(d.HTML, "<html><body>Look<br>") || !strings.HasSuffix(d.HTML, "</div>\n</BODY></html>") || !strings.HasPrefix(d.Text, "Look\n\n-----") {
+		t.Errorf("Forward() = %q, %q, %v", d.Text, d.HTML, err)
 	}
 }
