@@ -83,8 +83,9 @@ func table() map[string]layering.Rule {
 		"internal/transcript": {Packages: []string{"secret"}},
 		"internal/wire":       {Packages: []string{"internal/retry"}},
 
-		"message": {Packages: []string{"secret"}, Modules: enmime},
-		"oauth":   {Packages: join(patience, []string{"proxy", "state"}), Modules: join(oauth2, proxy, flock)},
+		"message":           {Packages: []string{"secret"}, Modules: enmime},
+		"message/templates": {Packages: []string{"message", "secret"}, Modules: enmime},
+		"oauth":             {Packages: join(patience, []string{"proxy", "state"}), Modules: join(oauth2, proxy, flock)},
 		"oauth/pfx": {
 			Packages: join(patience, []string{"oauth", "proxy", "state"}),
 			Modules:  join(oauth2, proxy, flock, []string{"golang.org/x/crypto", "software.sslmate.com/src/go-pkcs12"}),
