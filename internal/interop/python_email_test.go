@@ -34,13 +34,15 @@ type pythonEmail struct {
 	Cc        [][2]string
 	ReplyTo   [][2]string `json:"reply-to"`
 	Parts     []pythonPart
+	Wrong     []string // with --defects
+	Extra     string
 }
 
 // A pythonPart is a part that is no multipart.
 type pythonPart struct {
-	Number, Type, Name string
-	Content            []byte
-	Text               *string
+	Number, Type, Name, Disposition, CID string
+	Content                              []byte
+	Text                                 *string
 }
 
 // TestPythonEmail reads all messages of the corpus with this library and with
@@ -135,29 +137,36 @@ func messageFiles(t *testing.T, dir string) []string {
 	return files
 }
 
-func readWithPython(t *testing.T, files []string) []pythonEmail {
+func readWithPython(t *testing.T, files []string, args ...string) []pythonEmail {
+	t.Helper()
+	return readForeign[pythonEmail](t, files, "python3", append([]string{"-B", "testdata/read_messages.py"}, args...)...)
+}
+
+// readForeign has a program read files, of which it prints what it makes, one line
+// of JSON for each.
+func readForeign[T any](t *testing.T, files []string, program string, args ...string) []T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), pythonPatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "python3", "-B", "testdata/read_messages.py")
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // G204: the scripts are of this folder.
 	cmd.Stdin = strings.NewReader(strings.Join(files, "\n") + "\n")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("read_messages.py: %v: %s", err, stderr.String())
+		t.Fatalf("%s %q: %v: %s", program, args, err, stderr.String())
 	}
-	var all []pythonEmail
+	var all []T
 	for dec := json.NewDecoder(&stdout); ; {
-		var next pythonEmail
+		var next T
 		if err := dec.Decode(&next); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			t.Fatalf("read what read_messages.py printed: %v", err)
+			t.Fatalf("read what %s %q printed: %v", program, args, err)
 		}
 		all = append(all, next)
 	}
 	if len(all) != len(files) {
-		t.Fatalf("read_messages.py printed %d messages of %d", len(all), len(files))
+		t.Fatalf("%s %q printed %d messages of %d", program, args, len(all), len(files))
 	}
 	return all
 }

@@ -5,6 +5,11 @@ line of JSON is printed: the name, how many defects Python found, the header
 fields that both sides decode, and the parts that are no multiparts, numbered
 as in IMAP. A message that is a part is one part, as a whole and without its
 content, which Python does not keep as it came.
+
+With --defects the values are printed whatever is wrong, and what is wrong as
+text besides. Then the field X-Test is told too, of each part its Content-ID and
+its disposition, and names of people are decoded by the older of Python's two
+parsers: the newer one leaves a space between the encoded words of a name.
 """
 
 import base64
@@ -16,7 +21,7 @@ import json
 import sys
 
 
-def addresses(message, name):
+def addresses(message, name, older):
     """Returns the names and addresses of a field.
 
     Python's new parser drops comments, in which old mail has the names; the old
@@ -29,7 +34,7 @@ def addresses(message, name):
     raw = next(str(value) for key, value in message.raw_items() if key.lower() == name)
     old = email.utils.getaddresses([raw])
     if [address for _, address in found] == [address for _, address in old]:
-        found = [[name or decoded(comment), address] for (name, address), (comment, _) in zip(found, old)]
+        found = [[decoded(comment) if older or not name else name, address] for (name, address), (comment, _) in zip(found, old)]
     return found
 
 
@@ -54,6 +59,8 @@ def describe(number, part):
         told["content"] = base64.b64encode(part.get_payload(decode=True)).decode()
     if part.get_content_maintype() == "text":
         told["text"] = part.get_content()
+    told["disposition"] = part.get_content_disposition() or ""
+    told["cid"] = str(part["content-id"] or "")
     return told
 
 
@@ -67,11 +74,11 @@ def defects(message):
     return found
 
 
-def read(name):
+def read(name, whatever):
     """Returns what Python makes of the message in a file."""
     with open(name, "rb") as file:
         message = email.message_from_bytes(file.read(), policy=email.policy.default)
-    if found := defects(message):
+    if (found := defects(message)) and not whatever:
         return {"file": name, "defects": len(found)}
     date = message["date"]
     told = {
@@ -83,8 +90,12 @@ def read(name):
         "parts": [describe(number, part) for number, part in leaves(message, "")],
     }
     for field in ("from", "to", "cc", "reply-to"):
-        told[field] = addresses(message, field)
-    told["defects"] = len(defects(message))  # some show when the content is decoded
+        told[field] = addresses(message, field, whatever)
+    found = defects(message)  # some show when the content is decoded
+    told["defects"] = len(found)
+    if whatever:
+        told["wrong"] = sorted({f"{type(d).__name__}: {d}" for d in found})
+        told["extra"] = str(message["x-test"] or "")
     return told
 
 
@@ -93,7 +104,7 @@ def main():
     for line in sys.stdin:
         name = line.rstrip("\n")
         try:
-            told = read(name)
+            told = read(name, "--defects" in sys.argv)
         except Exception as err:  # pylint: disable=broad-except
             told = {"file": name, "defects": 1, "failed": f"{type(err).__name__}: {err}"}
         print(json.dumps(told))
