@@ -71,6 +71,11 @@ bench-imap: ## Measure how fast mail is read by IMAP, beside other clients on Do
 	bench/imap/install
 	cd bench && go run ./imap $(BENCHFLAGS)
 
+.PHONY: bench-compose
+bench-compose: ## Measure how messages are composed, beside go-mail, enmime and nodemailer; needs Linux and Node.js.
+	bench/compose/install
+	cd bench && go run ./compose $(BENCHFLAGS)
+
 .PHONY: size
 size: ## Print how large a program with session and imapx alone is, and what it links.
 	@dir=$$(mktemp -d) && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$$dir/unread" ./examples/unread && \

@@ -8,6 +8,7 @@ require (
 	github.com/jhillyerd/enmime/v2 v2.3.0
 	github.com/mailsession/mailsession v0.0.0
 	github.com/mailsession/mailsession/internal/interop v0.0.0
+	github.com/wneessen/go-mail v0.8.1
 )
 
 require (
@@ -29,6 +30,7 @@ require (
 	github.com/olekukonko/tablewriter v1.1.3 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/ssor/bom v0.0.0-20170718123548-6386211fdfcf // indirect
+	golang.org/x/crypto v0.55.0 // indirect
 	golang.org/x/net v0.57.0 // indirect
 	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
