@@ -200,6 +200,12 @@ func apply(t *testing.T, s *session.Session, c session.Change, id session.ID) se
 // awaitMail waits for a message in the inbox; delivery takes a moment.
 func awaitMail(t *testing.T, s *session.Session, messageID string) *session.Message {
 	t.Helper()
+	return awaitMessage(t, s, messageID, func(h message.Header) bool { return h.MessageID() == messageID })
+}
+
+// awaitMessage waits until there is a message with such a header in the INBOX.
+func awaitMessage(t *testing.T, s *session.Session, what string, is func(message.Header) bool) *session.Message {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)
@@ -207,16 +213,16 @@ func awaitMail(t *testing.T, s *session.Session, messageID string) *session.Mess
 	for {
 		for m, err := range s.Messages(ctx, session.Query{}) {
 			if err != nil {
-				t.Fatalf("wait for %s: %v", messageID, err)
+				t.Fatalf("wait for %s: %v", what, err)
 			}
-			if m.Header.MessageID() == messageID {
+			if is(m.Header) {
 				return m
 			}
 		}
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			t.Fatalf("%s did not arrive", messageID)
+			t.Fatalf("%s did not arrive", what)
 		}
 	}
 }
