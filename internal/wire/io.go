@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +32,7 @@ func (c *Conn) ReadLine() ([]byte, error) {
 	if errors.Is(err, bufio.ErrBufferFull) {
 		line, err = c.readLongLine(line)
 	}
+	c.bare = !bytes.HasSuffix(line, []byte("\r\n"))
 	if err != nil {
 		if len(line) > 0 && errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
@@ -38,6 +40,31 @@ func (c *Conn) ReadLine() ([]byte, error) {
 		return nil, c.fail(err)
 	}
 	return trimEnd(line), nil
+}
+
+// BareLF reports whether the line that was read last ended in a lone LF.
+func (c *Conn) BareLF() bool { return c.bare }
+
+// Ahead returns what came and was not read yet, at least n bytes, for which it
+// waits; n is at most [MaxAhead]. The bytes are valid until the next read;
+// [Conn.Skip] reads them. The error is io.EOF where the stream ended before a
+// byte came, io.ErrUnexpectedEOF where it ended before n.
+func (c *Conn) Ahead(n int) ([]byte, error) {
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	if p, err := c.r.Peek(n); err != nil {
+		if len(p) > 0 && errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, c.fail(err)
+	}
+	return c.r.Peek(c.r.Buffered())
+}
+
+// Skip reads n bytes that Ahead has returned.
+func (c *Conn) Skip(n int) {
+	_, _ = c.r.Discard(n) // they are in the buffer
 }
 
 // maxKept is the largest buffer that a connection keeps for its next long line.

@@ -79,6 +79,9 @@ const DefaultMaxLine = 8 << 20
 // that is larger goes past them.
 const bufferSize = 16 << 10
 
+// MaxAhead is how far [Conn.Ahead] can look.
+const MaxAhead = bufferSize
+
 // Conn is one connection. Reading and writing may happen at the same time, by
 // one goroutine each; all other methods are safe for concurrent use.
 type Conn struct {
@@ -89,6 +92,7 @@ type Conn struct {
 	w   *bufio.Writer
 
 	long []byte // the last line, where it did not fit into r
+	bare bool   // the last line ended in a lone LF
 
 	cause atomic.Pointer[error] // why the connection is dead
 }

@@ -266,6 +266,47 @@ func TestReadLine(t *testing.T) {
 	}
 }
 
+func TestBareLF(t *testing.T) {
+	c, server := dialPipe(t, wire.Config{})
+	go write(t, server, "one\r\ntwo\n"+strings.Repeat("x", 40_000)+"\n\r\n")
+	for i, want := range []bool{false, true, true, false} {
+		if _, err := c.ReadLine(); err != nil || c.BareLF() != want {
+			t.Errorf("line %d: BareLF() = %t, %v, want %t", i+1, c.BareLF(), err, want)
+		}
+	}
+}
+
+func TestAheadShowsWhatSkipReads(t *testing.T) {
+	c, server := dialPipe(t, wire.Config{})
+	go func() {
+		write(t, server, "+OK\r\nab")
+		write(t, server, "cd")
+		server.Close()
+	}()
+	if _, err := c.ReadLine(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.Ahead(4)
+	if string(p) != "abcd" || err != nil {
+		t.Fatalf("Ahead(4) = %q, %v, want abcd", p, err)
+	}
+	c.Skip(3)
+	if p, err = c.Ahead(1); string(p) != "d" || err != nil {
+		t.Errorf("Ahead(1) after Skip(3) = %q, %v, want d", p, err)
+	}
+	if _, err = c.Ahead(2); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("Ahead(2) with one byte left: %v, want io.ErrUnexpectedEOF", err)
+	}
+}
+
+func TestAheadAtTheEnd(t *testing.T) {
+	c, server := dialPipe(t, wire.Config{})
+	server.Close()
+	if p, err := c.Ahead(1); !errors.Is(err, io.EOF) {
+		t.Errorf("Ahead(1) = %q, %v, want io.EOF", p, err)
+	}
+}
+
 func TestLineLimit(t *testing.T) {
 	c, server := dialPipe(t, wire.Config{MaxLine: 20_000})
 	go func() {
