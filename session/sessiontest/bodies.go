@@ -70,7 +70,7 @@ func exactBytes(ctx context.Context, r *reading) {
 		if at := strings.Index(odd[names[i]], nul); r.NoNUL && at >= 0 && at < len(raw) && raw[at] != 0 {
 			raw[at] = 0
 		}
-		if want := odd[names[i]]; err != nil || string(raw) != want {
+		if want := r.sent(odd[names[i]]); err != nil || string(raw) != want {
 			at := difference(raw, []byte(want))
 			r.Errorf("%s: %d bytes, %v; want %d; they differ from byte %d on: %q, want %q", names[i],
 				len(raw), err, len(want), at, excerpt(raw, max(at, 0)), excerpt([]byte(want), max(at, 0)))
@@ -140,6 +140,14 @@ func cutBodies(ctx context.Context, r *reading) {
 	if cutShort == 0 {
 		r.Log("the backend takes up a body where it was cut")
 	}
+}
+
+// sent returns a message as the protocol carries it.
+func (r *reading) sent(raw string) string {
+	if r.FinalBreak && !strings.HasSuffix(raw, "\r\n") {
+		return raw + "\r\n"
+	}
+	return raw
 }
 
 // largeSize is the size of the suite's large message, and ahead how much of it

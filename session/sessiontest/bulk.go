@@ -22,13 +22,16 @@ func bulkRules() []incomingRule {
 	}
 }
 
-// expected returns the bytes of messages by their ids.
+// expected returns the bytes of messages by their ids, as the mailbox has them.
 func (r *reading) expected(ctx context.Context) map[session.ID]string {
 	r.Helper()
 	want := map[session.ID]string{}
-	kept := r.kept(inbox)
+	kept, err := r.Mailbox.Messages(inbox)
+	if err != nil {
+		r.Fatalf("look into %s: %v", inbox, err)
+	}
 	for i, m := range r.oldest(ctx) {
-		want[m.ID] = kept[i].Raw
+		want[m.ID] = r.sent(kept[i].Raw)
 	}
 	return want
 }
@@ -166,6 +169,7 @@ func brokenOffBodies(ctx context.Context, r *reading) {
 	}
 	ids := idsOf(r.oldest(ctx))
 	closeIt(r, r.in)
+	r.line.arm(nil) // the listing may have taken whole messages
 	s := r.session(session.ReadWrite)
 	for at := range 4 {
 		n := 0

@@ -146,7 +146,11 @@ func fields(ctx context.Context, r *reading) {
 			r.Errorf("Messages with the fields %b: %d messages, want 1", f, len(messages))
 			continue
 		}
-		r.wantSummary(messages[0], f, facts, int64(len(raw)))
+		size := len(raw)
+		if r.NoArrival {
+			size += len(stamped(arrival(1)))
+		}
+		r.wantSummary(messages[0], f, facts, int64(size))
 	}
 }
 

@@ -39,9 +39,27 @@ func arrival(n int) time.Time {
 
 func (r *reading) put(folder string, m Stored) {
 	r.Helper()
+	if r.NoArrival && !m.Received.IsZero() {
+		m.Raw = stamped(m.Received) + m.Raw
+	}
 	if err := r.Mailbox.Append(folder, m); err != nil {
 		r.Fatalf("seed %s: %v", folder, err)
 	}
+}
+
+// trace begins the field that says when a message came, where the protocol does
+// not.
+const trace = "Received: by sessiontest; "
+
+func stamped(at time.Time) string { return trace + at.Format(time.RFC1123Z) + "\r\n" }
+
+// unstamped returns a message as it was before it came.
+func unstamped(raw []byte) []byte {
+	if !bytes.HasPrefix(raw, []byte(trace)) {
+		return raw
+	}
+	_, rest, _ := bytes.Cut(raw, []byte("\r\n"))
+	return rest
 }
 
 // kept returns what the mailbox itself has in a folder.
@@ -50,6 +68,9 @@ func (r *reading) kept(folder string) []Stored {
 	kept, err := r.Mailbox.Messages(folder)
 	if err != nil {
 		r.Fatalf("look into %s: %v", folder, err)
+	}
+	for i := range kept {
+		kept[i].Raw = string(unstamped([]byte(kept[i].Raw)))
 	}
 	return kept
 }
@@ -162,14 +183,14 @@ func numberOf(raw string) string {
 	return name
 }
 
-// read returns the bytes of a message.
+// read returns the bytes of a message as it was put into the mailbox.
 func read(ctx context.Context, in session.Incoming, id session.ID) ([]byte, error) {
 	body, err := in.Open(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	raw, err := io.ReadAll(body)
-	return raw, errors.Join(err, body.Close())
+	return unstamped(raw), errors.Join(err, body.Close())
 }
 
 // wantBytes reads a message and compares it.

@@ -111,6 +111,16 @@ type Incoming struct {
 	// NoNUL says that the server keeps another byte in the place of a NUL, since
 	// its protocol cannot carry any (RFC 9051 section 4.3).
 	NoNUL bool
+	// NoArrival says that the protocol does not tell when a message came, so that
+	// the backend takes the message's own word for it. The suite then puts a
+	// Received field ahead of messages, as the last server on their way does.
+	NoArrival bool
+	// FinalBreak says that every message ends in a line break, since the protocol
+	// sends whole lines (RFC 1939 section 3).
+	FinalBreak bool
+	// NoValidity says that the protocol does not tell that a server voided its
+	// ids. A message of an id from before is gone, then.
+	NoValidity bool
 }
 
 // Outgoing is a way out, and the mailboxes that it leads to. All but Credentials
@@ -283,10 +293,15 @@ func (r *reading) connect() session.Incoming {
 	return in
 }
 
-// renew closes the backend and puts a new one in its place.
+// renew closes the backend and puts a new one in its place, when the server has
+// noticed: some let one connection at a time into a mailbox.
 func (r *reading) renew() {
 	r.Helper()
 	closeIt(r, r.in)
+	r.line.settle()
+	if !r.realTime {
+		synctest.Wait()
+	}
 	r.in = r.connect()
 }
 
