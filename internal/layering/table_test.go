@@ -48,13 +48,15 @@ func table() map[string]layering.Rule {
 			"golang.org/x/text",
 		}
 		// The rules of NO_PROXY, which know international names.
-		proxy   = []string{"golang.org/x/net", "golang.org/x/text"}
-		flock   = []string{"github.com/gofrs/flock", "golang.org/x/sys"}
-		age     = []string{"filippo.io/age", "filippo.io/hpke", "golang.org/x/crypto", "golang.org/x/sys"}
-		oauth2  = []string{"golang.org/x/oauth2"}
-		sasl    = []string{"github.com/emersion/go-sasl"}
-		goIMAP  = []string{"github.com/emersion/go-imap/v2"}
-		goSMTP  = []string{"github.com/emersion/go-smtp"}
+		proxy  = []string{"golang.org/x/net", "golang.org/x/text"}
+		flock  = []string{"github.com/gofrs/flock", "golang.org/x/sys"}
+		age    = []string{"filippo.io/age", "filippo.io/hpke", "golang.org/x/crypto", "golang.org/x/sys"}
+		oauth2 = []string{"golang.org/x/oauth2"}
+		sasl   = []string{"github.com/emersion/go-sasl"}
+		goIMAP = []string{"github.com/emersion/go-imap/v2"}
+		goSMTP = []string{"github.com/emersion/go-smtp"}
+		// The control commands of POP3, and what its reader of messages needs.
+		goPOP3  = []string{"github.com/knadh/go-pop3", "github.com/emersion/go-message"}
 		message = join(enmime, oauth2, flock)
 	)
 	return map[string]layering.Rule{
@@ -76,6 +78,7 @@ func table() map[string]layering.Rule {
 		"internal/pool":       {Packages: []string{"internal/retry"}},
 		"internal/retry":      {},
 		"internal/sasl":       {Packages: []string{"secret"}, Modules: sasl},
+		"internal/spool":      {},
 		"internal/testlog":    {Testing: true},
 		"internal/testsum":    {Packages: []string{"internal/leak"}},
 		"internal/testtls":    {},
@@ -98,6 +101,7 @@ func table() map[string]layering.Rule {
 		"preset": {Packages: session, Modules: message},
 
 		"imapx": {Packages: backend, Modules: join(message, sasl, goIMAP)},
+		"pop3x": {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, goPOP3)},
 		"smtpx": {Packages: backend, Modules: join(message, sasl, goSMTP)},
 
 		"imaptest":          {Packages: fake},
@@ -132,12 +136,17 @@ func programs() []program {
 		{
 			name:    "reads by IMAP",
 			imports: []string{"session", "imapx"},
-			never:   join(heavy, fakes, []string{"ews", "graph", "pop3x", "smtpx", "preset", "github.com/emersion/go-smtp"}),
+			never:   join(heavy, fakes, []string{"ews", "graph", "pop3x", "smtpx", "preset", "github.com/emersion/go-smtp", "github.com/knadh/go-pop3"}),
+		},
+		{
+			name:    "reads by POP3",
+			imports: []string{"session", "pop3x"},
+			never:   join(heavy, fakes, []string{"ews", "graph", "imapx", "smtpx", "preset", "github.com/emersion/go-imap/v2", "github.com/emersion/go-smtp"}),
 		},
 		{
 			name:    "sends by SMTP",
 			imports: []string{"session", "smtpx"},
-			never:   join(heavy, fakes, []string{"ews", "graph", "pop3x", "imapx", "preset", "github.com/emersion/go-imap/v2"}),
+			never:   join(heavy, fakes, []string{"ews", "graph", "pop3x", "imapx", "preset", "github.com/emersion/go-imap/v2", "github.com/knadh/go-pop3"}),
 		},
 		{
 			name:    "signs in and keeps the grant",
