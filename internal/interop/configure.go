@@ -32,6 +32,7 @@ type settings struct {
 	ClientSecret      string // revealed, for Dovecot's own file
 	UsernameAttribute string
 	Shared            bool
+	LockPOP3          bool
 }
 
 // ports are the ports of all listeners, on 127.0.0.1.

@@ -42,6 +42,9 @@ type Options struct {
 	// the names of a user's folders, users may share theirs by SETACL, and a
 	// mailbox holds 10 MiB and 1,000 messages at most.
 	Shared bool
+	// LockPOP3 keeps a mailbox locked for as long as a POP3 session has it open.
+	// Dovecot's own default lets several sessions in.
+	LockPOP3 bool
 }
 
 // A User is one mailbox.
@@ -146,7 +149,7 @@ func start(ctx context.Context, programs programs, authority *testtls.Authority,
 	s := &Servers{Users: users, CAFile: filepath.Join(dir, "ca.pem"), authority: authority, dir: dir}
 	ports, err := s.choosePorts(ctx)
 	if err == nil {
-		err = s.configure(settings{Dir: dir, Ports: ports, Tokens: opts.Tokens, Shared: opts.Shared})
+		err = s.configure(settings{Dir: dir, Ports: ports, Tokens: opts.Tokens, Shared: opts.Shared, LockPOP3: opts.LockPOP3})
 	}
 	if err == nil {
 		err = s.launch(ctx, programs)
