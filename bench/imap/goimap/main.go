@@ -9,7 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
-	"github.com/mailsession/mailsession/bench/imap/task"
+	"github.com/mailsession/mailsession/bench/internal/task"
 )
 
 func main() { task.Run(read) }

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mailsession/mailsession/bench/imap/task"
+	"github.com/mailsession/mailsession/bench/internal/task"
 	"github.com/mailsession/mailsession/imapx"
 	"github.com/mailsession/mailsession/session"
 )

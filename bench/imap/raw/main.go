@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/mailsession/mailsession/bench/imap/task"
+	"github.com/mailsession/mailsession/bench/internal/task"
 )
 
 func main() { task.Run(read) }

@@ -17,11 +17,20 @@ func (r *Report) Note(format string, args ...any) { fmt.Fprintf(&r.notes, format
 
 // AtMost adds a target that is met if value is bound or less.
 func (r *Report) AtMost(name string, value, bound float64) {
-	verdict := "met"
-	if value > bound {
-		verdict = "missed"
+	r.target(name, value, "<=", bound, value <= bound)
+}
+
+// AtLeast adds a target that is met if value is bound or more.
+func (r *Report) AtLeast(name string, value, bound float64) {
+	r.target(name, value, ">=", bound, value >= bound)
+}
+
+func (r *Report) target(name string, value float64, relation string, bound float64, met bool) {
+	verdict := "missed"
+	if met {
+		verdict = "met"
 	}
-	fmt.Fprintf(&r.targets, "target %s %.2f <= %g %s\n", name, value, bound, verdict)
+	fmt.Fprintf(&r.targets, "target %s %.2f %s %g %s\n", name, value, relation, bound, verdict)
 }
 
 // Print writes the notes and then the targets.

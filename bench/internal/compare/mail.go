@@ -1,4 +1,4 @@
-package main
+package compare
 
 import (
 	"bytes"
@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// messages makes mail as people and programs send it: no two messages are alike,
+// Messages makes mail as people and programs send it: no two messages are alike,
 // and all are the same in every run. They are about size bytes long, from 60 % to
 // 140 % of that, a single one as long as that; one is made when it is asked for.
-func messages(count, size int) iter.Seq[[]byte] {
+func Messages(count, size int) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for n := range count {
 			m := &maker{random: rand.New(rand.NewPCG(uint64(n), uint64(size)))} //nolint:gosec // G404, G115: it is to be the same in every run.
