@@ -76,6 +76,11 @@ bench-compose: ## Measure how messages are composed, beside go-mail, enmime and 
 	bench/compose/install
 	cd bench && go run ./compose $(BENCHFLAGS)
 
+.PHONY: bench-pop3
+bench-pop3: ## Measure how fast mail is read by POP3, beside other clients on Dovecot; on Debian, as root. BENCHFLAGS=-h tells more.
+	internal/interop/install
+	cd bench && go run ./pop3 $(BENCHFLAGS)
+
 .PHONY: size
 size: ## Print how large a program with session and imapx alone is, and what it links.
 	@dir=$$(mktemp -d) && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$$dir/unread" ./examples/unread && \

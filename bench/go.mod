@@ -6,6 +6,7 @@ require (
 	github.com/emersion/go-imap/v2 v2.0.0-beta.8
 	github.com/emersion/go-message v0.18.2
 	github.com/jhillyerd/enmime/v2 v2.3.0
+	github.com/knadh/go-pop3 v1.0.2
 	github.com/mailsession/mailsession v0.0.0
 	github.com/mailsession/mailsession/internal/interop v0.0.0
 	github.com/wneessen/go-mail v0.8.1
