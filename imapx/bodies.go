@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/internal/spool"
 	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/session"
 )
@@ -61,7 +62,7 @@ type bulk struct {
 // spooled is a message that was read ahead, or why it cannot be read.
 type spooled struct {
 	uid   uint32
-	spool *spool
+	spool *spool.Spool
 	err   error
 }
 
@@ -224,10 +225,10 @@ func (b *bulk) answer(cn *conn, sc *scanner) (err error) {
 		return sc.malformed("a list")
 	}
 	var uid uint32
-	var early *spool
+	var early *spool.Spool
 	defer func() {
 		if early != nil {
-			early.close()
+			early.Close()
 		}
 		if itemError(err) && uid != 0 {
 			b.bad[uid] = fmt.Errorf("%s: fetch: %w", cn.address, err)
@@ -246,7 +247,7 @@ func (b *bulk) answer(cn *conn, sc *scanner) (err error) {
 		case name == "BODY[]" && uid != 0 && b.waits(uid):
 			return b.stream(cn, sc, uid)
 		case name == "BODY[]" && uid == 0 && early == nil && sc.peek() != atEnd:
-			early = &spool{}
+			early = &spool.Spool{}
 			if err := spoolValue(sc, early); err != nil {
 				return err
 			}
@@ -272,7 +273,7 @@ func (b *bulk) waits(uid uint32) bool {
 }
 
 // give hands a whole message over, now or, where messages are read ahead, later.
-func (b *bulk) give(uid uint32, s *spool) {
+func (b *bulk) give(uid uint32, s *spool.Spool) {
 	b.done(uid)
 	if b.ahead {
 		b.spooled = append(b.spooled, spooled{uid: uid, spool: s})
@@ -292,7 +293,7 @@ func (b *bulk) tellSpooled() {
 			continue
 		}
 		b.tell(session.Body{ID: id, Reader: s.spool}, nil)
-		s.spool.close()
+		s.spool.Close()
 	}
 }
 
@@ -305,8 +306,8 @@ func (b *bulk) stream(cn *conn, sc *scanner, uid uint32) error {
 		if err != nil || text == nil {
 			return err // NIL: the message is gone (RFC 2180 section 4.1)
 		}
-		s := &spool{}
-		_ = s.fill(bytes.NewReader(text)) // what is in memory can be read
+		s := &spool.Spool{}
+		_ = s.Fill(bytes.NewReader(text)) // what is in memory can be read
 		b.give(uid, s)
 		return body.rest()
 	}
@@ -325,13 +326,13 @@ func (b *bulk) stream(cn *conn, sc *scanner, uid uint32) error {
 
 // spool reads a message ahead.
 func (b *bulk) spool(cn *conn, body *passing, uid uint32) error {
-	s := &spool{}
-	err := s.fill(body)
+	s := &spool.Spool{}
+	err := s.Fill(body)
 	if err == nil {
 		b.give(uid, s)
 		return nil
 	}
-	s.close()
+	s.Close()
 	if item, ok := errors.AsType[*session.ItemError](err); ok {
 		b.fail(uid, item.Err)
 		return err
@@ -415,13 +416,13 @@ func (p *passing) rest() error {
 }
 
 // spoolValue keeps a string of any kind.
-func spoolValue(sc *scanner, s *spool) error {
+func spoolValue(sc *scanner, s *spool.Spool) error {
 	if sc.peek() != atLiteral {
 		text, err := sc.text(maxHeader)
-		_ = s.fill(bytes.NewReader(text)) // what is in memory can be read
+		_ = s.Fill(bytes.NewReader(text)) // what is in memory can be read
 		return err
 	}
-	if err := s.fill(sc.stream()); err != nil {
+	if err := s.Fill(sc.stream()); err != nil {
 		sc.wire.Kill(err) // it stands in the middle of a literal
 		return err
 	}

@@ -100,7 +100,7 @@ func table() map[string]layering.Rule {
 		},
 		"preset": {Packages: session, Modules: message},
 
-		"imapx": {Packages: backend, Modules: join(message, sasl, goIMAP)},
+		"imapx": {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, goIMAP)},
 		"pop3x": {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, goPOP3)},
 		"smtpx": {Packages: backend, Modules: join(message, sasl, goSMTP)},
 
@@ -112,11 +112,11 @@ func table() map[string]layering.Rule {
 		"smtptest":          {Packages: fake},
 
 		"examples/quickstart": {
-			Packages: join(backend, provider, []string{"imapx", "preset/presettest", "smtpx"}),
+			Packages: join(backend, provider, []string{"imapx", "internal/spool", "preset/presettest", "smtpx"}),
 			Modules:  join(message, sasl, goIMAP, goSMTP),
 			Log:      true,
 		},
-		"examples/unread": {Packages: join(backend, []string{"imapx"}), Modules: join(message, sasl, goIMAP)},
+		"examples/unread": {Packages: join(backend, []string{"imapx", "internal/spool"}), Modules: join(message, sasl, goIMAP)},
 	}
 }
 
