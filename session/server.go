@@ -46,7 +46,7 @@ type Server struct {
 	Host string
 
 	// Port is the protocol's default for the Security where it is zero: 993
-	// and 143 for IMAP, 465, 587 and 25 for SMTP.
+	// and 143 for IMAP, 995 and 110 for POP3, 465, 587 and 25 for SMTP.
 	Port int
 
 	// Security is TLS where it is not set.
