@@ -40,7 +40,7 @@ const (
 	SignalAutoSubmitted Signal = "auto-submitted"
 	// SignalReport is a Content-Type of multipart/report, or of one of the parts
 	// of a report: of delivery (RFC 3464), of reading (RFC 8098), of abuse (RFC
-	// 5965).
+	// 5965). What it says is read by [ReadReport].
 	SignalReport Signal = "report"
 	// SignalList is one of the fields of mailing lists (RFC 2369, RFC 2919). RFC
 	// 3834 section 2 and RFC 5230 section 4.6 name them.
@@ -152,9 +152,7 @@ func (h Header) markSignal(*AnswerOptions) (Signal, string) {
 			return SignalAutoSubmitted, "Auto-Submitted"
 		}
 	}
-	switch firstWord(h.Get("Content-Type")) {
-	case "multipart/report", "message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
-		"message/feedback-report":
+	if mediaType := firstWord(h.Get("Content-Type")); mediaType == "multipart/report" || reportKind(mediaType) != "" {
 		return SignalReport, "Content-Type"
 	}
 	for value := range h.Values("X-Auto-Response-Suppress") {
@@ -289,11 +287,19 @@ func (h Header) ownSignal(o *AnswerOptions) (Signal, string) {
 func isSystem(address string) bool {
 	local := localPart(address)
 	switch local {
-	case "mailer-daemon", "mailerdaemon", "mail-daemon", "postmaster", "majordomo", "listserv", "listproc", "mdaemon",
-		"maildaemon", "mailman", "double-bounce", "devnull", "nobody":
+	case "majordomo", "listserv", "listproc", "mailman", "devnull", "nobody":
 		return true
 	}
-	return strings.HasPrefix(local, "owner-") || strings.HasSuffix(local, "-request") || strings.HasSuffix(local, "-owner")
+	return isDaemon(local) || strings.HasPrefix(local, "owner-") || strings.HasSuffix(local, "-request") || strings.HasSuffix(local, "-owner")
+}
+
+// isDaemon reports whether a local part is that of what delivers mail.
+func isDaemon(local string) bool {
+	switch local {
+	case "mailer-daemon", "mailerdaemon", "mail-daemon", "maildaemon", "mdaemon", "postmaster", "double-bounce":
+		return true
+	}
+	return false
 }
 
 // isNoReply reports whether an address says that nobody reads there.

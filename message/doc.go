@@ -41,6 +41,11 @@
 // [Threads] puts messages together by References, In-Reply-To and subject.
 // [Header.MayAnswer] is to be asked before a program answers a message.
 //
+// # Reports
+//
+// [ReadReport] reads bounces, read receipts and complaints as a [Report]: which
+// message, and what became of it for each recipient.
+//
 // # Writing
 //
 // A [Draft] becomes the bytes of a message by [Draft.Source]. It is a struct to
