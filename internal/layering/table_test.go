@@ -86,7 +86,11 @@ func table() map[string]layering.Rule {
 		"internal/transcript": {Packages: []string{"secret"}},
 		"internal/wire":       {Packages: []string{"internal/retry"}},
 
-		"message":           {Packages: []string{"secret"}, Modules: enmime},
+		"message": {Packages: []string{"secret"}, Modules: enmime},
+		"message/dkim": {
+			Packages: []string{"message", "secret"},
+			Modules:  join(enmime, []string{"github.com/emersion/go-msgauth", "golang.org/x/crypto"}),
+		},
 		"message/templates": {Packages: []string{"message", "secret"}, Modules: enmime},
 		"oauth":             {Packages: join(patience, []string{"proxy", "state"}), Modules: join(oauth2, proxy, flock)},
 		"oauth/pfx": {
@@ -130,7 +134,7 @@ type program struct {
 
 // programs returns what people build of the parts.
 func programs() []program {
-	heavy := []string{"testing", "net/http/httptest"}
+	heavy := []string{"testing", "net/http/httptest", "github.com/emersion/go-msgauth"}
 	fakes := []string{"imaptest", "mailtest", "oauth/oauthtest", "pop3test", "preset/presettest", "smtptest"}
 	return []program{
 		{
