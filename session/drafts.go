@@ -336,3 +336,13 @@ func (m storedMessage) Open() (io.ReadCloser, error) { return m() }
 
 // Size implements [message.Source]: what servers tell is often an estimate.
 func (storedMessage) Size() int64 { return -1 }
+
+// ReadDraft reads a draft of the mailbox, whoever wrote it, as a [message.Draft] to
+// go on with; see [message.DraftFrom]. [Session.UpdateDraft] puts it back.
+func (s *Session) ReadDraft(ctx context.Context, id ID) (*message.Draft, error) {
+	m, err := s.Read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return message.DraftFrom(m), nil
+}
