@@ -185,7 +185,7 @@ func brokenIDs() []brokenWay {
 			name: "opens what it has listed and nothing else",
 			rules: []string{
 				"an id names the same message from another backend of the mailbox", "a moved message is in one place, and its new id works",
-				"a copied message is in two places", ruleContext, ruleClose, ruleBreak, "an id from before the server renumbered is ErrStaleID",
+				"a copied message is in two places", ruleContext, ruleClose, ruleBreak, ruleDraft, "an id from before the server renumbered is ErrStaleID",
 			},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				var listed atomic.Bool

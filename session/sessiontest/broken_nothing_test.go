@@ -65,7 +65,7 @@ func TestBackendsThatAreBegun(t *testing.T) {
 	}
 	for _, rule := range []string{ // since the session tells that it lacks them
 		ruleAppended, rulePlain, ruleNoAppend, ruleHalf, ruleCutAppend, ruleMade, ruleRenamed, ruleEdits, ruleSubscribed, rulePurge, ruleCount, rulePlan,
-		ruleListedCounts, ruleQuota,
+		ruleListedCounts, ruleQuota, ruleDraft, ruleConflict, ruleCutDraft,
 	} {
 		kept["in: "+rule] = true
 	}

@@ -228,7 +228,7 @@ func incomingRules() []incomingRule {
 	for _, group := range [][]incomingRule{
 		listingRules(), contentRules(), pageRules(), filterRules(), bodyRules(), folderRules(), roomRules(), idRules(), flagRules(),
 		changeRules(), lineRules(), endingRules(), signInRules(), checkRules(),
-		appendRules(), bulkRules(), partRules(), editRules(), upkeepRules(), extraRules(),
+		appendRules(), draftRules(), bulkRules(), partRules(), editRules(), upkeepRules(), extraRules(),
 	} {
 		all = append(all, group...)
 	}
