@@ -76,13 +76,14 @@ func foldersOf(l *folderListing, all spaces) []folder {
 			delimiter = string(d.Delim)
 		}
 		path, in := all.pathOf(d.Mailbox, delimiter)
-		f := folder{name: d.Mailbox, delimiter: delimiter, Folder: session.Folder{
+		name := canonical(d.Mailbox)
+		f := folder{name: name, delimiter: delimiter, Folder: session.Folder{
 			Path:        path,
 			NoMessages:  slices.Contains(d.Attrs, imap.MailboxAttrNoSelect),
-			HasChildren: slices.Contains(d.Attrs, imap.MailboxAttrHasChildren) || l.parents[d.Mailbox],
+			HasChildren: slices.Contains(d.Attrs, imap.MailboxAttrHasChildren) || l.parents[name],
 			Namespace:   in.kind,
 			Owner:       in.owner(d.Mailbox, delimiter),
-			Subscribed:  l.subscribed[d.Mailbox] || slices.Contains(d.Attrs, imap.MailboxAttrSubscribed),
+			Subscribed:  l.subscribed[name] || slices.Contains(d.Attrs, imap.MailboxAttrSubscribed),
 		}}
 		if in.kind == session.Personal {
 			f.Role = roleOf(d)
@@ -129,32 +130,42 @@ func roleOf(d *imap.ListData) session.Role {
 // the names that servers and programs use for them.
 func assignByName(folders []folder) {
 	stated := map[session.Role]bool{}
-	for _, f := range folders {
+	names := make([]string, len(folders))
+	for i, f := range folders {
 		stated[f.Role] = true
+		names[i] = f.telling()
 	}
 	for _, known := range knownNames() {
 		if stated[known.role] {
 			continue
 		}
-		if i := named(folders, known.names); i >= 0 {
-			folders[i].Role = known.role
+		if i := named(names, known.names); i >= 0 {
+			folders[i].Role, names[i] = known.role, ""
 		}
 	}
 }
 
-// named returns the first folder with one of the names, the earlier names
-// first; -1 where there is none. Only folders at the top or right below INBOX
-// count.
-func named(folders []folder, names []string) int {
+// telling returns the name of the folder where it may tell a role, else "": only
+// folders at the top or right below INBOX count.
+func (f folder) telling() string {
+	if f.Namespace != session.Personal || f.Role != session.RoleNone || f.NoMessages {
+		return ""
+	}
+	levels := session.SplitPath(f.Path)
+	if len(levels) == 2 && isInbox(levels[0]) {
+		levels = levels[1:]
+	}
+	if len(levels) > 1 {
+		return ""
+	}
+	return levels[0]
+}
+
+// named returns the first of the folders with one of the names, the earlier names
+// first; -1 where there is none.
+func named(folders, names []string) int {
 	for _, name := range names {
-		i := slices.IndexFunc(folders, func(f folder) bool {
-			levels := session.SplitPath(f.Path)
-			if len(levels) == 2 && strings.EqualFold(levels[0], "INBOX") {
-				levels = levels[1:]
-			}
-			return len(levels) == 1 && f.Namespace == session.Personal && f.Role == session.RoleNone && !f.NoMessages && strings.EqualFold(levels[0], name)
-		})
-		if i >= 0 {
+		if i := slices.IndexFunc(folders, func(f string) bool { return strings.EqualFold(f, name) }); i >= 0 {
 			return i
 		}
 	}

@@ -10,12 +10,22 @@ import (
 	"github.com/mailsession/mailsession/session"
 )
 
-// folderListing is what a server told of its folders.
+// folderListing is what a server told of its folders. Its maps are by the names
+// that [canonical] returns.
 type folderListing struct {
 	folders    []*imap.ListData
-	counts     map[string]map[string]uint64 // of STATUS, by name
-	subscribed map[string]bool              // by name
-	parents    map[string]bool              // names of folders that have others below them
+	counts     map[string]map[string]uint64 // of STATUS
+	subscribed map[string]bool
+	parents    map[string]bool // folders that have others below them
+}
+
+// canonical returns the one spelling of a name under which its folder is opened
+// and kept: servers write that of the inbox in any case (RFC 9051 section 5.1).
+func canonical(name string) string {
+	if isInbox(name) {
+		return "INBOX"
+	}
+	return name
 }
 
 // folders lists the folders and what the options ask for of each.
@@ -80,11 +90,11 @@ func (c *conn) returned(opts session.FolderOptions) string {
 }
 
 // listInto carries out a LIST or LSUB command. What is not a folder at all is
-// left out, and so is what was listed before.
+// left out, and so is what was listed before: some servers list a folder twice.
 func (c *conn) listInto(l *folderListing, words string) error {
 	known := map[string]bool{}
 	for _, d := range l.folders {
-		known[d.Mailbox] = true
+		known[canonical(d.Mailbox)] = true
 	}
 	return c.run("list", words, func(response string, sc *scanner) error {
 		var err error
@@ -95,10 +105,11 @@ func (c *conn) listInto(l *folderListing, words string) error {
 				break
 			}
 			d.Mailbox = c.knownName(d.Mailbox)
-			switch {
+			switch name := canonical(d.Mailbox); {
 			case response == "LSUB":
-				l.subscribed[d.Mailbox] = !slices.Contains(d.Attrs, imap.MailboxAttrNoSelect)
-			case !known[d.Mailbox]:
+				l.subscribed[name] = !slices.Contains(d.Attrs, imap.MailboxAttrNoSelect)
+			case !known[name]:
+				known[name] = !slices.Contains(d.Attrs, imap.MailboxAttrNonExistent)
 				l.folders = append(l.folders, d)
 			}
 		case "STATUS":
@@ -106,7 +117,7 @@ func (c *conn) listInto(l *folderListing, words string) error {
 			if name, err = sc.text(maxName); err == nil {
 				told := map[string]uint64{}
 				err = scanStatus(sc, told)
-				l.counts[c.knownName(string(name))] = told
+				l.counts[canonical(c.knownName(string(name)))] = told
 			}
 		}
 		if itemError(err) {
@@ -139,16 +150,24 @@ func (c *conn) listForeign(l *folderListing, all spaces, opts session.FolderOpti
 	return nil
 }
 
+// maxLevels is how many levels of a name are looked at for the folders above it.
+const maxLevels = 100
+
 // findParents notes which folders have others below them.
 func (l *folderListing) findParents() {
 	for _, d := range l.folders {
 		if d.Delim == 0 || slices.Contains(d.Attrs, imap.MailboxAttrNonExistent) {
 			continue
 		}
+		levels := 0
 		for i, r := range d.Mailbox {
-			if r == d.Delim {
-				l.parents[d.Mailbox[:i]] = true
+			if r != d.Delim {
+				continue
 			}
+			if levels++; levels > maxLevels {
+				break
+			}
+			l.parents[canonical(d.Mailbox[:i])] = true
 		}
 	}
 }

@@ -250,3 +250,29 @@ func TestRoleWithoutAFolder(t *testing.T) {
 		t.Errorf("with one: %v", err)
 	}
 }
+
+// TestFoldersThatAreListedTwice are one folder, and the inbox is one in whatever
+// letters it is written: a message in it has one id.
+func TestFoldersThatAreListedTwice(t *testing.T) {
+	w := newWorld(t, 1, nil)
+	w.server.Inject(always(mailtest.Reply("LIST", `* LIST () "/" Inbox`+"\r\n"+`* LIST (\NonExistent) "/" Work`+"\r\n"+
+		`* LIST () "/" Work`+"\r\n"+`* LIST () "/" INBOX`+"\r\n"+`* LIST () "/" Work`+"\r\n"+`* LIST () "/" Inbox/a`+"\r\n"+
+		"* STATUS inbox (MESSAGES 7 UNSEEN 1)\r\n* STATUS Work (MESSAGES 0 UNSEEN 0)\r\n* STATUS Inbox/a (MESSAGES 0 UNSEEN 0)\r\nOK done")))
+	var got []string
+	for f, err := range w.client.ListFolders(t.Context(), session.FolderOptions{Counts: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s %v %d", f.Path, f.HasChildren, f.Counts.Messages))
+	}
+	if want := "Inbox true 7, Work false 0, Inbox/a false 0"; strings.Join(got, ", ") != want {
+		t.Errorf("the folders are %s, want %s", strings.Join(got, ", "), want)
+	}
+	want := ids(t, w)[0]
+	for _, path := range []string{"Inbox", "INBOX"} {
+		all := list(t, w.client.Messages(t.Context(), session.Query{Folder: session.FolderAt(path)}))
+		if len(all) != 1 || all[0].ID != want {
+			t.Errorf("%s has %d messages, the first with the id %v, want %v", path, len(all), all[0].ID, want)
+		}
+	}
+}

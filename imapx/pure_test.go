@@ -115,7 +115,7 @@ func TestFoldersAndTheirRoles(t *testing.T) {
 		{Mailbox: "gone", Delim: '.', Attrs: []imap.MailboxAttr{imap.MailboxAttrNonExistent}},
 	}
 	want := []folder{
-		{name: "inbox", delimiter: ".", Folder: session.Folder{Path: "inbox", Role: session.RoleInbox}},
+		{name: "INBOX", delimiter: ".", Folder: session.Folder{Path: "inbox", Role: session.RoleInbox}},
 		{name: "INBOX.Sent", delimiter: ".", Folder: session.Folder{Path: "INBOX/Sent", Role: session.RoleSent}},
 		{name: "INBOX.Projects", delimiter: ".", Folder: session.Folder{Path: "INBOX/Projects", NoMessages: true}},
 		{name: "INBOX.Projects.A/B", delimiter: ".", Folder: session.Folder{Path: `INBOX/Projects/A\/B`}},

@@ -89,8 +89,9 @@ func (f Folder) Ref() FolderRef { return FolderAt(f.Path) }
 // JoinPath makes a path of the names of its levels.
 func JoinPath(levels ...string) string {
 	escaped := make([]string, len(levels))
+	escaper := strings.NewReplacer(`\`, `\\`, `/`, `\/`)
 	for i, l := range levels {
-		escaped[i] = strings.NewReplacer(`\`, `\\`, `/`, `\/`).Replace(l)
+		escaped[i] = escaper.Replace(l)
 	}
 	return strings.Join(escaped, "/")
 }
