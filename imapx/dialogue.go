@@ -149,14 +149,15 @@ func (d *dialogue) secret(s string) error {
 	return d.line(s)
 }
 
-// mask takes the secrets out of a server's words.
-func (d *dialogue) mask(text string) string {
+// mask takes the secrets out of a server's words, before these are cut: the rest
+// of one that is cut off would not be found.
+func (d *dialogue) mask(line []byte) []byte {
 	for _, s := range d.secrets {
 		if len(s) >= 4 {
-			text = strings.ReplaceAll(text, s, secret.Redacted)
+			line = bytes.ReplaceAll(line, []byte(s), []byte(secret.Redacted))
 		}
 	}
-	return text
+	return line
 }
 
 func (d *dialogue) line(s string) error {
@@ -197,7 +198,7 @@ func (d *dialogue) answer(op string) (text []byte, continued bool, err error) {
 }
 
 func (d *dialogue) end(op string, line []byte) error {
-	s, ok := parseStatus(line)
+	s, ok := parseStatus(d.mask(line))
 	if !ok || s.typ != "OK" {
 		return d.refusal(op, s)
 	}
@@ -214,13 +215,13 @@ func (d *dialogue) untagged(line []byte) {
 		d.caps = parseCapabilities(string(args))
 		return
 	}
-	if s, ok := parseStatus(rest); ok && s.typ == "BYE" {
-		d.bye = d.mask(s.text)
+	if s, ok := parseStatus(d.mask(rest)); ok && s.typ == "BYE" {
+		d.bye = s.text
 	}
 }
 
 func (d *dialogue) refusal(op string, s status) error {
-	return &Error{Server: d.address, Op: op, Type: s.typ, Code: s.code, Text: d.mask(s.text)}
+	return &Error{Server: d.address, Op: op, Type: s.typ, Code: s.code, Text: s.text}
 }
 
 // explain tells the server's goodbye, where there was one, instead of the

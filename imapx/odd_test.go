@@ -2,6 +2,7 @@ package imapx_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/mailsession/mailsession/imaptest"
 	"github.com/mailsession/mailsession/imapx"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
@@ -161,6 +163,27 @@ func TestServersThatEchoSecrets(t *testing.T) {
 			if err != nil && strings.Contains(fmt.Sprintf("%+v", err), leak) {
 				t.Errorf("%s: the error shows %q: %v", command, leak, err)
 			}
+		}
+	}
+}
+
+// TestServersThatEchoLongTokens: a token that is longer than what is kept of a
+// server's words is not shown in part, also in the place of a code.
+func TestServersThatEchoLongTokens(t *testing.T) {
+	token := "horse." + strings.Repeat("abcdefghij", 200)
+	for _, reply := range []string{"NO [AUTHENTICATIONFAILED] this is none: " + token, "NO [" + token + "] no", "* BYE " + token + "\r\nNO no"} {
+		w := newWorld(t, 1, nil, func(_ *session.Server, c *session.Credentials, _ *imapx.Options) {
+			c.Tokens = oauth.AnyResource(oauth.StaticToken(secret.New(token)))
+		})
+		w.server.Inject(always(mailtest.Reply("AUTHENTICATE", reply)))
+		_, err := w.client.Facts(t.Context())
+		if err == nil || strings.Contains(strings.ToLower(fmt.Sprintf("%+v", err)), "horse.abc") {
+			t.Errorf("%.30s: error %v, want one without the token", reply, err)
+		}
+		report := w.client.Check(t.Context(), nil)
+		text, err := json.Marshal(report)
+		if all := strings.ToLower(report.String() + string(text)); err != nil || strings.Contains(all, "horse.abc") {
+			t.Errorf("%.30s: the report shows the token: %s, %v", reply, all, err)
 		}
 	}
 }
