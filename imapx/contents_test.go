@@ -128,7 +128,8 @@ func TestAttachmentsByStructure(t *testing.T) {
 	}
 }
 
-// TestUnreadableStructureLeavesTheSummary of the message whole, and says why.
+// TestUnreadableStructureLeavesTheSummary of the message whole, and says why. The
+// last but one has more text in it than the structure of any message.
 func TestUnreadableStructureLeavesTheSummary(t *testing.T) {
 	head := "BODY[HEADER.FIELDS (SUBJECT)] {16}\r\nSubject: two\r\n\r\n"
 	for _, broken := range []string{
@@ -136,6 +137,7 @@ func TestUnreadableStructureLeavesTheSummary(t *testing.T) {
 		"* 2 FETCH (UID 2 FLAGS (\\Seen) " + head + " BODYSTRUCTURE)\r\nOK done",
 		"* 2 FETCH (UID 2 FLAGS (\\Seen) " + head + " BODYSTRUCTURE " + strings.Repeat("(", 200) + strings.Repeat(")", 200) + ")\r\nOK done",
 		"* 2 FETCH (UID 2 FLAGS (\\Seen) " + head + " BODYSTRUCTURE NIL)\r\nOK done",
+		"* 2 FETCH (UID 2 FLAGS (\\Seen) " + head + " BODYSTRUCTURE (" + strings.Repeat("{60000}\r\n"+strings.Repeat("x", 60_000), 20) + "))\r\nOK done",
 		"NO this message is broken",
 	} {
 		synctest.Test(t, func(t *testing.T) {

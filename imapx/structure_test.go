@@ -105,6 +105,7 @@ func TestNoStructure(t *testing.T) {
 		{deep + " UID 7)", errTooDeep, "UID 7)"},
 		{"(" + strings.Repeat("(a b)", maxParts+1) + "mixed) UID 7)", errTooDeep, "UID 7)"},
 		{"(" + strings.Repeat("a ", maxNodes+1) + ") UID 7)", errTooDeep, "UID 7)"},
+		{"((a b) " + strings.Repeat(`"`+strings.Repeat("x", maxTreeText/4)+`" `, 5) + ") UID 7)", errTooDeep, "UID 7)"},
 	} {
 		if parts, rest, err := structured(tt.text); !errors.Is(err, tt.want) || strings.TrimSpace(rest) != tt.rest {
 			t.Errorf("%.40s has the parts %.40s, %v, with %q behind it, want %v and %q", tt.text, parts, err, rest, tt.want, tt.rest)

@@ -11,7 +11,8 @@ import (
 const (
 	maxNodes    = 100_000
 	maxNesting  = 100
-	maxNodeText = 64 << 10
+	maxNodeText = 64 << 10 // of a literal
+	maxTreeText = 1 << 20  // of all strings together
 )
 
 // errTooDeep says that a value has more in it than is kept.
@@ -58,6 +59,7 @@ type treeReader struct {
 	loose   bool // a quote ends a string only where the next value follows
 	literal bool // one was read: there is no way back
 	nodes   int
+	kept    int64 // bytes of strings
 }
 
 // tree reads one value of any kind. What has too much in it is passed over, and
@@ -85,7 +87,7 @@ func (r *treeReader) read() (node, error) {
 		if len(open[0].list) == 1 && last == 0 {
 			return open[0].list[0], nil
 		}
-		if r.nodes++; r.nodes > maxNodes || last > maxNesting {
+		if r.nodes++; r.nodes > maxNodes || last > maxNesting || r.kept > maxTreeText {
 			if err := r.sc.skipFrom(last); err != nil {
 				return node{}, err
 			}
@@ -105,6 +107,7 @@ func (r *treeReader) read() (node, error) {
 		if err != nil {
 			return node{}, err
 		}
+		r.kept += int64(len(n.text))
 		open[last].list = append(open[last].list, n)
 	}
 }
