@@ -58,12 +58,29 @@ func (e *FilterError) Error() string {
 // [*FilterError]; nothing that is not understood is taken for text to look for.
 func ParseFilter(text string) (Filter, error) {
 	p := filterParser{text: text}
-	terms, err := p.sequence(0, MaxFilterDepth)
+	return p.filter()
+}
+
+// maxParens is how deep parentheses may be nested: a filter in another may be
+// written with two of them.
+const maxParens = 2 * MaxFilterDepth
+
+// filter reads all of the text.
+func (p *filterParser) filter() (Filter, error) {
+	terms, err := p.sequence(0, maxParens)
 	if err != nil {
 		return Filter{}, err
 	}
 	f := joined(terms)
-	return f, f.Check()
+	if f.Check() != nil { // each of its terms is good
+		return Filter{}, p.nested(0)
+	}
+	return f, nil
+}
+
+// nested says that what begins at a place is nested too deep.
+func (p *filterParser) nested(at int) error {
+	return p.fail(at, fmt.Sprintf("a filter nested at most %d deep", MaxFilterDepth))
 }
 
 // filterParser reads the text of a filter.
@@ -141,7 +158,7 @@ func (p *filterParser) space() {
 // sequence reads terms up to the end, or to the byte closing.
 func (p *filterParser) sequence(closing byte, depth int) ([]term, error) {
 	if depth == 0 {
-		return nil, p.fail(p.pos, fmt.Sprintf("a filter nested at most %d deep", MaxFilterDepth))
+		return nil, p.nested(p.pos)
 	}
 	var terms []term
 	for {
@@ -286,6 +303,9 @@ func (p *filterParser) field(negated bool) (term, error) {
 		err = p.measure(key, &f)
 	default:
 		err = p.named(start, key, &f)
+	}
+	if err == nil && f.Check() != nil {
+		err = p.fail(start, map[bool]string{false: "one line of UTF-8", true: "the name of a flag"}[key == "keyword"])
 	}
 	if err != nil {
 		return term{}, err

@@ -68,6 +68,32 @@ func TestFilterText(t *testing.T) {
 	}
 }
 
+// TestFilterTextOfManyLevels: a filter that is nested as deep as may be has a text
+// that reads back, also where a level takes two parentheses.
+func TestFilterTextOfManyLevels(t *testing.T) {
+	type f = session.Filter
+	for name, within := range map[string]func(f) f{
+		"all":  func(g f) f { return f{All: []f{g}} },
+		"one":  func(g f) f { return f{AnyOf: []f{g}} },
+		"some": func(g f) f { return f{AnyOf: []f{g, {From: "a", To: "b"}}} },
+		"not":  func(g f) f { return f{Not: &g} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			deep := f{From: "a", To: "b"}
+			for range session.MaxFilterDepth - 1 {
+				deep = within(deep)
+			}
+			checkRoundTrips(t, deep)
+			if err := within(deep).Check(); err == nil {
+				t.Error("one more level is allowed")
+			}
+			if g, err := session.ParseFilter(within(deep).String()); err == nil {
+				t.Errorf("the text of one more level is read as %v", g)
+			}
+		})
+	}
+}
+
 // checkRoundTrips holds a filter against its two written forms.
 func checkRoundTrips(t *testing.T, f session.Filter) {
 	t.Helper()
@@ -111,7 +137,13 @@ func TestFilterErrorsNameThePlace(t *testing.T) {
 		{"header:a:b=c", 7, "the name of a header field"},
 		{"id:42", 3, "the id of a message"},
 		{"{}", 0, "at least one"},
-		{strings.Repeat("(", 40), 32, "nested at most 32"},
+		{strings.Repeat("(", 80), 64, "nested at most 32"},
+		{strings.Repeat("(", 40) + "from:a" + strings.Repeat(")", 40), 0, "nested at most 32"},
+		{strings.Repeat("(", 31) + "-from:a" + strings.Repeat(")", 31), 0, "nested at most 32"},
+		{"is:read from:\"a\nb\"", 8, "one line of UTF-8"},
+		{"is:read a\xffb", 8, "one line of UTF-8"},
+		{"is:read -keyword:a*b", 9, "the name of a flag"},
+		{strings.Repeat("x", 1000) + ":a", 0, "from:, to:"},
 	} {
 		_, err := session.ParseFilter(tt.text)
 		e, ok := errors.AsType[*session.FilterError](err)

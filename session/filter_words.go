@@ -32,6 +32,10 @@ func (p *filterParser) unknown(start int, key string) error {
 // nearest returns the word that takes the fewest changes to make of key, if
 // those are few.
 func nearest(key string, words []string) (near string) {
+	const longest = 20 // no word is like a longer one
+	if len(key) > longest {
+		return ""
+	}
 	best := min(2, len(key)/2) + 1
 	for _, w := range words {
 		if d := changes(key, w); d < best {

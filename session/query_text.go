@@ -26,14 +26,11 @@ import (
 func ParseQuery(text string) (Query, error) {
 	var q Query
 	p := filterParser{text: text, query: &q, set: map[string]bool{}}
-	terms, err := p.sequence(0, MaxFilterDepth)
+	where, err := p.filter()
 	if err != nil {
 		return Query{}, err
 	}
-	q.Where = joined(terms)
-	if err := q.Check(); err != nil {
-		return Query{}, err
-	}
+	q.Where = where
 	return q, nil
 }
 
