@@ -109,6 +109,7 @@ type row struct {
 	after     time.Duration
 	options   imaptest.Options
 	mechanism string
+	client    *imapx.Options
 	readOnly  bool
 }
 
@@ -132,6 +133,7 @@ func rows() []row {
 		{name: "AUTHENTICATE XOAUTH2", command: "AUTHENTICATE", operation: "list", stage: wire.StageAuth, mechanism: "XOAUTH2"},
 		{name: "AUTHENTICATE OAUTHBEARER", command: "AUTHENTICATE", operation: "list", stage: wire.StageAuth, mechanism: "OAUTHBEARER"},
 		{name: "LOGIN", command: "LOGIN", operation: "list", stage: wire.StageAuth, options: withoutSASL},
+		{name: "ID", command: "ID", operation: "list", stage: wire.StageCommand, client: &imapx.Options{ID: map[string]string{"name": "table"}}},
 		{name: "NAMESPACE", command: "NAMESPACE", operation: "folders", stage: wire.StageCommand},
 		{name: "LIST", command: "LIST", operation: "folders", stage: wire.StageCommand},
 		{name: "SELECT", command: "SELECT", operation: "list", stage: wire.StageCommand},
@@ -159,6 +161,12 @@ func rows() []row {
 		{name: "UID SEARCH for UIDPLUS", command: "UID SEARCH", operation: "append", stage: wire.StageCommand, options: withoutUIDPlus},
 		{name: "LSUB", command: "LSUB", operation: "subscribed", stage: wire.StageCommand, options: withoutExtended},
 		{name: "STATUS of a listing", command: "STATUS", operation: "counts", stage: wire.StageCommand, options: withoutExtended},
+		{name: "STATUS of a count", command: "STATUS", operation: "count", stage: wire.StageCommand},
+		{name: "CREATE", command: "CREATE", operation: "create", stage: wire.StageCommand},
+		{name: "RENAME", command: "RENAME", operation: "rename", stage: wire.StageCommand},
+		{name: "DELETE", command: "DELETE", operation: "remove", stage: wire.StageCommand},
+		{name: "SUBSCRIBE", command: "SUBSCRIBE", operation: "subscribe", stage: wire.StageCommand},
+		{name: "UNSUBSCRIBE", command: "UNSUBSCRIBE", operation: "unsubscribe", stage: wire.StageCommand},
 		{name: "GETQUOTAROOT", command: "GETQUOTAROOT", operation: "quota", stage: wire.StageCommand},
 		{name: "LOGOUT", command: "LOGOUT", operation: "close", stage: wire.StageClose, again: true},
 	}
@@ -229,7 +237,7 @@ func newTrial(t *testing.T, r row, fault string) *trial {
 		setup.Credentials = session.Credentials{User: ann, Tokens: oauth.AnyResource(&renewing{})}
 	}
 	var err error
-	if c.client, err = imapx.Backend(server, nil)(setup); err != nil {
+	if c.client, err = imapx.Backend(server, r.client)(setup); err != nil {
 		t.Fatal(err)
 	}
 	f, err := c.account.Folder("INBOX")
@@ -402,6 +410,10 @@ func (c *trial) operate(ctx context.Context) (unknown bool, err error) {
 		return false, c.client.Close()
 	case "append":
 		return c.append(ctx)
+	case "count":
+		return false, c.count(ctx)
+	case "create", "rename", "remove", "subscribe", "unsubscribe":
+		return c.edit(ctx)
 	}
 	results, err := c.client.Apply(ctx, changes()[c.row.operation].change, c.id)
 	if len(results) != 1 {
@@ -549,7 +561,7 @@ func (c *trial) checkError(word string, err error) {
 func namesOperation(err error) bool {
 	return slices.ContainsFunc([]string{
 		"connect", "TLS with", "greeting", "sign in", "capability", "starttls", "authenticate", "login", "list", "select INBOX",
-		"noop", "namespace", "quota", "search", "status", "append", "fetch", "preview", "open", "apply", "store", "copy", "move", "expunge", "the greeting", "folder INBOX",
+		"noop", "namespace", "quota", "search", "status", "append", "fetch", "preview", "open", "apply", "store", "copy", "move", "expunge", "create", "rename", "delete", "subscribe", "id", "the greeting", "folder INBOX",
 	}, func(op string) bool {
 		return strings.Contains(err.Error(), ": "+op) || strings.HasPrefix(err.Error(), op)
 	})
