@@ -73,27 +73,23 @@ func (s *Stages) mask() {
 // found in words that have nothing to do with it, and give itself away by that.
 const minSecret = 4
 
-// masker finds the credentials in the forms in which they went over the line.
+// masker finds the credentials in the forms in which they went over the line: the
+// password, and every token, also one that was refused and replaced.
 func (s *Stages) masker() *strings.Replacer {
-	creds := sasl.Credentials{User: s.checked.Credentials.User, Password: s.checked.Credentials.Password}
+	user, password := s.checked.Credentials.User, s.checked.Credentials.Password
+	host, number, _ := net.SplitHostPort(s.checked.Address)
+	port, _ := strconv.Atoi(number)
+	mechanisms := []sasl.Mechanism{sasl.NewPLAIN(user, password)}
+	for _, token := range s.shared {
+		mechanisms = append(mechanisms, sasl.NewXOAUTH2(user, token), sasl.NewOAUTHBEARER(user, token, host, port))
+	}
 	var forms []string
-	if s.token != nil {
-		creds.Token = s.token.AccessToken
-	}
-	host, port, err := net.SplitHostPort(s.checked.Address)
-	if err == nil {
-		creds.Host = host
-		creds.Port, _ = strconv.Atoi(port)
-	}
-	for _, m := range []sasl.Mechanism{
-		sasl.NewXOAUTH2(creds.User, creds.Token), sasl.NewOAUTHBEARER(creds.User, creds.Token, creds.Host, creds.Port),
-		sasl.NewPLAIN(creds.User, creds.Password),
-	} {
+	for _, m := range mechanisms {
 		if _, initial, err := m.Start(); err == nil {
 			forms = append(forms, string(sasl.EncodeInitial(initial)))
 		}
 	}
-	for _, t := range []secret.Text{creds.Password, creds.Token} {
+	for _, t := range append([]secret.Text{password}, s.shared...) {
 		plain := t.Reveal()
 		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(plain)
 		forms = append(forms, base64.StdEncoding.EncodeToString([]byte(plain)), quoted, plain)

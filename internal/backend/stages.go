@@ -14,6 +14,7 @@ import (
 
 	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -72,8 +73,9 @@ type Stages struct {
 	current int       // the stage under way, -1 where there is none
 	since   time.Time // when it was entered
 	dialing bool
-	token   *oauth.Token
-	over    bool // what is told from now on comes too late
+	token   *oauth.Token  // that the sign-in uses
+	shared  []secret.Text // all that the server was sent
+	over    bool          // what is told from now on comes too late
 }
 
 type stagesKey struct{}
@@ -181,6 +183,7 @@ func (s *Stages) issued(t *oauth.Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.token = t
+	s.shared = append(s.shared, t.AccessToken)
 	if !t.Expiry.IsZero() {
 		s.detail(session.StageToken, "expires", t.Expiry.UTC().Format(time.RFC3339))
 	}
