@@ -8,6 +8,7 @@ import (
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
 	"github.com/mailsession/mailsession/internal/wire"
+	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -35,17 +36,35 @@ func (c *conn) signIn(s session.Server, creds sasl.Credentials, stages *backend.
 	stages.Detail(session.StageSignIn, "mechanism", m.Name())
 	c.w.SetStage(wire.StageAuth)
 	defer c.w.SetStage(wire.StageCommand)
-	return sasl.Exchange(m, &dialogue{c})
+	return sasl.Exchange(m, &dialogue{c: c, secrets: []string{creds.Password.Reveal(), creds.Token.Reveal()}})
 }
 
 // dialogue is AUTH (RFC 4954).
-type dialogue struct{ c *conn }
+type dialogue struct {
+	c       *conn
+	secrets []string // what a server that repeats it must not bring into errors
+}
+
+// mask takes the secrets out of an answer.
+func (d *dialogue) mask(r reply) reply {
+	const shortest = 4 // a shorter one would give itself away by its place
+	for i := range r.lines {
+		for _, s := range d.secrets {
+			if len(s) >= shortest {
+				r.lines[i] = strings.ReplaceAll(r.lines[i], s, secret.Redacted)
+			}
+		}
+	}
+	return r
+}
 
 func (d *dialogue) Begin(mechanism string, initial []byte) (bool, error) {
 	line := "AUTH " + mechanism
 	sent := false
 	if initial != nil {
-		with := line + " " + string(sasl.EncodeInitial(initial))
+		encoded := string(sasl.EncodeInitial(initial))
+		d.secrets = append(d.secrets, encoded)
+		with := line + " " + encoded
 		if sent = len(with)+len("\r\n") <= maxCommand; sent {
 			line = with
 		}
@@ -66,11 +85,13 @@ func (d *dialogue) Challenge() ([]byte, bool, error) {
 	case r.positive():
 		return nil, true, nil
 	}
-	return nil, false, refusal(d.c.server, opAuth, r)
+	return nil, false, refusal(d.c.server, opAuth, d.mask(r))
 }
 
 func (d *dialogue) Answer(response []byte) error {
-	if err := d.c.send(opAuth, string(sasl.Encode(response))); err != nil {
+	encoded := string(sasl.Encode(response))
+	d.secrets = append(d.secrets, encoded)
+	if err := d.c.send(opAuth, encoded); err != nil {
 		return err
 	}
 	return d.c.flush(opAuth)

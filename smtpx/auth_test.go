@@ -263,3 +263,21 @@ func TestTokenSourceFails(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Token(context.Context) (*oauth.Token, error) { return nil, f.err }
+
+// TestServersThatEchoSecrets: what a server repeats of the credentials does not
+// come into errors, also where it is longer than what is kept of its words.
+func TestServersThatEchoSecrets(t *testing.T) {
+	long := "horse-" + strings.Repeat("x", 2000)
+	for said, creds := range map[string]session.Credentials{
+		password: withPassword(), "AGFubkBleGFtcGxlLmNvbQBjb3JyZWN0IGhvcnNl": withPassword(), // \0ann@example.com\0correct horse
+		long: withTokens(oauth.StaticToken(secret.New(long))),
+	} {
+		s := newServer(t, &smtptest.Options{NoTokenChallenge: true})
+		s.Inject(mailtest.Reply("AUTH", "535-5.7.8 no\r\n535 5.7.8 what is "+said).Repeating(-1))
+		c := newClient(t, inMemory(s), creds, nil)
+		_, err := c.Send(t.Context(), toBob(), source(letter))
+		if err == nil || strings.Contains(fmt.Sprintf("%v %+v", err, err), said[:12]) || !strings.Contains(err.Error(), secret.Redacted) {
+			t.Errorf("Send = %v, want an error with %.12q masked", err, said)
+		}
+	}
+}
