@@ -1,8 +1,11 @@
 package session
 
 import (
+	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // filterKeys are the words of all terms.
@@ -66,4 +69,29 @@ func changes(a, b string) int {
 		}
 	}
 	return rows[len(a)][len(b)]
+}
+
+func parseInstant(word string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(layout, word); err == nil {
+			t = t.UTC()
+			return t, !t.IsZero() && t.Year() >= 1 && t.Year() <= 9999
+		}
+	}
+	return time.Time{}, false
+}
+
+func parseSize(word string) (int64, bool) {
+	unit := int64(1)
+	for _, u := range sizeUnits() {
+		if n := len(word) - 1; n > 0 && strings.EqualFold(word[n:], u.letter) {
+			word, unit = word[:n], u.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseInt(word, 10, 64)
+	if err != nil || n <= 0 || n > math.MaxInt64/unit {
+		return 0, false
+	}
+	return n * unit, true
 }
