@@ -16,6 +16,7 @@ import (
 	"github.com/mailsession/mailsession/imapx"
 	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -59,6 +60,60 @@ func operations() map[string]func(ctx context.Context, w *world, id session.ID) 
 			_, err := w.client.Apply(ctx, session.Change{MoveTo: session.FolderAt("Archive")}, id)
 			return err
 		},
+		"previews": func(ctx context.Context, w *world, _ session.ID) error {
+			for _, err := range w.client.Messages(ctx, session.Query{Fields: session.FieldPreview}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"part": func(ctx context.Context, w *world, id session.ID) error {
+			p, err := w.client.OpenPart(ctx, id, "1")
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			_, err = io.Copy(io.Discard, p)
+			return err
+		},
+		"bodies": func(ctx context.Context, w *world, id session.ID) error {
+			for b, err := range w.client.Bodies(ctx, id) {
+				if err != nil {
+					return err
+				}
+				if _, err := io.Copy(io.Discard, b); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"quota": func(ctx context.Context, w *world, _ session.ID) error {
+			_, err := w.client.Quota(ctx, session.Inbox)
+			return err
+		},
+		"count": func(ctx context.Context, w *world, _ session.ID) error {
+			_, err := w.client.Count(ctx, session.Inbox)
+			return err
+		},
+		"create": func(ctx context.Context, w *world, _ session.ID) error { return w.client.CreateFolder(ctx, "New") },
+		"purge": func(ctx context.Context, w *world, _ session.ID) error {
+			_, err := w.client.PurgeMarked(ctx, session.Inbox)
+			return err
+		},
+		"append": func(ctx context.Context, w *world, _ session.ID) error {
+			_, err := w.client.Append(ctx, session.Inbox, message.Bytes([]byte(mailtest.Sample(9))), nil)
+			return err
+		},
+		"label": func(ctx context.Context, w *world, id session.ID) error {
+			_, err := w.client.Apply(ctx, session.Change{AddLabels: []string{"work"}}, id)
+			return err
+		},
+		"explain": func(ctx context.Context, w *world, _ session.ID) error {
+			_, err := w.client.Explain(ctx, session.Query{})
+			return err
+		},
+		"check": func(ctx context.Context, w *world, _ session.ID) error { return w.client.Check(ctx, nil).Err() },
 	}
 }
 
@@ -180,10 +235,25 @@ func TestCancelEndsAtTheSameInstant(t *testing.T) {
 		{"the middle of a literal", "open", mailtest.Drip("UID FETCH", 10, time.Second)},
 		{"LIST", "folders", mailtest.Silence("LIST")},
 		{"MOVE", "move", mailtest.Silence("UID MOVE")},
+		{"NAMESPACE", "folders", mailtest.Silence("NAMESPACE")},
+		{"a preview", "previews", mailtest.Fault{Command: "UID FETCH", Contains: "PREVIEW)", Stop: mailtest.StopSilent}},
+		{"the header of a part", "part", mailtest.Fault{Command: "UID FETCH", Contains: "MIME", Stop: mailtest.StopSilent}},
+		{"the middle of a part", "part", mailtest.Fault{Command: "UID FETCH", Contains: "BODY.PEEK[1])", Chunk: 10, Pause: time.Second}},
+		{"the middle of many bodies", "bodies", mailtest.Drip("UID FETCH", 10, time.Second)},
+		{"GETQUOTAROOT", "quota", mailtest.Silence("GETQUOTAROOT")},
+		{"STATUS", "count", mailtest.Silence("STATUS")},
+		{"CREATE", "create", mailtest.Silence("CREATE")},
+		{"the search of a purge", "purge", mailtest.Silence("UID SEARCH")},
+		{"APPEND", "append", mailtest.Silence("APPEND")},
+		{"STORE of labels", "label", mailtest.Silence("UID STORE")},
+		{"Explain", "explain", mailtest.Silence("AUTHENTICATE")},
+		{"EXAMINE of a check", "check", mailtest.Silence("EXAMINE")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, 0, nil)
+				options := imaptest.Options{Capabilities: append(imaptest.DefaultCapabilities(), "X-GM-EXT-1")}
+				w := newWorld(t, 0, &options)
+				w.account.UseLabels()
 				id := largeMessage(t, w)
 				w.server.Inject(tt.fault)
 				ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
