@@ -12,7 +12,6 @@ import (
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
 	"github.com/mailsession/mailsession/internal/wire"
-	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -28,7 +27,7 @@ type dialogue struct {
 	tags      int
 	tag       string // of the command under way
 	bye       string
-	secrets   []string // what a server that repeats it must not bring into errors
+	secrets   backend.Secrets
 }
 
 // open goes from the greeting to the signed-in state.
@@ -149,17 +148,6 @@ func (d *dialogue) secret(s string) error {
 	return d.line(s)
 }
 
-// mask takes the secrets out of a server's words, before these are cut: the rest
-// of one that is cut off would not be found.
-func (d *dialogue) mask(line []byte) []byte {
-	for _, s := range d.secrets {
-		if len(s) >= 4 {
-			line = bytes.ReplaceAll(line, []byte(s), []byte(secret.Redacted))
-		}
-	}
-	return line
-}
-
 func (d *dialogue) line(s string) error {
 	if _, err := d.wire.WriteString(s + "\r\n"); err != nil {
 		return err
@@ -198,7 +186,7 @@ func (d *dialogue) answer(op string) (text []byte, continued bool, err error) {
 }
 
 func (d *dialogue) end(op string, line []byte) error {
-	s, ok := parseStatus(d.mask(line))
+	s, ok := parseStatus([]byte(d.secrets.Mask(string(line))))
 	if !ok || s.typ != "OK" {
 		return d.refusal(op, s)
 	}
@@ -215,7 +203,7 @@ func (d *dialogue) untagged(line []byte) {
 		d.caps = parseCapabilities(string(args))
 		return
 	}
-	if s, ok := parseStatus(d.mask(rest)); ok && s.typ == "BYE" {
+	if s, ok := parseStatus([]byte(d.secrets.Mask(string(rest)))); ok && s.typ == "BYE" {
 		d.bye = s.text
 	}
 }
@@ -253,7 +241,7 @@ func (d *dialogue) leave() {
 
 // authenticate signs in with the best mechanism that both sides have.
 func (d *dialogue) authenticate(server session.Server, creds sasl.Credentials) error {
-	d.secrets = []string{creds.Password.Reveal(), quote(creds.Password.Reveal()), creds.Token.Reveal()}
+	d.secrets = backend.Secrets{creds.Password.Reveal(), quote(creds.Password.Reveal()), creds.Token.Reveal()}
 	offered := d.caps.mechanisms()
 	if !d.caps.has("LOGINDISABLED") && !slices.Contains(offered, sasl.PLAIN) && !slices.Contains(offered, sasl.LOGIN) &&
 		creds.Token.IsZero() && len(server.Mechanisms) == 0 {

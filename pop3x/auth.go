@@ -22,6 +22,8 @@ func (c *conn) signIn(server session.Server, creds sasl.Credentials, stages *bac
 		return err
 	}
 	c.w.SetStage(wire.StageAuth)
+	c.secrets = backend.Secrets{creds.Password.Reveal(), creds.Token.Reveal()}
+	defer func() { c.secrets = nil }()
 	c.mechanism = way
 	stages.Detail(session.StageSignIn, "mechanism", way)
 	switch way {
@@ -126,7 +128,9 @@ func (c *conn) userPass(creds sasl.Credentials) error {
 // 1939 section 7).
 func (c *conn) apop(creds sasl.Credentials) error {
 	digest := md5.Sum([]byte(c.stamp + creds.Password.Reveal())) //nolint:gosec // G401: as above
-	if err := c.command(opAPOP, creds.User, hex.EncodeToString(digest[:])); err != nil {
+	encoded := hex.EncodeToString(digest[:])
+	c.secrets = append(c.secrets, encoded)
+	if err := c.command(opAPOP, creds.User, encoded); err != nil {
 		return signInError(opAPOP, err)
 	}
 	return nil
@@ -169,7 +173,11 @@ func (d *dialogue) Challenge() ([]byte, bool, error) {
 	return nil, true, nil
 }
 
-func (d *dialogue) Answer(response []byte) error { return d.line(string(sasl.Encode(response))) }
+func (d *dialogue) Answer(response []byte) error {
+	encoded := string(sasl.Encode(response))
+	d.c.secrets = append(d.c.secrets, encoded)
+	return d.line(encoded)
+}
 
 func (d *dialogue) Cancel() error { return d.line("*") }
 

@@ -31,6 +31,7 @@ type conn struct {
 	greeting  string
 	stamp     string // of the greeting, for APOP
 	mechanism string
+	secrets   backend.Secrets // until the user is signed in
 	caps      capabilities
 	since     time.Time // of the sign-in
 
@@ -251,6 +252,9 @@ func (c *conn) read(op string) (reply, error) {
 	line, err := c.w.ReadLine()
 	if err != nil {
 		return reply{}, c.explain(op, err)
+	}
+	if len(c.secrets) > 0 {
+		line = []byte(c.secrets.Mask(string(line)))
 	}
 	r, err := parseReply(line)
 	if err != nil {

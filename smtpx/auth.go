@@ -8,7 +8,6 @@ import (
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
 	"github.com/mailsession/mailsession/internal/wire"
-	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -36,24 +35,19 @@ func (c *conn) signIn(s session.Server, creds sasl.Credentials, stages *backend.
 	stages.Detail(session.StageSignIn, "mechanism", m.Name())
 	c.w.SetStage(wire.StageAuth)
 	defer c.w.SetStage(wire.StageCommand)
-	return sasl.Exchange(m, &dialogue{c: c, secrets: []string{creds.Password.Reveal(), creds.Token.Reveal()}})
+	return sasl.Exchange(m, &dialogue{c: c, secrets: backend.Secrets{creds.Password.Reveal(), creds.Token.Reveal()}})
 }
 
 // dialogue is AUTH (RFC 4954).
 type dialogue struct {
 	c       *conn
-	secrets []string // what a server that repeats it must not bring into errors
+	secrets backend.Secrets
 }
 
 // mask takes the secrets out of an answer.
 func (d *dialogue) mask(r reply) reply {
-	const shortest = 4 // a shorter one would give itself away by its place
-	for i := range r.lines {
-		for _, s := range d.secrets {
-			if len(s) >= shortest {
-				r.lines[i] = strings.ReplaceAll(r.lines[i], s, secret.Redacted)
-			}
-		}
+	for i, line := range r.lines {
+		r.lines[i] = d.secrets.Mask(line)
 	}
 	return r
 }

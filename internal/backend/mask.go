@@ -73,6 +73,22 @@ func (s *Stages) mask() {
 // found in words that have nothing to do with it, and give itself away by that.
 const minSecret = 4
 
+// Secrets are what a client sends to sign in, in the forms in which it goes over
+// the line.
+type Secrets []string
+
+// Mask takes the secrets out of a server's words, which may repeat them. It has to
+// see the words before they are cut: the rest of a secret that is cut off would not
+// be found.
+func (s Secrets) Mask(words string) string {
+	for _, secretText := range s {
+		if len(secretText) >= minSecret {
+			words = strings.ReplaceAll(words, secretText, secret.Redacted)
+		}
+	}
+	return words
+}
+
 // masker finds the credentials in the forms in which they went over the line: the
 // password, and every token, also one that was refused and replaced.
 func (s *Stages) masker() *strings.Replacer {
