@@ -27,6 +27,7 @@ package imapx
 //	several       VANISHED amid answers                     passed over                             jstedfast/MailKit#521         summary: changes that others make, amid the answers
 //	Dovecot       OK to changing what others removed        asked for news and looked up before     measured, 2.3.19              TestChangesAskForNewsFirst
 //	several       fields and names in lower case            no letter's case matters                jstedfast/MailKit#893         summary: lower case, and spaces where none belong
+//	several       a folder twice, INBOX in any case         one folder, and one id for a message    RFC 9051 section 5.1          TestFoldersThatAreListedTwice
 //	Yahoo         the inbox as "Inbox"                      the same folder                         jstedfast/MailKit#242         folders: roles in other words, in any case, twice
 //	Yahoo         UIDVALIDITY 0                             taken at its word                       jstedfast/MailKit#240         TestFoldersOfNoAge
 //	Strato        no folders where LIST asks for more       asked again for the folders alone       jstedfast/MailKit#1957        folders: none, where the roles were asked for too
