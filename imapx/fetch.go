@@ -154,6 +154,7 @@ func (c *conn) fetch(uids []uint32, fields session.Reads) (got []fetched, lost e
 		_, found := slices.BinarySearch(uids, uid)
 		return found
 	}
+	got = make([]fetched, 0, len(uids))
 	err = c.run("fetch", words, func(name string, sc *scanner) error {
 		if name != "FETCH" {
 			return nil

@@ -77,8 +77,10 @@ type Options struct {
 	// [DefaultIdleTimeout], a negative value that none is kept.
 	IdleTimeout time.Duration
 
-	// PageSize is how many summaries are asked for at once, and how many
+	// PageSize is how many summaries are asked for at first, and how many
 	// messages are changed by one command at most; zero means [DefaultPageSize].
+	// A loop that goes on is given four times as many at once, and one that asks
+	// for no headers is from the start.
 	PageSize int
 
 	// ID is what the server is told of the program after each sign-in, such as

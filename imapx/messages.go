@@ -33,7 +33,8 @@ func (c *Client) Messages(ctx context.Context, q session.Query) iter.Seq2[*sessi
 		}
 		for len(l.uids) > 0 {
 			items, err := l.next(ctx)
-			for _, it := range items {
+			for i, it := range items {
+				items[i] = item{} // the loop may let go of it
 				if !yield(it.message, it.err) {
 					return
 				}
@@ -55,8 +56,9 @@ type listing struct {
 	plan   *plan
 	uids   []uint32 // what is left of it
 
-	told int // items so far
-	vain int // messages that were looked at here and do not match
+	paged bool // a page was asked for
+	told  int  // items so far
+	vain  int  // messages that were looked at here and do not match
 }
 
 func (c *Client) search(ctx context.Context, q session.Query) (*listing, error) {

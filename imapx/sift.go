@@ -17,18 +17,21 @@ import (
 // read.
 const bodyPage = 50
 
+// How many times as large as [Options.PageSize] a page is where nothing is
+// compared here and no contents are asked for: the second one and those behind
+// it, and all of them where the summaries are short, since no header was asked
+// for.
+const (
+	growth      = 4
+	growthShort = 4
+)
+
 func scanLimit(q session.Query) int { return cmp.Or(q.ScanLimit, session.DefaultScanLimit) }
 
 // next returns the next items of the listing. Items and an error may come
 // together: the items are before it.
 func (l *listing) next(ctx context.Context) ([]item, error) {
-	size := l.client.opts.PageSize
-	if l.plan.reads.Body {
-		size = min(size, bodyPage)
-	}
-	n := min(size, len(l.uids))
-	page := l.uids[:n]
-	l.uids = l.uids[n:]
+	page := l.turn()
 	items, err := l.page(ctx, page)
 	if err == nil && l.plan.local != nil {
 		items, err = l.kept(ctx, items)
@@ -52,6 +55,31 @@ func (l *listing) kept(ctx context.Context, items []item) ([]item, error) {
 		l.told += len(items)
 	}
 	return items, err
+}
+
+// turn takes the next page off what is left. A loop that goes on gets larger
+// pages, so that a long listing costs few round trips and a loop that ends early
+// little.
+func (l *listing) turn() []uint32 {
+	size := l.client.opts.PageSize
+	most := size
+	switch {
+	case l.plan.reads.Body:
+		most = min(size, bodyPage)
+	case l.plan.local != nil, l.wanted().Fields&(session.FieldStructure|session.FieldPreview) != 0:
+	case l.wanted().Fields&session.FieldHeader == 0:
+		most = size * growthShort
+	case l.paged:
+		most = size * growth
+	}
+	l.paged = true
+	n := min(most, len(l.uids))
+	for n > size && len(formatSet(slices.Sorted(slices.Values(l.uids[:n])))) > maxSet {
+		n = max(size, n/2)
+	}
+	page := l.uids[:n]
+	l.uids = l.uids[n:]
+	return page
 }
 
 // sift compares the messages with the local part of the plan.
