@@ -54,6 +54,7 @@ type bulk struct {
 	left    []uint32         // ascending; not told yet
 	bad     map[uint32]error // what is wrong with the answer for a message
 	lost    error            // an answer that named no message
+	first   bool             // nothing was asked of this folder yet
 	single  bool             // the server refuses to answer for several
 	behind  bool             // a connection was cut, since a literal had another size than was announced
 	spooled []spooled
@@ -116,7 +117,7 @@ func (b *bulk) done(uid uint32) {
 func (b *bulk) folder(ctx context.Context, scope session.IDParts, uids []uint32) {
 	slices.Sort(uids)
 	b.scope, b.left = scope, slices.Compact(uids)
-	b.bad, b.lost, b.single = map[uint32]error{}, nil, false
+	b.bad, b.lost, b.first, b.single = map[uint32]error{}, nil, true, false
 	vain := false
 	for len(b.left) > 0 && !b.stopped {
 		before := len(b.left)
@@ -163,7 +164,13 @@ func (b *bulk) giveUp() {
 func (b *bulk) try(ctx context.Context) error {
 	return b.client.do(ctx, "bodies", func(cn *conn) error {
 		scope := b.scope
-		s, err := b.client.enterAfresh(cn, scope.Folder, b.client.setup.ReadOnly)
+		enter := b.client.enterAfresh
+		if b.first {
+			// The connection mostly knows the messages. Those that it does not are
+			// asked for again.
+			enter, b.first = b.client.enter, false
+		}
+		s, err := enter(cn, scope.Folder, b.client.setup.ReadOnly)
 		if err == nil {
 			err = b.client.current(cn, s, scope.Validity)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -256,4 +257,31 @@ func TestBodiesEnd(t *testing.T) {
 			t.Errorf("error %v after %v, want a timeout after 17 s", err, time.Since(start))
 		}
 	})
+}
+
+// TestBodiesAskAtOnce where the connection has the folder open: for news only
+// once a message is missing.
+func TestBodiesAskAtOnce(t *testing.T) {
+	w := newWorld(t, 3, nil)
+	var ids []session.ID
+	for _, m := range list(t, w.client.Messages(t.Context(), session.Query{})) {
+		ids = append(ids, m.ID)
+	}
+	before := len(w.server.Commands())
+	if got, err := told(t, w, nil, ids...); len(got) != 3 || err != nil {
+		t.Fatalf("bodies %v, %v, want 3", got, err)
+	}
+	if got, want := w.names(before), []string{"UID FETCH"}; !slices.Equal(got, want) {
+		t.Errorf("commands %v, want %v", got, want)
+	}
+	if _, err := w.account.Expunge("INBOX", 2); err != nil {
+		t.Fatal(err)
+	}
+	before = len(w.server.Commands())
+	if got, err := told(t, w, nil, ids...); len(got) != 3 || err != nil {
+		t.Fatalf("bodies %v, %v, want 3 with the one that is gone", got, err)
+	}
+	if got := w.names(before); !slices.Contains(got, "NOOP") {
+		t.Errorf("commands %v, want NOOP before a message is given up", got)
+	}
 }
