@@ -2,6 +2,7 @@ package imapx
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -367,6 +368,33 @@ func (p *passing) Read(buf []byte) (int, error) {
 		return 0, p.err
 	}
 	n, err := p.literal.Read(buf)
+	p.note(err)
+	return n, p.err
+}
+
+// WriteTo implements [io.WriterTo]: the bytes go from the connection's buffer to
+// w, with which an io.Copy has no buffer of its own to fill.
+func (p *passing) WriteTo(w io.Writer) (n int64, err error) {
+	if p.err == nil {
+		n, err = p.literal.WriteTo(w)
+		if err != nil && p.conn.wire.Err() == nil {
+			return n, err // w takes no more
+		}
+		p.note(cmp.Or(err, io.EOF))
+	}
+	return n, untilEOF(p.err)
+}
+
+// untilEOF makes the error of an [io.WriterTo] of that of a reader.
+func untilEOF(err error) error {
+	if err == io.EOF { //nolint:errorlint // what wraps it is another error
+		return nil
+	}
+	return err
+}
+
+// note takes note of how reading goes.
+func (p *passing) note(err error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		p.err = io.EOF
@@ -377,7 +405,6 @@ func (p *passing) Read(buf []byte) (int, error) {
 		p.err = p.conn.explain("fetch", err)
 		p.failure = err
 	}
-	return n, p.err
 }
 
 // pass passes over what the loop did not read.

@@ -1,6 +1,7 @@
 package imapx_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,19 @@ func connections(n int) func(*session.Server, *session.Credentials, *imapx.Optio
 // number of the sample, or what is wrong with it.
 func told(t *testing.T, w *world, inside func(session.ID), all ...session.ID) (words []string, last error) {
 	t.Helper()
+	return toldBy(t, w, io.ReadAll, inside, all...)
+}
+
+// copied reads as io.Copy does.
+func copied(r io.Reader) ([]byte, error) {
+	var b bytes.Buffer
+	_, err := io.Copy(&b, r)
+	return b.Bytes(), err
+}
+
+// toldBy is told where bodies are read by read.
+func toldBy(t *testing.T, w *world, read func(io.Reader) ([]byte, error), inside func(session.ID), all ...session.ID) (words []string, last error) {
+	t.Helper()
 	for b, err := range w.client.Bodies(t.Context(), all...) {
 		if last != nil {
 			t.Fatalf("an item after the error %v", last)
@@ -45,7 +59,7 @@ func told(t *testing.T, w *world, inside func(session.ID), all ...session.ID) (w
 		if inside != nil {
 			inside(b.ID)
 		}
-		text, err := io.ReadAll(b)
+		text, err := read(b)
 		switch {
 		case err != nil:
 			words = append(words, parts.Key+"?"+kindOf(err))
@@ -107,7 +121,7 @@ func TestBodies(t *testing.T) {
 			return mailtest.Reply("UID FETCH", "* 1 FETCH (UID 1 BODY[] NIL)\r\n* 9 FETCH (FLAGS (\\Seen))\r\n* 4 FETCH (UID 4 !\r\nOK done")
 		}, "1 2 3 4 5"},
 	} {
-		for _, n := range []int{1, 2} {
+		for _, n := range []int{1, 2, 3} {
 			t.Run(fmt.Sprintf("%s, %d connections", tt.name, n), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld(t, 5, nil, connections(n))
@@ -115,7 +129,11 @@ func TestBodies(t *testing.T) {
 					if tt.fault != nil {
 						w.server.Inject(tt.fault(w))
 					}
-					words, err := told(t, w, nil, all...)
+					read := io.ReadAll
+					if n == 3 {
+						read = copied
+					}
+					words, err := toldBy(t, w, read, nil, all...)
 					ahead, held, both := strings.Cut(tt.want, " held:")
 					want := ahead
 					if both && n > 1 {
@@ -130,6 +148,45 @@ func TestBodies(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestBodiesCopied to where there is no room: that is told, and nothing that
+// follows suffers.
+func TestBodiesCopied(t *testing.T) {
+	w := newWorld(t, 0, nil, connections(2))
+	large := mailtest.Sample(1) + strings.Repeat("0123456789\r\n", 25_000)
+	for range 3 {
+		if _, err := w.account.Append("INBOX", large, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 0
+	for b, err := range w.client.Bodies(t.Context(), ids(t, w)...) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch n++; n {
+		case 1:
+			full, to := io.Pipe()
+			full.Close()
+			if got, err := io.Copy(to, b); got != 0 || !errors.Is(err, io.ErrClosedPipe) {
+				t.Errorf("Copy() = %d, %v, want io.ErrClosedPipe", got, err)
+			}
+			if text, err := copied(b); err != nil || string(text) != large {
+				t.Errorf("afterwards: %d bytes (%v), want %d", len(text), err, len(large))
+			}
+			if text, err := copied(b); err != nil || len(text) != 0 {
+				t.Errorf("behind the end: %d bytes (%v)", len(text), err)
+			}
+		default:
+			if text, err := copied(b); err != nil || string(text) != large {
+				t.Errorf("message %d: %d bytes (%v), want %d", n, len(text), err, len(large))
+			}
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d messages, want 3", n)
 	}
 }
 

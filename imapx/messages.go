@@ -362,6 +362,28 @@ func (b *body) Read(p []byte) (n int, err error) {
 	} else {
 		n, err = b.short.Read(p)
 	}
+	b.note(err)
+	return n, b.err
+}
+
+// WriteTo implements [io.WriterTo]; see [passing.WriteTo].
+func (b *body) WriteTo(w io.Writer) (n int64, err error) {
+	if b.err == nil {
+		if b.literal != nil {
+			n, err = b.literal.WriteTo(w)
+		} else {
+			n, err = b.short.WriteTo(w)
+		}
+		if err != nil && b.lease.Conn.wire.Err() == nil {
+			return n, err // w takes no more
+		}
+		b.note(cmp.Or(err, io.EOF))
+	}
+	return n, untilEOF(b.err)
+}
+
+// note takes note of how reading goes.
+func (b *body) note(err error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		// Every announced byte came. A connection that breaks behind them changes
@@ -374,7 +396,6 @@ func (b *body) Read(p []byte) (n int, err error) {
 		b.err = b.lease.Conn.explain("open", err)
 		_ = b.end(false) // the error is told already
 	}
-	return n, b.err
 }
 
 // drainLimit is how much of an unread body is read to save the connection.

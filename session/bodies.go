@@ -17,6 +17,10 @@ type Body struct {
 	io.Reader
 }
 
+// WriteTo implements [io.WriterTo], so that io.Copy spares a copy where the bytes
+// come straight from a connection. They end as the Reader's do.
+func (b Body) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, b.Reader) }
+
 // Fetcher reads many messages as a whole. It is a further interface of an
 // [Incoming]; see [Session.Bodies].
 type Fetcher interface {

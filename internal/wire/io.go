@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +40,10 @@ func (c *Conn) ReadLine() ([]byte, error) {
 		}
 		return nil, c.fail(err)
 	}
-	return trimEnd(line), nil
+	if line = trimEnd(line); len(line) > c.maxLine() {
+		return nil, c.fail(c.tooLong())
+	}
+	return line, nil
 }
 
 // BareLF reports whether the line that was read last ended in a lone LF.
@@ -67,15 +71,15 @@ func (c *Conn) Skip(n int) {
 	_, _ = c.r.Discard(n) // they are in the buffer
 }
 
+func (c *Conn) maxLine() int { return cmp.Or(c.cfg.MaxLine, DefaultMaxLine) }
+
+func (c *Conn) tooLong() error { return &LineError{Address: c.cfg.Address, Limit: c.maxLine()} }
+
 // maxKept is the largest buffer that a connection keeps for its next long line.
 const maxKept = 64 << 10
 
 // readLongLine goes on where the buffer was full.
 func (c *Conn) readLongLine(start []byte) ([]byte, error) {
-	limit := c.cfg.MaxLine
-	if limit == 0 {
-		limit = DefaultMaxLine
-	}
 	if cap(c.long) > maxKept {
 		c.long = nil
 	}
@@ -83,8 +87,8 @@ func (c *Conn) readLongLine(start []byte) ([]byte, error) {
 	for {
 		more, err := c.r.ReadSlice('\n')
 		c.long = append(c.long, more...)
-		if len(trimEnd(c.long)) > limit {
-			return nil, &LineError{Address: c.cfg.Address, Limit: limit}
+		if len(trimEnd(c.long)) > c.maxLine() {
+			return nil, c.tooLong()
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return c.long, err
@@ -141,10 +145,42 @@ func (l *Literal) Read(p []byte) (int, error) {
 	}
 	n, err := l.c.Read(p)
 	l.left -= int64(n)
-	if l.left > 0 && errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+	if l.left > 0 {
+		err = inside(err)
 	}
 	return n, err
+}
+
+// WriteTo implements [io.WriterTo]: w gets the rest as it lies in the
+// connection's buffer. Where w fails, the connection lives, and what w did not
+// take can still be read.
+func (l *Literal) WriteTo(w io.Writer) (written int64, err error) {
+	for l.left > 0 {
+		piece, err := l.c.Ahead(1)
+		if err != nil {
+			return written, inside(err)
+		}
+		piece = piece[:min(l.left, int64(len(piece)))]
+		n, err := w.Write(piece)
+		l.c.Skip(n)
+		l.left -= int64(n)
+		written += int64(n)
+		if err == nil && n < len(piece) {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// inside tells an end of the stream within a literal from one behind it.
+func inside(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // Discard reads the rest and drops it.

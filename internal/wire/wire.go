@@ -75,9 +75,12 @@ type Config struct {
 // answer names a million messages in one line of this length.
 const DefaultMaxLine = 8 << 20
 
-// bufferSize is that of the buffers in front of the socket. A read or write
-// that is larger goes past them.
-const bufferSize = 16 << 10
+// The sizes of the buffers in front of the socket. A read or write that is larger
+// goes past them. What TLS gives at once is no more than a record.
+const (
+	bufferSize      = 16 << 10
+	plainBufferSize = 64 << 10
+)
 
 // MaxAhead is how far [Conn.Ahead] can look.
 const MaxAhead = bufferSize
@@ -113,11 +116,12 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	}
 	trace.connected(nc)
 	c := &Conn{cfg: cfg, raw: newMeter(nc, cfg.Address, cfg.Timeouts)}
-	c.attach(c.raw)
 	if cfg.ImplicitTLS {
 		if err := c.handshake(ctx); err != nil {
 			return nil, err
 		}
+	} else {
+		c.attach(c.raw, plainBufferSize)
 	}
 	c.SetStage(StageGreeting)
 	return c, nil
@@ -147,11 +151,12 @@ func dial(ctx context.Context, cfg Config) (net.Conn, error) {
 	return nil, fmt.Errorf("connect to %s: %w", cfg.Address, err)
 }
 
-// attach puts the buffers and the recorder in front of nc.
-func (c *Conn) attach(nc net.Conn) {
+// attach puts the recorder and the buffers in front of nc, the one to read from
+// of so many bytes.
+func (c *Conn) attach(nc net.Conn, size int) {
 	t := &tap{nc: nc, rec: c.cfg.Recorder}
 	c.nc = nc
-	c.r = bufio.NewReaderSize(t, bufferSize)
+	c.r = bufio.NewReaderSize(t, size)
 	c.w = bufio.NewWriterSize(t, bufferSize)
 }
 
@@ -186,7 +191,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 		err = c.fail(err)
 		return fmt.Errorf("TLS with %s: %w", c.cfg.Address, explainTLS(err))
 	}
-	c.attach(tc)
+	c.attach(tc, bufferSize)
 	trace.secured(tc.ConnectionState())
 	return nil
 }

@@ -340,6 +340,60 @@ func TestLiteralTellsACutFromAnEnd(t *testing.T) {
 	}
 }
 
+// TestLiteralWritten as a whole, as far as it came, and to a writer that takes no
+// more, after which the rest can be read.
+func TestLiteralWritten(t *testing.T) {
+	c, server := dialPipe(t, wire.Config{})
+	long := strings.Repeat("0123456789", 20_000)
+	go func() {
+		write(t, server, "hello world)\r\n"+long+"end\r\n12345")
+		server.Close()
+	}()
+	var whole bytes.Buffer
+	if n, err := c.Literal(11).WriteTo(&whole); whole.String() != "hello world" || n != 11 || err != nil {
+		t.Errorf("WriteTo() wrote %q, returned %d, %v", &whole, n, err)
+	}
+	if line, err := c.ReadLine(); string(line) != ")" || err != nil {
+		t.Errorf("ReadLine() = %q, %v, want the rest of the line", line, err)
+	}
+	l := c.Literal(int64(len(long)))
+	full := &bounded{room: 12_345}
+	n, err := l.WriteTo(full)
+	if n != 12_345 || !errors.Is(err, errFull) || l.Left() != int64(len(long))-n {
+		t.Errorf("WriteTo() = %d, %v, want 12345 and the writer's error; %d are left", n, err, l.Left())
+	}
+	rest, err := io.ReadAll(l)
+	if got := full.String() + string(rest); got != long || err != nil {
+		t.Errorf("%d bytes and then %d (%v), want %d that are those sent", full.Len(), len(rest), err, len(long))
+	}
+	if line, err := c.ReadLine(); string(line) != "end" || err != nil {
+		t.Errorf("ReadLine() = %q, %v, want end", line, err)
+	}
+	var cut bytes.Buffer
+	if n, err := c.Literal(6).WriteTo(&cut); cut.String() != "12345" || n != 5 || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("WriteTo() wrote %q, returned %d, %v, want io.ErrUnexpectedEOF", &cut, n, err)
+	}
+}
+
+var errFull = errors.New("full")
+
+// bounded takes so many bytes.
+type bounded struct {
+	bytes.Buffer
+
+	room int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	n := min(len(p), b.room)
+	b.room -= n
+	_, _ = b.Buffer.Write(p[:n]) // it never fails
+	if n < len(p) {
+		return n, errFull
+	}
+	return n, nil
+}
+
 func TestStartTLS(t *testing.T) {
 	authority, err := testtls.New("mail.example.org")
 	if err != nil {
