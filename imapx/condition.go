@@ -71,7 +71,7 @@ func (w *work) storeTold(words string) (codes, error) {
 		if name != "FETCH" || w.fresh == nil {
 			return nil
 		}
-		var f fetched
+		f := newFetched(0)
 		if err := f.scan(sc); err != nil {
 			if itemError(err) {
 				return nil
@@ -79,10 +79,10 @@ func (w *work) storeTold(words string) (codes, error) {
 			return err
 		}
 		switch before, told := w.fresh[f.uid]; {
-		case f.flags != nil, told && before == "":
+		case f.message.Flags != nil, told && before == "":
 			w.fresh[f.uid] = ""
-		case f.extra.version != "":
-			w.fresh[f.uid] = f.extra.version
+		case f.message.Version != "":
+			w.fresh[f.uid] = f.message.Version
 		}
 		return nil
 	})
@@ -141,7 +141,7 @@ func (w *work) verify(uids []uint32, sign string, flags session.Flags, refusal e
 	}
 	stored := map[uint32]bool{}
 	for _, f := range got {
-		stored[f.uid] = f.err == nil && !slices.ContainsFunc(flags, func(flag session.Flag) bool { return f.flags.Has(flag) != (sign == "+") })
+		stored[f.uid] = f.err == nil && !slices.ContainsFunc(flags, func(flag session.Flag) bool { return f.message.Flags.Has(flag) != (sign == "+") })
 	}
 	for _, t := range w.batch.items {
 		if t.open() && slices.Contains(uids, t.uid) && !stored[t.uid] {

@@ -49,30 +49,9 @@ func (c capabilities) asksStructure(fields session.Fields) bool {
 	return fields&session.FieldStructure != 0 || fields&session.FieldPreview != 0 && !c.has("PREVIEW")
 }
 
-// extra is what only some servers tell of a message.
-type extra struct {
-	version           session.Version
-	emailID, threadID string
-	labels            []string
-}
-
-func (x *extra) join(y extra) {
-	if y.version != "" {
-		x.version = y.version
-	}
-	if y.emailID != "" {
-		x.emailID = y.emailID
-	}
-	if y.threadID != "" {
-		x.threadID = y.threadID
-	}
-	if y.labels != nil {
-		x.labels = y.labels
-	}
-}
-
-// item reads the value of one item of a FETCH response.
-func (x *extra) item(name string, sc *scanner) (err error) {
+// scanExtra reads the value of an item that only some servers tell of a message,
+// and passes over any other.
+func scanExtra(m *session.Message, name string, sc *scanner) (err error) {
 	var words []string
 	switch name {
 	case "MODSEQ":
@@ -80,19 +59,19 @@ func (x *extra) item(name string, sc *scanner) (err error) {
 			return err
 		}
 		if n, bad := strconv.ParseUint(first(words), 10, 64); bad == nil && n > 0 {
-			x.version = session.Version(strconv.FormatUint(n, 10))
+			m.Version = session.Version(strconv.FormatUint(n, 10))
 		}
 	case "EMAILID", "X-GM-MSGID":
 		words, err = scanWords(sc, 1)
-		x.emailID = first(words)
+		m.EmailID = first(words)
 	case "THREADID", "X-GM-THRID":
 		words, err = scanWords(sc, 1)
-		x.threadID = first(words)
+		m.ThreadID = first(words)
 	case "X-GM-LABELS":
 		words, err = scanWords(sc, maxLabels)
-		x.labels = make([]string, 0, len(words))
+		m.Labels = make([]string, 0, len(words))
 		for _, w := range words {
-			x.labels = append(x.labels, labelOf(w))
+			m.Labels = append(m.Labels, labelOf(w))
 		}
 	default:
 		err = sc.skip()

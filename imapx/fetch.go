@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -46,16 +48,17 @@ func (c capabilities) fetchItems(r session.Reads) string {
 
 // fetched is what the server told of one message.
 type fetched struct {
-	uid      uint32
-	flags    session.Flags
-	received time.Time
-	size     int64
-	header   []byte
-	extra    extra
-	content  content
-	err      error // what could not be read of it
+	uid       uint32
+	message   *session.Message // without its ID
+	previewed bool             // its Preview is what there is
+	problem   error            // why there is no structure
+	err       error            // what could not be read of it
 
 	asked session.Fields
+}
+
+func newFetched(asked session.Fields) fetched {
+	return fetched{message: &session.Message{}, asked: asked}
 }
 
 // fetchAll asks for summaries, a second time for those that do not come: the
@@ -89,7 +92,7 @@ func (c *conn) fetchAll(uids []uint32, fields session.Reads) (got []fetched, los
 	fields.Fields &^= session.FieldStructure | session.FieldPreview
 	more, lost, err := c.fetchEach(slices.Sorted(maps.Keys(broken)), fields)
 	for i := range more {
-		more[i].content.problem = broken[more[i].uid]
+		more[i].problem = broken[more[i].uid]
 	}
 	return merge(append(good, more...)), lost, err
 }
@@ -138,9 +141,16 @@ func (c *conn) fetchApart(uids []uint32, fields session.Reads, got []fetched, re
 // without returns the numbers for which there is no answer.
 func without(uids []uint32, got []fetched) []uint32 {
 	return slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool {
-		_, found := slices.BinarySearchFunc(got, uid, func(f fetched, uid uint32) int { return cmp.Compare(f.uid, uid) })
+		_, found := find(got, uid)
 		return found
 	})
+}
+
+// find returns where the answer for a message is. It compares in place: an
+// answer is a large value.
+func find(got []fetched, uid uint32) (index int, found bool) {
+	index = sort.Search(len(got), func(i int) bool { return got[i].uid >= uid })
+	return index, index < len(got) && got[index].uid == uid
 }
 
 // fetch asks for summaries. A message whose answer is malformed comes with its
@@ -159,7 +169,7 @@ func (c *conn) fetch(uids []uint32, fields session.Reads) (got []fetched, lost e
 		if name != "FETCH" {
 			return nil
 		}
-		f := fetched{asked: fields.Fields}
+		f := newFetched(fields.Fields)
 		if err := f.scan(sc); err != nil {
 			if !itemError(err) {
 				return err
@@ -187,6 +197,9 @@ func itemError(err error) bool {
 // merge makes one of the several answers that some servers give for a message,
 // in ascending order of UIDs.
 func merge(got []fetched) []fetched {
+	if ascending(got) {
+		return got
+	}
 	slices.SortStableFunc(got, func(a, b fetched) int { return cmp.Compare(a.uid, b.uid) })
 	merged := got[:0]
 	for _, f := range got {
@@ -199,21 +212,41 @@ func merge(got []fetched) []fetched {
 	return merged
 }
 
+// ascending reports whether there is one answer for each message, in order, as
+// servers mostly give them.
+func ascending(got []fetched) bool {
+	for i := 1; i < len(got); i++ {
+		if got[i-1].uid >= got[i].uid {
+			return false
+		}
+	}
+	return true
+}
+
 func (f *fetched) join(g fetched) {
-	if g.flags != nil {
-		f.flags = g.flags
+	m, n := f.message, g.message
+	if n.Flags != nil {
+		m.Flags = n.Flags
 	}
-	if !g.received.IsZero() {
-		f.received = g.received
+	if !n.Received.IsZero() {
+		m.Received = n.Received
 	}
-	if g.size != 0 {
-		f.size = g.size
+	if n.Header.Raw() != nil {
+		m.Header = n.Header
 	}
-	if g.header != nil {
-		f.header = g.header
+	if n.Labels != nil {
+		m.Labels = n.Labels
 	}
-	f.extra.join(g.extra)
-	f.content.join(g.content)
+	if n.Structure != nil {
+		m.Structure = n.Structure
+	}
+	if g.previewed {
+		m.Preview, f.previewed = n.Preview, true
+	}
+	m.Size = cmp.Or(n.Size, m.Size)
+	m.Version = cmp.Or(n.Version, m.Version)
+	m.EmailID, m.ThreadID = cmp.Or(n.EmailID, m.EmailID), cmp.Or(n.ThreadID, m.ThreadID)
+	f.problem = cmp.Or(g.problem, f.problem)
 	f.err = cmp.Or(f.err, g.err)
 }
 
@@ -227,12 +260,30 @@ func (f *fetched) scan(sc *scanner) error {
 		if len(name) == 0 {
 			return sc.malformed("an item's name")
 		}
-		if err := f.item(string(bytes.ToUpper(name)), sc); err != nil {
+		if err := f.item(itemName(name), sc); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// itemName returns the name of an item in capitals. Those of every summary share
+// their text; of the section with the header only its beginning is told, which
+// is what servers answer alike.
+func itemName(word []byte) string {
+	for _, name := range []string{"UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "MODSEQ"} {
+		if len(word) == len(name) && strings.EqualFold(name, string(word)) {
+			return name
+		}
+	}
+	if len(word) >= len(headerSection) && strings.EqualFold(headerSection, string(word[:len(headerSection)])) {
+		return headerSection
+	}
+	return strings.ToUpper(string(word))
+}
+
+// headerSection begins the names of a header and of fields of it.
+const headerSection = "BODY[HEADER"
 
 func (f *fetched) item(name string, sc *scanner) (err error) {
 	switch {
@@ -241,22 +292,24 @@ func (f *fetched) item(name string, sc *scanner) (err error) {
 		n, err = sc.number()
 		f.uid = uint32(n) //nolint:gosec // a number that does not fit names no message that was asked for
 	case name == "FLAGS":
-		f.flags, err = scanFlags(sc)
+		f.message.Flags, err = scanFlags(sc)
 	case name == "RFC822.SIZE":
-		f.size, err = sc.octets()
+		f.message.Size, err = sc.octets()
 	case name == "INTERNALDATE":
 		var text []byte
 		if text, err = sc.text(64); err == nil {
-			f.received = parseInternalDate(text)
+			f.message.Received = parseInternalDate(text)
 		}
-	case strings.HasPrefix(name, "BODY[HEADER"):
-		f.header, err = sc.text(maxHeader)
+	case name == headerSection:
+		var text []byte
+		text, err = sc.text(maxHeader)
+		f.message.Header = message.ParseHeader(text)
 	case name == "BODYSTRUCTURE" && f.asked&(session.FieldStructure|session.FieldPreview) != 0:
-		err = f.content.scanStructure(sc)
+		err = f.scanStructure(sc)
 	case name == "PREVIEW" && f.asked&session.FieldPreview != 0:
-		err = f.content.scanPreview(sc)
+		err = f.scanPreview(sc)
 	default:
-		err = f.extra.item(name, sc)
+		err = scanExtra(f.message, name, sc)
 	}
 	return err
 }

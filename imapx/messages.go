@@ -16,7 +16,6 @@ import (
 	"github.com/mailsession/mailsession/internal/observe"
 	"github.com/mailsession/mailsession/internal/pool"
 	"github.com/mailsession/mailsession/internal/wire"
-	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -187,18 +186,14 @@ func (l *listing) items(uids []uint32, got []fetched, lost error) []item {
 	asked := l.wanted().Fields&session.FieldStructure != 0
 	for _, uid := range uids {
 		id := withKey(l.scope, uid)
-		i, found := slices.BinarySearchFunc(got, uid, func(f fetched, uid uint32) int { return cmp.Compare(f.uid, uid) })
+		i, found := find(got, uid)
 		switch {
 		case found && got[i].err != nil:
 			items = append(items, item{uid: uid, err: &session.ItemError{ID: id, Err: got[i].err}})
 		case found:
-			items = append(items, item{uid: uid, message: &session.Message{
-				ID: id, Flags: got[i].flags, Received: got[i].received, Size: got[i].size,
-				Header:  message.ParseHeader(got[i].header),
-				Version: got[i].extra.version, EmailID: got[i].extra.emailID,
-				ThreadID: got[i].extra.threadID, Labels: got[i].extra.labels,
-				Structure: got[i].content.structure, Preview: got[i].content.preview, Incomplete: got[i].content.missing(l.client.address, asked),
-			}, previewed: got[i].content.previewed})
+			m := got[i].message
+			m.ID, m.Incomplete = id, got[i].missing(l.client.address, asked)
+			items = append(items, item{uid: uid, message: m, previewed: got[i].previewed})
 		case lost != nil:
 			// One of the answers could not be told apart; it may be this one.
 			items = append(items, item{uid: uid, err: &session.ItemError{ID: id, Err: lost}})

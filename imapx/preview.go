@@ -25,58 +25,38 @@ const (
 	htmlBeginning  = 16 << 10
 )
 
-// content is what the server tells of what is in a message.
-type content struct {
-	structure message.Structure
-	preview   string
-	previewed bool  // preview is what there is
-	problem   error // why there is no structure
-}
-
-func (x *content) join(y content) {
-	if y.structure != nil {
-		x.structure = y.structure
-	}
-	if y.previewed {
-		x.preview, x.previewed = y.preview, true
-	}
-	if y.problem != nil {
-		x.problem = y.problem
-	}
-}
-
 // scanStructure reads the value of BODYSTRUCTURE. The error is about the rest of
 // the answer.
-func (x *content) scanStructure(sc *scanner) error {
+func (f *fetched) scanStructure(sc *scanner) error {
 	tree, err := sc.tree()
 	if err != nil && !errors.Is(err, errTooDeep) {
 		return err
 	}
 	if err == nil {
-		x.structure, err = structureOf(tree)
+		f.message.Structure, err = structureOf(tree)
 	}
 	if err != nil {
-		x.problem = err
+		f.problem = err
 	}
 	return nil
 }
 
 // scanPreview reads the value of PREVIEW. With NIL the server has none yet.
-func (x *content) scanPreview(sc *scanner) error {
+func (f *fetched) scanPreview(sc *scanner) error {
 	text, err := sc.text(maxPreview)
 	if err != nil || text == nil {
 		return err
 	}
-	x.preview, x.previewed = message.Preview(string(text)), true
+	f.message.Preview, f.previewed = message.Preview(string(text)), true
 	return nil
 }
 
 // missing returns why there is no structure although it was asked for.
-func (x *content) missing(server string, asked bool) error {
+func (f *fetched) missing(server string, asked bool) error {
 	switch {
-	case x.problem != nil:
-		return &structureError{server: server, err: x.problem}
-	case asked && x.structure == nil:
+	case f.problem != nil:
+		return &structureError{server: server, err: f.problem}
+	case asked && f.message.Structure == nil:
 		return &structureError{server: server, err: errNoStructure}
 	}
 	return nil

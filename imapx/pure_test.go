@@ -10,6 +10,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -144,40 +145,41 @@ func scan(t *testing.T, text string) *scanner {
 func TestFetchResponses(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string
-		want       fetched
+		uid        uint32
+		want       session.Message
 		malformed  bool
 	}{
 		{
 			name: "all that a listing asks for",
 			text: "(UID 7 FLAGS (\\Seen $Work) INTERNALDATE \" 2-Jan-2026 15:04:05 +0100\" RFC822.SIZE 99 BODY[HEADER.FIELDS (SUBJECT)] {14}\r\nSubject: x\r\n\r\n)\r\n",
-			want: fetched{uid: 7, flags: session.Flags{session.Seen, "$Work"}, size: 99, header: []byte("Subject: x\r\n\r\n")},
+			uid:  7, want: session.Message{Flags: session.Flags{session.Seen, "$Work"}, Size: 99, Header: message.ParseHeader([]byte("Subject: x\r\n\r\n"))},
 		},
 		{
 			name: "unknown items of every shape are passed over",
 			text: "(X-NAMES (\"\\\\Inbox\" {3}\r\na)( \"q\\\"uote\") X-ID (M1) PREVIEW NIL X-COUNT (12) UID 8 X {0}\r\n FLAGS ())\r\n",
-			want: fetched{uid: 8, flags: session.Flags{}},
+			uid:  8, want: session.Message{Flags: session.Flags{}},
 		},
 		{
 			name: "header as a quoted string, in lower case and with spaces",
 			text: "( uid 9  body[header.fields (subject)] \"Subject: \\\"x\\\"\" )\r\n",
-			want: fetched{uid: 9, header: []byte(`Subject: "x"`)},
+			uid:  9, want: session.Message{Header: message.ParseHeader([]byte(`Subject: "x"`))},
 		},
-		{name: "a date that is none", text: "(UID 10 INTERNALDATE \"yesterday\")\r\n", want: fetched{uid: 10}},
-		{name: "a number that is none", text: "(UID 11 RFC822.SIZE -1)\r\n", want: fetched{uid: 11}, malformed: true},
-		{name: "no end", text: "(UID 12 FLAGS (\\Seen\r\n", want: fetched{uid: 12}, malformed: true},
-		{name: "no value", text: "(UID 13 FLAGS)\r\n", want: fetched{uid: 13}, malformed: true},
+		{name: "a date that is none", text: "(UID 10 INTERNALDATE \"yesterday\")\r\n", uid: 10},
+		{name: "a number that is none", text: "(UID 11 RFC822.SIZE -1)\r\n", uid: 11, malformed: true},
+		{name: "no end", text: "(UID 12 FLAGS (\\Seen\r\n", uid: 12, malformed: true},
+		{name: "no value", text: "(UID 13 FLAGS)\r\n", uid: 13, malformed: true},
 		{name: "no list", text: "UID 14\r\n", malformed: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			sc := scan(t, tt.text+"next\r\n")
-			var got fetched
+			got := newFetched(0)
 			err := got.scan(sc)
 			if itemError(err) != tt.malformed || !tt.malformed && err != nil {
 				t.Fatalf("scan error %v, want malformed %t", err, tt.malformed)
 			}
-			got.received = tt.want.received
-			if fmt.Sprint(got) != fmt.Sprint(tt.want) {
-				t.Errorf("scan:\n got %+v\nwant %+v", got, tt.want)
+			got.message.Received = tt.want.Received
+			if got.uid != tt.uid || fmt.Sprint(*got.message) != fmt.Sprint(tt.want) {
+				t.Errorf("scan:\n got %d %+v\nwant %d %+v", got.uid, *got.message, tt.uid, tt.want)
 			}
 			if err := sc.end(); err != nil {
 				t.Fatalf("end: %v", err)
@@ -192,7 +194,7 @@ func TestFetchResponses(t *testing.T) {
 func TestHeaderTooLarge(t *testing.T) {
 	size := maxHeader + 1
 	sc := scan(t, fmt.Sprintf("(UID 5 BODY[HEADER] {%d}\r\n%s)\r\nnext\r\n", size, strings.Repeat("x", size)))
-	var f fetched
+	f := newFetched(0)
 	if err := f.scan(sc); !errors.Is(err, errTooLarge) || f.uid != 5 {
 		t.Errorf("scan error %v, uid %d, want errTooLarge for 5", err, f.uid)
 	}
@@ -216,7 +218,7 @@ func FuzzFetch(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, response string) {
 		checkNextFound(t, response, func(sc *scanner) error {
-			var got fetched
+			got := newFetched(0)
 			return got.scan(sc)
 		})
 	})
