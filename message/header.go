@@ -18,14 +18,13 @@ import (
 type Header struct {
 	raw     []byte
 	fields  []field
-	defects []Defect
+	defects *[]Defect // nil where there are none: listings keep many a Header
 }
 
-// A field is one header field, as offsets into the raw bytes.
-type field struct {
-	name, nameEnd uint32
-	value, end    uint32 // with the line breaks inside, without the last one
-}
+// A field is one header field, as offsets into the raw bytes: from its name, with
+// the line breaks inside, without the last one. Where the value begins is found
+// again when it is asked for.
+type field struct{ start, end uint32 }
 
 // offset returns n as it is kept in a field.
 func offset(n int) uint32 {
@@ -44,9 +43,14 @@ func ParseHeader(b []byte) Header {
 	p := headerParser{b: b}
 	p.parse()
 	if len(p.fields) == 0 && len(p.defects) > 0 {
-		return Header{raw: b[:0], defects: []Defect{{Kind: DefectNoHeader}}}
+		return Header{raw: b[:0], defects: &[]Defect{{Kind: DefectNoHeader}}}
 	}
-	return Header{raw: b[:p.pos], fields: p.fields, defects: p.defects}
+	h := Header{raw: b[:p.pos], fields: p.fields}
+	if p.defects != nil {
+		defects := p.defects
+		h.defects = &defects
+	}
+	return h
 }
 
 // Raw returns the bytes of the header, with the empty line that ends it where
@@ -56,7 +60,12 @@ func (h Header) Raw() []byte { return h.raw }
 
 // Defects returns what is wrong with the lines of the header, up to a hundred
 // of them.
-func (h Header) Defects() []Defect { return h.defects }
+func (h Header) Defects() []Defect {
+	if h.defects == nil {
+		return nil
+	}
+	return *h.defects
+}
 
 // Len returns the number of fields.
 func (h Header) Len() int { return len(h.fields) }
@@ -92,7 +101,7 @@ func (h Header) Values(name string) iter.Seq[string] {
 func (h Header) Fields() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, f := range h.fields {
-			if !yield(string(h.raw[f.name:f.nameEnd]), h.value(f)) {
+			if !yield(string(h.name(f)), h.value(f)) {
 				return
 			}
 		}
@@ -171,12 +180,25 @@ func (h Header) find(name string) int {
 
 // named reports whether f has that name. Names are ASCII.
 func (h Header) named(f field, name string) bool {
-	return equalFold(h.raw[f.name:f.nameEnd], name)
+	text := h.raw[f.start:f.end]
+	return len(text) > len(name) && equalFold(text[:len(name)], name) && len(h.name(f)) == len(name)
+}
+
+// name returns the name of f.
+func (h Header) name(f field) []byte {
+	text := h.raw[f.start:f.end]
+	end, _ := fieldName(text)
+	return text[:end]
 }
 
 // value returns the unfolded value of f.
-func (h Header) value(f field) string {
-	return unfold(h.raw[f.value:f.end])
+func (h Header) value(f field) string { return unfold(valueOf(h.raw, f)) }
+
+// valueOf returns what is behind the colon of f, a field of b.
+func valueOf(b []byte, f field) []byte {
+	text := b[f.start:f.end]
+	_, colon := fieldName(text)
+	return text[colon+1:]
 }
 
 // A headerParser finds fields.
@@ -226,10 +248,10 @@ func (p *headerParser) line(line []byte, first bool) bool {
 		}
 		return true
 	}
-	name, colon := fieldName(line)
+	name, _ := fieldName(line)
 	switch {
 	case name > 0:
-		p.field(start, name, colon, len(line))
+		p.field(start, len(line))
 	case first && bytes.HasPrefix(line, []byte("From ")):
 		p.defect(DefectMboxLine)
 	case bytes.HasPrefix(line, []byte("--")) && len(p.fields) > 0:
@@ -249,8 +271,8 @@ func (p *headerParser) line(line []byte, first bool) bool {
 // proportion to what a message is, also if it is made of empty fields.
 const maxFields = 10000
 
-// field adds the field at start, whose name, colon and end are that far behind.
-func (p *headerParser) field(start, name, colon, end int) {
+// field adds the field at start, whose first line has that length.
+func (p *headerParser) field(start, length int) {
 	if len(p.fields) == maxFields {
 		if p.open {
 			p.defect(DefectManyFields)
@@ -262,16 +284,13 @@ func (p *headerParser) field(start, name, colon, end int) {
 	if p.fields == nil {
 		p.fields = make([]field, 0, 1+countFields(p.b[start:]))
 	}
-	p.fields = append(p.fields, field{
-		name: offset(start), nameEnd: offset(start + name),
-		value: offset(start + colon + 1), end: offset(start + end),
-	})
+	p.fields = append(p.fields, field{start: offset(start), end: offset(start + length)})
 }
 
 // unfinished reports whether the last field ends where more has to come.
 func (p *headerParser) unfinished() bool {
 	f := p.fields[len(p.fields)-1]
-	v := bytes.TrimRight(p.b[f.value:f.end], " \t")
+	v := bytes.TrimRight(valueOf(p.b, f), " \t")
 	return len(v) > 0 && (v[len(v)-1] == ';' || v[len(v)-1] == ',')
 }
 

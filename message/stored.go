@@ -93,7 +93,7 @@ func (h Header) without(names ...string) []byte {
 		if !slices.ContainsFunc(names, func(name string) bool { return h.named(f, name) }) {
 			continue
 		}
-		out = append(out, h.raw[from:f.name]...)
+		out = append(out, h.raw[from:f.start]...)
 		from = int(f.end)
 		if i := bytes.IndexByte(h.raw[from:], '\n'); i >= 0 {
 			from += i + 1
