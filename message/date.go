@@ -173,16 +173,20 @@ func (p *dateParser) time24(w string) bool {
 	if n := len(w); n > 2 && (lower(w[n-1]) == 'm') && (lower(w[n-2]) == 'a' || lower(w[n-2]) == 'p') {
 		p.half, w = lower(w[n-2]), w[:n-2]
 	}
-	parts := strings.FieldsFunc(w, func(r rune) bool { return r == ':' || r == '.' })
-	if len(parts) < 2 {
-		return false
-	}
 	var n [3]int
-	for i, part := range parts[:min(len(parts), 3)] {
+	parts := 0
+	for part := range strings.FieldsFuncSeq(w, func(r rune) bool { return r == ':' || r == '.' }) {
+		if parts == len(n) {
+			break
+		}
 		var ok bool
-		if n[i], ok = number(part); !ok || len(part) > 2 {
+		if n[parts], ok = number(part); !ok || len(part) > 2 {
 			return false
 		}
+		parts++
+	}
+	if parts < 2 {
+		return false
 	}
 	p.hour, p.min, p.sec, p.clock = n[0], n[1], n[2], true
 	return true

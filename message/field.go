@@ -21,21 +21,31 @@ func unfold(b []byte) string {
 	if bytes.IndexByte(b, '\n') < 0 {
 		return toUTF8(b)
 	}
-	out := make([]byte, 0, len(b))
+	var out strings.Builder
+	out.Grow(len(b))
 	for line := range bytes.SplitSeq(b, []byte("\n")) {
 		line = bytes.TrimSuffix(line, []byte("\r"))
-		if len(out) > 0 && (len(line) == 0 || line[0] != ' ' && line[0] != '\t') {
-			out = append(out, ' ') // continued without white space
+		if out.Len() > 0 && (len(line) == 0 || line[0] != ' ' && line[0] != '\t') {
+			out.WriteByte(' ') // continued without white space
 		}
-		out = append(out, line...)
+		out.Write(line)
 	}
-	return toUTF8(out)
+	if s := out.String(); plainUTF8(s) {
+		return s
+	}
+	return toUTF8([]byte(out.String()))
 }
+
+// plainUTF8 reports whether toUTF8 leaves s as it is.
+func plainUTF8(s string) bool { return !strings.Contains(s, iso2022) && utf8.ValidString(s) }
+
+// iso2022 is how a text in ISO-2022-JP switches to other characters than ASCII.
+const iso2022 = "\x1b$"
 
 // toUTF8 returns b as a string if it is UTF-8. Else it is read as ISO-2022-JP,
 // if it switches to that, or as windows-1252.
 func toUTF8(b []byte) string {
-	if bytes.Contains(b, []byte("\x1b$")) {
+	if bytes.Contains(b, []byte(iso2022)) {
 		if s, ok := decodeCharset("iso-2022-jp", b); ok {
 			return s
 		}

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,7 @@ func decodeText(s string) string {
 // and next to other text, where they should not be.
 func decodeWords(s string) string {
 	var d wordDecoder
+	d.out.Grow(len(s))
 	for {
 		i := strings.Index(s, "=?")
 		if i < 0 {
@@ -108,6 +110,7 @@ func (d *wordDecoder) word(w word) {
 		d.flush()
 	}
 	d.inWords, d.charset = true, w.charset
+	d.data = slices.Grow(d.data, len(w.text))
 	if w.base64 {
 		d.data, d.digits = appendBase64(d.data, d.digits, w.text)
 		return
