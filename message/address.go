@@ -87,10 +87,11 @@ func (p *addressParser) end(i int) {
 		p.bracketed(p.s[p.start:p.angle], p.s[p.angle+1:p.angleEnd], p.s[p.angleEnd:i])
 	} else {
 		from := p.start
-		for _, to := range append(p.held, i) {
+		for _, to := range p.held {
 			p.bare(p.s[from:to])
 			from = to + 1
 		}
+		p.bare(p.s[from:i])
 	}
 	p.begin(i + 1)
 }

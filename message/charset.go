@@ -12,14 +12,13 @@ import (
 // decodeCharset reads b as the named character set. It reports false if the
 // name is not known, or says UTF-8 or ASCII and b is neither.
 func decodeCharset(name string, b []byte) (string, bool) {
-	switch name = charsetName(name); name {
-	case "utf-8", "utf8", "us-ascii", "ascii":
-		// Much mail that says ASCII is UTF-8.
+	switch name = charsetName(name); {
+	case isUTF8(name):
 		if !utf8.Valid(b) {
 			return "", false
 		}
 		return string(b), true
-	case "iso-8859-1", "windows-1252":
+	case name == "iso-8859-1", name == "windows-1252":
 		return fromWindows1252(b), true
 	}
 	d := findDecoder(name)
@@ -31,6 +30,16 @@ func decodeCharset(name string, b []byte) (string, bool) {
 		return "", false
 	}
 	return strings.ToValidUTF8(string(out), "\ufffd"), true
+}
+
+// isUTF8 reports whether a character set, by its name in lower case, is UTF-8 or a
+// part of it. Much mail that says ASCII is UTF-8.
+func isUTF8(name string) bool {
+	switch name {
+	case "utf-8", "utf8", "us-ascii", "ascii":
+		return true
+	}
+	return false
 }
 
 // charsetName returns the name of a character set in lower case, without the

@@ -3,6 +3,7 @@ package message
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxCharsetName is how long the name of a character set in an encoded word
@@ -25,7 +26,6 @@ func decodeText(s string) string {
 // and next to other text, where they should not be.
 func decodeWords(s string) string {
 	var d wordDecoder
-	d.out.Grow(len(s))
 	for {
 		i := strings.Index(s, "=?")
 		if i < 0 {
@@ -131,7 +131,9 @@ func (d *wordDecoder) flush() {
 		return
 	}
 	d.endDigits()
-	if s, ok := decodeCharset(d.charset, d.data); ok {
+	if isUTF8(charsetName(d.charset)) && utf8.Valid(d.data) {
+		d.out.Write(d.data)
+	} else if s, ok := decodeCharset(d.charset, d.data); ok {
 		d.out.WriteString(s)
 	} else {
 		d.out.WriteString(toUTF8(d.data))
