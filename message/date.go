@@ -47,17 +47,19 @@ func stripSpace(s string) string {
 	if !strings.Contains(s, " :") && !strings.Contains(s, ": ") {
 		return s
 	}
-	parts := strings.Split(s, ":")
-	for i, p := range parts {
-		if i > 0 {
-			p = strings.TrimLeft(p, " \t")
+	var b strings.Builder
+	for more := true; more; {
+		var part string
+		part, s, more = strings.Cut(s, ":")
+		if b.Len() > 0 {
+			part = strings.TrimLeft(part, " \t")
 		}
-		if i < len(parts)-1 {
-			p = strings.TrimRight(p, " \t")
+		if more {
+			part = strings.TrimRight(part, " \t") + ":"
 		}
-		parts[i] = p
+		b.WriteString(part)
 	}
-	return strings.Join(parts, ":")
+	return b.String()
 }
 
 // dateWord cuts s behind its first word. White space and commas are between
@@ -115,20 +117,21 @@ func (p *dateParser) dashed(w string) bool {
 		// The T of a month, as in 02-OCT-2006.
 		w, clock, found = w+"T"+clock, "", false
 	}
-	parts := strings.SplitN(w, "-", 3)
-	if len(parts) != 3 || p.month >= 0 {
+	first, rest, _ := strings.Cut(w, "-")
+	middle, last, complete := strings.Cut(rest, "-")
+	if !complete || p.month >= 0 {
 		return false
 	}
-	if m := monthNumber(parts[1]); m > 0 {
+	if m := monthNumber(middle); m > 0 {
 		p.month = m
-		return p.number(parts[0]) && p.number(parts[2])
+		return p.number(first) && p.number(last)
 	}
-	month, ok := number(parts[1])
-	if len(parts[0]) != 4 || !ok {
+	month, ok := number(middle)
+	if len(first) != 4 || !ok {
 		return false
 	}
 	p.month = month
-	return p.number(parts[0]) && p.number(parts[2]) && (!found || p.iso(clock))
+	return p.number(first) && p.number(last) && (!found || p.iso(clock))
 }
 
 // iso takes the time of ISO 8601 with its zone.
@@ -175,9 +178,15 @@ func (p *dateParser) time24(w string) bool {
 	}
 	var n [3]int
 	parts := 0
-	for part := range strings.FieldsFuncSeq(w, func(r rune) bool { return r == ':' || r == '.' }) {
-		if parts == len(n) {
-			break
+	for w != "" && parts < len(n) {
+		part := w
+		if i := strings.IndexAny(w, ":."); i >= 0 {
+			part, w = w[:i], w[i+1:]
+		} else {
+			w = ""
+		}
+		if part == "" {
+			continue
 		}
 		var ok bool
 		if n[parts], ok = number(part); !ok || len(part) > 2 {

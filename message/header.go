@@ -134,7 +134,20 @@ func (h Header) Addresses(name string) []mail.Address {
 // Date returns the time in the Date field, in the zone that it names, and
 // whether there is one. Forms that RFC 5322 does not allow are read if they can
 // mean only one instant; a date without a zone is taken as UTC.
-func (h Header) Date() (time.Time, bool) { return parseDate(h.Get("Date")) }
+func (h Header) Date() (time.Time, bool) {
+	i := h.find("Date")
+	if i < 0 {
+		return time.Time{}, false
+	}
+	value := bytes.Trim(valueOf(h.raw, h.fields[i]), " \t\r\n")
+	if bytes.IndexFunc(value, notInDate) >= 0 {
+		return parseDate(unfold(value))
+	}
+	return parseDate(string(value)) // no part of it is kept, and what is usual needs no memory
+}
+
+// notInDate reports whether r is none of the characters of a date on one line.
+func notInDate(r rune) bool { return r < ' ' || r > '~' }
 
 // Subject returns the decoded Subject.
 func (h Header) Subject() string { return h.Text("Subject") }
