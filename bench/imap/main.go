@@ -12,6 +12,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"log"
 	"time"
 
@@ -24,18 +25,27 @@ func main() {
 	b := &bench{Bench: &compare.Bench{Name: "imap", Delay: 20 * time.Millisecond, Peers: peers()}}
 	b.Fill, b.Work, b.Far = b.fill, b.scenarios, func() string { return b.Servers.IMAPS }
 	flag.IntVar(&b.Count, "runs", 3, "how often each program does each piece of work, after once for the server's caches; 1 is once and no more")
-	flag.IntVar(&b.mails, "messages", 10_000, "how many messages the folder has")
-	flag.IntVar(&b.opened, "opens", 500, "how many messages are opened one by one")
+	flag.IntVar(&b.mails, "messages", mails, "how many messages the folder has; with fewer than by default no bounds are looked at")
+	flag.IntVar(&b.opened, "opens", opens, "how many messages are opened one by one, as for -messages")
 	only := flag.String("only", "", "the pieces of work that are done, by the start of their names, between commas; all of them where it is empty")
 	flag.Parse()
 	if b.Count < 1 || b.mails < 1 || b.opened < 1 || flag.NArg() > 0 {
 		flag.Usage()
 		log.Fatal("numbers are to be 1 or more, and there are no arguments")
 	}
+	if b.mails < mails || b.opened < opens {
+		b.Unbound = fmt.Sprintf("they are for %d messages and %d opens", mails, opens)
+	}
 	if err := b.Run(context.Background(), *only); err != nil {
 		log.Fatal(err)
 	}
 }
+
+// What the bounds are for.
+const (
+	mails = 10_000
+	opens = 500
+)
 
 // bench is what all pieces of work share.
 type bench struct {

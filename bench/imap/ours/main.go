@@ -133,7 +133,8 @@ func collect(ctx context.Context, s *session.Session, t task.Task) (messages int
 		if err != nil {
 			return 0, 0, err
 		}
-		rows = append(rows, rowOf(m))
+		r := rowOf(m)
+		rows = append(rows, &r)
 	}
 	for _, r := range rows {
 		size += r.text()
@@ -151,17 +152,17 @@ type row struct {
 	from, replyTo, to, cc []mail.Address
 }
 
-func rowOf(m *session.Message) *row {
+func rowOf(m *session.Message) row {
 	h := m.Header
 	date, _ := h.Date() // there may be none
-	return &row{
+	return row{
 		id: m.ID, flags: m.Flags, received: m.Received, date: date, size: m.Size,
 		subject: h.Subject(), from: h.From(), replyTo: h.ReplyTo(), to: h.To(), cc: h.Cc(),
 	}
 }
 
 // text returns how much there is to show.
-func (r *row) text() int64 {
+func (r row) text() int64 {
 	n := len(r.subject)
 	for _, list := range [][]mail.Address{r.from, r.replyTo, r.to, r.cc} {
 		for _, a := range list {
