@@ -269,7 +269,7 @@ func TestSendSavedDraft(t *testing.T) {
 			if tt.fault.Command != "" {
 				w.server.Inject(tt.fault)
 			}
-			receipt, err := s.SendSavedDraft(t.Context(), id, &session.SendDraftOptions{MoveTo: tt.moveTo})
+			receipt, err := s.SendSavedDraft(t.Context(), id, &session.SendSavedDraftOptions{MoveTo: tt.moveTo})
 			e, failed := errors.AsType[*session.DraftError](err)
 			if failed != (tt.says != "") || failed && (!says(tt.says)(err) || e.Outcome != tt.outcome || e.Left != id) || tt.err != nil && !errors.Is(err, tt.err) {
 				t.Errorf("SendSavedDraft() = %v", err)

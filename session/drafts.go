@@ -27,9 +27,9 @@ type DraftOptions struct {
 	IfUnchanged Version
 }
 
-// SendDraftOptions are the settings of [Session.SendSavedDraft]. The zero value
+// SendSavedDraftOptions are the settings of [Session.SendSavedDraft]. The zero value
 // works.
-type SendDraftOptions struct {
+type SendSavedDraftOptions struct {
 	// MoveTo is where the draft goes when it was sent, as [Sent]: it is then kept
 	// with its Bcc. Where it is not set, the draft is removed, as it has to be at
 	// servers that keep what is sent by themselves, Gmail and Exchange among them.
@@ -278,9 +278,9 @@ func (s *Session) applyOne(ctx context.Context, c Change, id ID) error {
 //
 // The message is read from the server as it is sent, and memory does not grow
 // with it.
-func (s *Session) SendSavedDraft(ctx context.Context, id ID, opts *SendDraftOptions) (Receipt, error) {
+func (s *Session) SendSavedDraft(ctx context.Context, id ID, opts *SendSavedDraftOptions) (Receipt, error) {
 	if opts == nil {
-		opts = &SendDraftOptions{}
+		opts = &SendSavedDraftOptions{}
 	}
 	none := Receipt{Outcome: NotSent}
 	if s.mode == ReadOnly {

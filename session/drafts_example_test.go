@@ -25,7 +25,7 @@ func writeAndSend(ctx context.Context, s *session.Session, draft *message.Draft)
 	if id, err = s.UpdateDraft(ctx, id, draft, nil); err != nil {
 		return err
 	}
-	receipt, err := s.SendSavedDraft(ctx, id, &session.SendDraftOptions{MoveTo: session.Sent})
+	receipt, err := s.SendSavedDraft(ctx, id, &session.SendSavedDraftOptions{MoveTo: session.Sent})
 	if err != nil {
 		return err // says whether it was sent, and where the draft is
 	}

@@ -73,7 +73,7 @@ func TestDraftsOnRealServers(t *testing.T) {
 		t.Errorf("UpdateDraft() of a draft that is gone = %v, want ErrNoMessage", err)
 	}
 
-	receipt, err := s.SendSavedDraft(ctx, third, &session.SendDraftOptions{MoveTo: session.Sent})
+	receipt, err := s.SendSavedDraft(ctx, third, &session.SendSavedDraftOptions{MoveTo: session.Sent})
 	if err != nil || receipt.Outcome != session.Accepted || receipt.MessageID != draft.MessageID {
 		t.Fatalf("SendSavedDraft() = %+v, %v", receipt, err)
 	}
