@@ -265,11 +265,13 @@ func TestSendSavedDraft(t *testing.T) {
 			w := newWorld(t, 0, nil)
 			p := &postman{receipt: session.Receipt{Outcome: tt.outcome}, err: tt.err}
 			s := desk(t, w, p)
-			id := saved(t, s)
+			id, reports := saved(t, s), &session.DeliveryReports{Failure: true}
 			if tt.fault.Command != "" {
 				w.server.Inject(tt.fault)
 			}
-			receipt, err := s.SendSavedDraft(t.Context(), id, &session.SendSavedDraftOptions{MoveTo: tt.moveTo})
+			receipt, err := s.SendSavedDraft(t.Context(), id, &session.SendSavedDraftOptions{
+				MoveTo: tt.moveTo, SendOptions: session.SendOptions{Reports: reports},
+			})
 			e, failed := errors.AsType[*session.DraftError](err)
 			if failed != (tt.says != "") || failed && (!says(tt.says)(err) || e.Outcome != tt.outcome || e.Left != id) || tt.err != nil && !errors.Is(err, tt.err) {
 				t.Errorf("SendSavedDraft() = %v", err)
@@ -283,7 +285,7 @@ func TestSendSavedDraft(t *testing.T) {
 			if got := contents(t, w.account, "Sent"); got != tt.sent {
 				t.Errorf("sent mail is %q, want %q", got, tt.sent)
 			}
-			if want := []string{"bob@example.org", "carol@example.org"}; p.envelope.From != ann || !slices.Equal(p.envelope.To, want) {
+			if want := []string{"bob@example.org", "carol@example.org"}; p.envelope.From != ann || p.envelope.Reports != reports || !slices.Equal(p.envelope.To, want) {
 				t.Errorf("the envelope is %+v, want one of %s to %q", p.envelope, ann, want)
 			}
 			source, err := note("one").Source()

@@ -141,7 +141,7 @@ func signInAndMail(t *testing.T, p *presettest.Provider, cfg *oauth.Config, dial
 	if err != nil {
 		t.Fatal(err)
 	}
-	receipt, err := s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: ann}}, Subject: "through", Text: "x"})
+	receipt, err := s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: ann}}, Subject: "through", Text: "x"}, nil)
 	if err != nil || receipt.Outcome != session.Accepted {
 		t.Errorf("SendDraft = %+v, %v", receipt, err)
 	}

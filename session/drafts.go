@@ -30,6 +30,8 @@ type DraftOptions struct {
 // SendSavedDraftOptions are the settings of [Session.SendSavedDraft]. The zero value
 // works.
 type SendSavedDraftOptions struct {
+	// SendOptions are those of the envelope.
+	SendOptions
 	// MoveTo is where the draft goes when it was sent, as [Sent]: it is then kept
 	// with its Bcc. Where it is not set, the draft is removed, as it has to be at
 	// servers that keep what is sent by themselves, Gmail and Exchange among them.
@@ -300,7 +302,7 @@ func (s *Session) SendSavedDraft(ctx context.Context, id ID, opts *SendSavedDraf
 	if err != nil {
 		return failed(none, "", err)
 	}
-	receipt, err := s.out.Send(ctx, Envelope{From: m.From, To: m.To}, m.Source)
+	receipt, err := s.out.Send(ctx, opts.envelope(m.From, m.To), m.Source)
 	if err != nil || receipt.Outcome != Accepted {
 		return failed(receipt, remedyForSending(receipt), cmp.Or(err, errors.New("session: the message was not accepted for everybody")))
 	}

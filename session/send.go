@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"fmt"
 )
 
@@ -31,6 +32,26 @@ type DeliveryReports struct {
 	// ID comes back in the reports as Original-Envelope-Id: up to 100 printable
 	// ASCII characters without spaces. It may be empty.
 	ID string
+}
+
+// SendOptions say what the envelope of a draft has that does not follow from
+// the draft.
+type SendOptions struct {
+	// ReturnPath is the address that bounces go to: one of their own for each
+	// recipient of a newsletter, or that of a program whose server refuses the null
+	// sender of its answers. Empty leaves it to the draft.
+	ReturnPath string
+	// Reports asks for reports of delivery, as in [Envelope.Reports].
+	Reports *DeliveryReports
+}
+
+// envelope returns the envelope of a draft.
+func (o *SendOptions) envelope(from string, to []string) Envelope {
+	e := Envelope{From: from, To: to}
+	if o != nil {
+		e.From, e.Reports = cmp.Or(o.ReturnPath, from), o.Reports
+	}
+	return e
 }
 
 // SendOutcome is what became of a message.

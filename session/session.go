@@ -332,14 +332,15 @@ func (s *Session) Send(ctx context.Context, e Envelope, m message.Source) (Recei
 	return s.out.Send(ctx, e, m)
 }
 
-// SendDraft composes d and sends it to everybody it names. The envelope's
-// sender is the draft's Sender, or its From.
-func (s *Session) SendDraft(ctx context.Context, d *message.Draft) (Receipt, error) {
+// SendDraft composes d and sends it to everybody it names. Bounces go to the
+// draft's [message.Draft.ReturnPath], unless opts, which may be nil, say
+// otherwise.
+func (s *Session) SendDraft(ctx context.Context, d *message.Draft, opts *SendOptions) (Receipt, error) {
 	source, err := d.Source()
 	if err != nil {
 		return Receipt{Outcome: NotSent}, fmt.Errorf("session: send: %w", err)
 	}
-	return s.Send(ctx, Envelope{From: d.ReturnPath(), To: d.Recipients()}, source)
+	return s.Send(ctx, opts.envelope(d.ReturnPath(), d.Recipients()), source)
 }
 
 // Close ends both backends and their connections.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/mail"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +25,7 @@ type side struct {
 	setup session.Setup
 	calls []string
 	cut   bool // a message is cut off before its end
+	sent  session.Envelope
 }
 
 func (s *side) call(name string) { s.calls = append(s.calls, name) }
@@ -60,8 +63,9 @@ func (s *side) Facts(context.Context) (session.Facts, error) {
 	return session.Facts{Backend: "side"}, nil
 }
 
-func (s *side) Send(context.Context, session.Envelope, message.Source) (session.Receipt, error) {
+func (s *side) Send(_ context.Context, e session.Envelope, _ message.Source) (session.Receipt, error) {
 	s.call("send")
+	s.sent = e
 	return session.Receipt{Outcome: session.Accepted}, nil
 }
 
@@ -394,6 +398,33 @@ func TestErrorsTellWhatToDo(t *testing.T) {
 	want := `imap: imap.example.org:993 refused XOAUTH2 for ann: NO AUTHENTICATE failed ({"status":"401"}); sign in again`
 	if auth.Error() != want {
 		t.Errorf("the error reads\n%q, want\n%q", auth, want)
+	}
+}
+
+// TestSendDraft finds what the envelope of a draft has of the draft and of the
+// options.
+func TestSendDraft(t *testing.T) {
+	out := new(side)
+	s, err := session.New(creds(), nil, out.outgoing(), &session.Options{Mode: session.SendOnly})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &message.Draft{
+		From: mail.Address{Address: "ann@x.example"}, To: []mail.Address{{Address: "bob@x.example"}}, Bcc: []mail.Address{{Address: "carol@x.example"}},
+	}
+	to, reports := []string{"bob@x.example", "carol@x.example"}, &session.DeliveryReports{Failure: true}
+	for name, tt := range map[string]struct {
+		opts *session.SendOptions
+		want session.Envelope
+	}{
+		"nil":         {nil, session.Envelope{From: "ann@x.example", To: to}},
+		"nothing":     {&session.SendOptions{}, session.Envelope{From: "ann@x.example", To: to}},
+		"reports":     {&session.SendOptions{Reports: reports}, session.Envelope{From: "ann@x.example", To: to, Reports: reports}},
+		"return path": {&session.SendOptions{ReturnPath: "bounce+bob@x.example"}, session.Envelope{From: "bounce+bob@x.example", To: to}},
+	} {
+		if rec, err := s.SendDraft(t.Context(), d, tt.opts); err != nil || rec.Outcome != session.Accepted || !reflect.DeepEqual(out.sent, tt.want) {
+			t.Errorf("%s: SendDraft() = %+v, %v with the envelope %+v, want %+v", name, rec, err, out.sent, tt.want)
+		}
 	}
 }
 

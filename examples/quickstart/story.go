@@ -71,7 +71,7 @@ func (t *teller) folders(ctx context.Context) error {
 // written to.
 func (t *teller) note(ctx context.Context) error {
 	draft := &message.Draft{From: t.me, To: []mail.Address{t.me}, Subject: "A note to myself", Text: "Does mail work here?\n"}
-	receipt, err := t.session.SendDraft(ctx, draft)
+	receipt, err := t.session.SendDraft(ctx, draft, nil)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (t *teller) answer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := t.session.SendDraft(ctx, reply)
+	receipt, err := t.session.SendDraft(ctx, reply, nil)
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func tellStory(t *testing.T, s *session.Session) {
 	me := mail.Address{Name: "Änn", Address: ann}
 	text := "Grüße,\n.\n..und From a line with dots\n" + strings.Repeat("long ", 300) + "\n"
 	note := &message.Draft{From: me, To: []mail.Address{me}, Subject: "Notiz für mich – 注意", Text: text}
-	receipt, err := s.SendDraft(ctx, note)
+	receipt, err := s.SendDraft(ctx, note, nil)
 	if err != nil || receipt.Outcome != session.Accepted || receipt.QueueID == "" {
 		t.Fatalf("SendDraft = %+v, %v", receipt, err)
 	}
@@ -158,7 +158,7 @@ func tellStory(t *testing.T, s *session.Session) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if receipt, err = s.SendDraft(ctx, answer); err != nil {
+	if receipt, err = s.SendDraft(ctx, answer, nil); err != nil {
 		t.Fatal(err)
 	}
 	answered := awaitMail(t, s, receipt.MessageID)
@@ -267,7 +267,7 @@ func wantRefusal(t *testing.T, creds session.Credentials, in, out session.Server
 		t.Fatal(err)
 	}
 	_, incoming := s.Facts(t.Context())
-	_, outgoing := s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: ann}}, Text: "x"})
+	_, outgoing := s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: ann}}, Text: "x"}, nil)
 	for name, err := range map[string]error{"IMAP": incoming, "SMTP": outgoing} {
 		e, ok := errors.AsType[*session.AuthError](err)
 		if !ok || e.Mechanism != mechanism || !strings.Contains(e.Challenge, `"status"`) || e.Status == "" || e.Remedy == "" || !session.NeedsSignIn(err) {
@@ -295,7 +295,7 @@ func wantReplaced(t *testing.T, issuer *authorization, start func(*testing.T) *o
 		t.Errorf("IMAP with a revoked access token and a good grant: %v", err)
 	}
 	note := &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: ann}}, Subject: "on with it", Text: "x"}
-	if receipt, err := s.SendDraft(t.Context(), note); err != nil || receipt.Outcome != session.Accepted {
+	if receipt, err := s.SendDraft(t.Context(), note, nil); err != nil || receipt.Outcome != session.Accepted {
 		t.Errorf("SMTP with a revoked access token and a good grant: %+v, %v", receipt, err)
 	}
 	if got := issuer.refreshes(t) - before; got != 1 {
@@ -311,7 +311,7 @@ func wantOver(t *testing.T, issuer *authorization, start func(*testing.T) *oauth
 	before := issuer.refreshes(t)
 	s := newSession(t, session.Credentials{User: ann, Tokens: start(t)}, in, out)
 	_, incoming := s.Facts(t.Context())
-	_, outgoing := s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: ann}}, Text: "x"})
+	_, outgoing := s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: ann}}, Text: "x"}, nil)
 	for name, err := range map[string]error{"IMAP": incoming, "SMTP": outgoing} {
 		e, ok := errors.AsType[*oauth.Error](err)
 		if !ok || e.Kind != oauth.KindRevoked || !session.NeedsSignIn(err) || session.Temporary(err) || !strings.Contains(err.Error(), "sign in again") {

@@ -139,7 +139,7 @@ func sendAndRead(t *testing.T, creds session.Credentials, in, out session.Server
 	if err != nil {
 		t.Fatal(err)
 	}
-	receipt, err := s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: ann}}, Subject: "through", Text: "x"})
+	receipt, err := s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: ann}}, Subject: "through", Text: "x"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

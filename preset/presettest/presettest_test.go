@@ -57,7 +57,7 @@ func open(t *testing.T, p *presettest.Provider, creds *session.Credentials) *ses
 func sendToOneself(t *testing.T, s *session.Session, subject string) *session.Message {
 	t.Helper()
 	me := mail.Address{Address: ann}
-	receipt, err := s.SendDraft(t.Context(), &message.Draft{From: me, To: []mail.Address{me}, Subject: subject, Text: "Hello.\n"})
+	receipt, err := s.SendDraft(t.Context(), &message.Draft{From: me, To: []mail.Address{me}, Subject: subject, Text: "Hello.\n"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func Example() {
 	receipt, err := s.SendDraft(ctx, &message.Draft{
 		From: mail.Address{Address: grant.Address()}, To: []mail.Address{{Address: "ann@contoso.example"}},
 		Subject: "Report", Text: "All is well.\n",
-	})
+	}, nil)
 	fmt.Println(receipt.Outcome, err)
 
 	// And the test looks into the mailbox.

@@ -25,7 +25,7 @@ func ExampleReference() {
 	defer s.Close()
 	ann := mail.Address{Address: "ann@example.com"}
 	note := &message.Draft{From: ann, To: []mail.Address{ann}, Subject: "Do not forget", Text: "the milk\n"}
-	receipt, err := s.SendDraft(context.Background(), note)
+	receipt, err := s.SendDraft(context.Background(), note, nil)
 	fmt.Println(receipt.Outcome, err)
 	for m, err := range s.Messages(context.Background(), session.Query{}) {
 		fmt.Println(m.Header.Subject(), err)

@@ -192,7 +192,7 @@ func noBcc(ctx context.Context, p *posting) {
 	rec, err := s.SendDraft(ctx, &message.Draft{
 		From: mail.Address{Address: p.From}, To: []mail.Address{{Address: p.To[0]}},
 		Cc: []mail.Address{{Address: p.To[1]}}, Bcc: []mail.Address{{Address: p.To[2]}}, Subject: "hidden", Text: "see you\n",
-	})
+	}, nil)
 	if err != nil || rec.Outcome != session.Accepted || len(rec.Recipients) != 3 {
 		p.Fatalf("SendDraft = %+v, %v; want accepted for three", rec, err)
 	}
