@@ -204,8 +204,13 @@ func (d *Draft) Recipients() []string {
 
 // ReturnPath returns the address that stands as the sender of the envelope, to
 // which bounces go: that of Sender, or else of From, in the form that SMTP
-// takes.
+// takes. The answer of a program (AutoSubmitted is "auto-replied") has the null
+// sender, "": so that nothing answers it, not even a bounce (RFC 3834 section
+// 3.3). Every server has to accept that (RFC 6409 section 3.2).
 func (d *Draft) ReturnPath() string {
+	if firstWord(d.AutoSubmitted) == "auto-replied" {
+		return ""
+	}
 	if d.Sender.Address != "" {
 		return quoteAddress(d.Sender.Address)
 	}

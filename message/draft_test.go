@@ -465,6 +465,14 @@ func TestReturnPath(t *testing.T) {
 	if got, want := d.ReturnPath(), "b@example.com"; got != want {
 		t.Errorf("ReturnPath() = %q, want %q", got, want)
 	}
+	for value, want := range map[string]string{
+		"no": "b@example.com", "auto-generated": "b@example.com", "auto-replied": "", "Auto-Replied; owner-email=x": "",
+	} {
+		d.AutoSubmitted = value
+		if got := d.ReturnPath(); got != want {
+			t.Errorf("ReturnPath() = %q where Auto-Submitted is %q, want %q", got, value, want)
+		}
+	}
 }
 
 func TestDraftOddZone(t *testing.T) {

@@ -31,7 +31,7 @@ type Submission struct {
 	// Bcc and Resent-Bcc. All else is as it was stored.
 	Source Source
 	// From is the sender of the envelope: the address in Sender, else the first in
-	// From.
+	// From, and none for the answer of a program, as of [Draft.ReturnPath].
 	From string
 	// To are the addresses in To, Cc and Bcc in this order, each once. Two are the
 	// same if they differ only in the case of the domain.
@@ -55,8 +55,8 @@ func Submit(s Source) (*Submission, error) {
 	if len(author) == 0 {
 		return nil, &FieldError{"From", "is missing; every message has an author"}
 	}
-	sub.From = quoteAddress(author[0].Address)
-	d := Draft{To: stored.To(), Cc: stored.Cc(), Bcc: stored.Addresses("Bcc")}
+	d := Draft{From: author[0], AutoSubmitted: stored.Get("Auto-Submitted"), To: stored.To(), Cc: stored.Cc(), Bcc: stored.Addresses("Bcc")}
+	sub.From = d.ReturnPath()
 	if sub.To = d.Recipients(); len(sub.To) == 0 {
 		return nil, &FieldError{"To", "names nobody, nor do Cc and Bcc"}
 	}

@@ -96,6 +96,7 @@ func TestSubmit(t *testing.T) {
 		{"bcc: b@x,\n c@x\nFrom: a@x\nSubject: s\n\n", "From: a@x\nSubject: s\n\n", "a@x", "b@x c@x"},
 		{"From: a@x\nTo: b@x\nCc: b@X, c@x\nBCC : b@x", "From: a@x\nTo: b@x\nCc: b@X, c@x\n", "a@x", "b@x c@x"},
 		{"From: a@x\nSender: s@x\nTo: b@x\nResent-Bcc: z@x\n\nhi", "From: a@x\nSender: s@x\nTo: b@x\n\nhi", "s@x", "b@x"},
+		{"From: a@x\nTo: b@x\nAuto-Submitted: auto-replied\n\n", "From: a@x\nTo: b@x\nAuto-Submitted: auto-replied\n\n", "", "b@x"},
 		{"Bcc: one@x\nFrom: a@x\nBcc: two@x\n\n", "From: a@x\n\n", "a@x", "one@x two@x"},
 	}
 	for _, tt := range tests {
