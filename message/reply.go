@@ -51,11 +51,17 @@ type ReplyOptions struct {
 	// message that [Header.MayAnswer] is against is then refused, and the answer is
 	// marked as auto-replied (RFC 3834). From and Own of these options count as Own
 	// of those.
+	//
+	// Such an answer goes to one address: from a program that answers for a person
+	// to the envelope sender and nobody else, with "Auto" before the subject (RFC
+	// 3834 sections 3.1.5 and 4); where that is not known, to From. From a service
+	// it goes to Reply-To, which is how the forms of web pages name who wrote, but
+	// to From if Reply-To are several; All and List are obeyed.
 	Automatic *AnswerOptions
 }
 
 // Reply returns the answer to a message, to be changed and sent. It goes to the
-// Reply-To addresses, however many, or else to those of From; if that is nobody
+// Reply-To addresses, however many, or else to those of From; if both are nobody
 // but oneself, as for a message that oneself has sent, to its recipients; and if
 // there are none, as for a note to oneself, to oneself. With All, the other
 // recipients are in Cc. Nobody is named twice. In-Reply-To and References are set
@@ -74,7 +80,11 @@ func Reply(orig *Message, o ReplyOptions) (*Draft, error) {
 	}
 	h := orig.Header
 	p := phrasesOf(o.Language)
-	d := &Draft{From: o.From, Subject: derivedSubject(cmp.Or(o.Prefix, p.reply), h.Subject())}
+	prefix := cmp.Or(o.Prefix, p.reply)
+	if o.Prefix == "" && o.Automatic != nil && o.Automatic.Personal {
+		prefix = "Auto"
+	}
+	d := &Draft{From: o.From, Subject: derivedSubject(prefix, h.Subject())}
 	if o.Automatic != nil {
 		answer := *o.Automatic
 		answer.Own = slices.Concat(answer.Own, o.Own, []mail.Address{o.From})
@@ -116,15 +126,16 @@ func replyRecipients(h Header, o ReplyOptions) (to, cc []mail.Address) {
 		}
 		return out
 	}
-	if o.List {
+	switch {
+	case o.Automatic != nil && (o.Automatic.Personal || !o.All && !o.List):
+		return others(automaticRecipient(h, o.Automatic)), nil
+	case o.List:
 		return others(listPost(h)), nil
 	}
-	author := h.ReplyTo()
-	if len(author) == 0 {
-		author = h.From()
-	}
-	if to = others(author); len(to) == 0 {
-		to = others(h.To())
+	for _, list := range [][]mail.Address{h.ReplyTo(), h.From(), h.To()} {
+		if to = others(list); len(to) > 0 {
+			break
+		}
 	}
 	if o.All {
 		cc = others(slices.Concat(h.To(), h.Cc()))
@@ -134,9 +145,26 @@ func replyRecipients(h Header, o ReplyOptions) (to, cc []mail.Address) {
 	}
 	if len(to) == 0 {
 		clear(seen) // nobody else takes part: it is a note to oneself
-		to = others(author)
+		to = others(slices.Concat(h.ReplyTo(), h.From()))
+		to = to[:min(len(to), 1)]
 	}
 	return to, cc
+}
+
+// automaticRecipient returns the one address that a program answers to. A
+// service may not know more of Reply-To than that it is one address: several
+// can be whom its author has other people answer to.
+func automaticRecipient(h Header, o *AnswerOptions) []mail.Address {
+	list := h.ReplyTo()
+	if o.Personal {
+		if list = h.Addresses("Return-Path"); o.EnvelopeSender != nil {
+			list = appendAddresses(nil, "<"+strings.Trim(*o.EnvelopeSender, "<> ")+">")
+		}
+	}
+	if len(list) != 1 {
+		list = h.From()
+	}
+	return list[:min(len(list), 1)]
 }
 
 // maxReferences is how many identifiers an answer refers to, and

@@ -34,6 +34,8 @@ func TestReplyRecipients(t *testing.T) {
 		{"note to oneself", "From: me@example.com\nTo: me@example.com\n", "|me@example.com", "", "|me@example.com"},
 		{"only copies", "From: me@example.com\nCc: c@x\n", "|c@x", "", "|me@example.com"},
 		{"several authors", "From: a@x, b@x\n", "|a@x |b@x", "", "|a@x |b@x"},
+		{"reply-to oneself", "From: a@x\nReply-To: alias@example.com\nTo: me@example.com, b@x\n", "|a@x", "|b@x", "|a@x"},
+		{"note to oneself by an alias", "From: me@example.com\nReply-To: alias@example.com\nTo: me@example.com\n", "|alias@example.com", "", "|alias@example.com"},
 		{"oneself among them", "From: a@x, me@example.com\n", "|a@x", "", "|a@x"},
 		{"local names", "From: root, a@x\n", "|a@x", "", "|a@x"},
 	}
@@ -216,6 +218,35 @@ func TestReplyAutomatic(t *testing.T) {
 		var automatic *message.AutomaticError
 		if d, err := message.Reply(parse(t, header+"\n"), o); d != nil || !errors.As(err, &automatic) || automatic.Signal != signal {
 			t.Errorf("Reply() = %v, %v to %q, want an AutomaticError of %s", d, err, header, signal)
+		}
+	}
+}
+
+// TestReplyAutomaticRecipient finds that the answer of a program goes to one
+// address: that of the envelope, if it answers for a person.
+func TestReplyAutomaticRecipient(t *testing.T) {
+	const author = "From: a@x.example, b@x.example\nTo: me@x.example\nCc: c@x.example\nSubject: Re: Hello\n"
+	sender := `<"e e"@x.example>`
+	for name, tt := range map[string]struct {
+		header    string
+		automatic message.AnswerOptions
+		all       bool
+		to        string
+		subject   string
+	}{
+		"person":                {"Return-Path: <r@x.example>\nReply-To: l@x.example\n", message.AnswerOptions{Personal: true}, false, "|r@x.example", "Auto: Hello"},
+		"person, to all":        {"Return-Path: <r@x.example>\n", message.AnswerOptions{Personal: true}, true, "|r@x.example", "Auto: Hello"},
+		"person, envelope":      {"Return-Path: <r@x.example>\n", message.AnswerOptions{Personal: true, EnvelopeSender: &sender}, false, "|e e@x.example", "Auto: Hello"},
+		"person, none":          {"Reply-To: l@x.example\n", message.AnswerOptions{Personal: true}, false, "|a@x.example", "Auto: Hello"},
+		"service":               {"Return-Path: <r@x.example>\nReply-To: l@x.example\n", message.AnswerOptions{}, false, "|l@x.example", "Re: Hello"},
+		"service, no reply-to":  {"Return-Path: <r@x.example>\n", message.AnswerOptions{}, false, "|a@x.example", "Re: Hello"},
+		"service, to everybody": {"Reply-To: l@x.example, m@x.example\n", message.AnswerOptions{}, false, "|a@x.example", "Re: Hello"},
+		"service, to all":       {"", message.AnswerOptions{}, true, "|a@x.example |b@x.example", "Re: Hello"},
+	} {
+		o := message.ReplyOptions{From: addr("", "me@x.example"), All: tt.all, Automatic: &tt.automatic}
+		d, err := message.Reply(parse(t, tt.header+author+"\n"), o)
+		if err != nil || names(d.To) != tt.to || len(d.Cc) > 0 != (tt.all && !tt.automatic.Personal) || d.Subject != tt.subject {
+			t.Errorf("%s: Reply() = %+v, %v, want one to %q with the subject %q", name, d, err, tt.to, tt.subject)
 		}
 	}
 }
