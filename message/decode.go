@@ -27,7 +27,8 @@ func (b *builder) decode(n *node) []byte {
 	return content
 }
 
-// decodeText returns the text of a part as UTF-8 with line feeds.
+// decodeText returns the text of a part as UTF-8 with line feeds, without the line
+// breaks of format=flowed.
 func (b *builder) decodeText(n *node) string {
 	content := b.decode(n)
 	text, ok := claimedText(n.mediaType, n.params, content)
@@ -35,12 +36,13 @@ func (b *builder) decodeText(n *node) string {
 		b.defect(n, DefectCharset, 0)
 		text = b.guess(n.mediaType, content)
 	}
-	return lineFeeds(text)
+	return unflow(lineFeeds(text), n.mediaType, n.params)
 }
 
 // Text returns the content of a text as UTF-8 with line feeds at the ends of
 // lines, decoded from the character set that the attachment claims. What is not
-// in that is read as UTF-8 if all of it can be, and else as windows-1252.
+// in that is read as UTF-8 if all of it can be, and else as windows-1252. The
+// paragraphs of format=flowed (RFC 3676) are on one line each.
 func (a Attachment) Text() string {
 	text, ok := claimedText(a.ContentType, a.Params, a.Content)
 	switch {
@@ -50,7 +52,7 @@ func (a Attachment) Text() string {
 	default:
 		text = fromWindows1252(a.Content)
 	}
-	return lineFeeds(text)
+	return unflow(lineFeeds(text), a.ContentType, a.Params)
 }
 
 // claimedText returns content as UTF-8 if it is in the character set that it

@@ -124,9 +124,8 @@ func (e *editor) look(raw []byte) {
 			continue
 		}
 		e.draft.EightBit = e.draft.EightBit || encodingOf(p.Header) == "8bit"
-		if p.ContentType == "text/plain" && strings.EqualFold(p.Params["format"], "flowed") && !e.draft.Flowed {
+		if isFlowed(p.ContentType, p.Params) {
 			e.draft.Flowed = true
-			e.draft.Text = unflow(e.draft.Text, strings.EqualFold(p.Params["delsp"], "yes"))
 		}
 	}
 }
@@ -169,36 +168,4 @@ func writableType(a Attachment) string {
 		return octetStream
 	}
 	return s
-}
-
-// unflow joins the lines of format=flowed that are one paragraph (RFC 3676 section
-// 4), without the space that they end in if delSp is set.
-func unflow(text string, delSp bool) string {
-	var b strings.Builder
-	open, depth := false, 0 // a paragraph that goes on, and how deep it is quoted
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		content := strings.TrimLeft(line, ">")
-		quote := line[:len(line)-len(content)]
-		content = strings.TrimPrefix(content, " ") // stuffed
-		if open && (len(quote) != depth || content == signatureLine) {
-			b.WriteByte('\n')
-			open = false
-		}
-		if !open {
-			b.WriteString(quote)
-			if quote != "" && content != "" {
-				b.WriteByte(' ')
-			}
-		}
-		depth, open = len(quote), strings.HasSuffix(content, " ") && content != signatureLine
-		if open && delSp {
-			content = strings.TrimSuffix(content, " ")
-		}
-		b.WriteString(content)
-		if !open {
-			b.WriteByte('\n')
-		}
-	}
-	return b.String()
 }

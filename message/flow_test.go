@@ -1,8 +1,10 @@
 package message_test
 
 import (
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf8"
 
 	"github.com/mailsession/mailsession/message"
@@ -65,6 +67,11 @@ func unflowed(text string) string {
 	return strings.Join(lines, "\n")
 }
 
+// fixed returns a message with the lines that it travels in, whatever they mean.
+func fixed(written string) string {
+	return strings.Replace(written, "format=flowed", "format=fixed", 1)
+}
+
 // checkFlow finds that text written as format=flowed is what it was, and in lines
 // that fit in a window.
 func checkFlow(t *testing.T, text string) {
@@ -75,9 +82,17 @@ func checkFlow(t *testing.T, text string) {
 		if err != nil || p.Params["format"] != "flowed" {
 			t.Fatalf("part %v, error %v", p, err)
 		}
-		m := parse(t, write(t, d))
-		if got, want := unflow(m.Text, p.Params["delsp"] == "yes"), unflowed(text); got != want {
+		written := write(t, d)
+		m := parse(t, fixed(written))
+		want := unflowed(text)
+		if got := unflow(m.Text, p.Params["delsp"] == "yes"); got != want {
 			t.Errorf("text is %q, want %q, written as %q", got, want, m.Text)
+		}
+		if got := parse(t, written).Text; got != want {
+			t.Errorf("text is read as %q, want %q", got, want)
+		}
+		if got, err := io.ReadAll(iotest.OneByteReader(p.Text())); err != nil || string(got) != want {
+			t.Errorf("text is read from its part as %q, %v, want %q", got, err, want)
 		}
 		for line := range strings.SplitSeq(m.Text, "\n") {
 			longest := 0
@@ -116,7 +131,7 @@ func TestFlowedKeepsCharacters(t *testing.T) {
 	for _, character := range []string{"👩\u200d👩\u200d👧\u200d👦", "🇩🇪", "e\u0301", "👍🏽", "❤\ufe0f", "कि"} {
 		d := letter()
 		d.Text, d.Flowed = "ж"+strings.Repeat(character, 100), true
-		m := parse(t, write(t, d))
+		m := parse(t, fixed(write(t, d)))
 		if lines := strings.Split(strings.TrimSpace(m.Text), "\n"); len(lines) < 2 {
 			t.Errorf("%q is not broken", character)
 		}
@@ -125,6 +140,47 @@ func TestFlowedKeepsCharacters(t *testing.T) {
 				t.Errorf("%q is broken within: %q", character, rest)
 			}
 		}
+	}
+}
+
+// TestReadFlowed reads what other programs write, right and wrong.
+func TestReadFlowed(t *testing.T) {
+	for name, tt := range map[string]struct{ params, text, want string }{
+		"paragraphs":       {"format=flowed", "One \ntwo \nthree.\n\nFour.\n", "One two three.\n\nFour.\n"},
+		"in capitals":      {"Format=Flowed", "One \ntwo\n", "One two\n"},
+		"no flow":          {"format=fixed", "One \ntwo\n", "One \ntwo\n"},
+		"quotes":           {"format=flowed", "> One \n> two\n>> Three \n>four \nFive\n", "> One two\n>> Three \n> four \nFive\n"},
+		"old quotes":       {"format=flowed", "> > One \n> > two\n", "> > One > two\n"},
+		"signature":        {"format=flowed", "One \n-- \nAnn \nExample\n", "One \n-- \nAnn Example\n"},
+		"signature quoted": {"format=flowed", "> -- \n> Ann\n", "> -- \n> Ann\n"},
+		"stuffed":          {"format=flowed", " From\n  two spaces\n >no quote\n", "From\n two spaces\n>no quote\n"},
+		"delsp":            {"format=flowed; delsp=yes", "这是 \n一个 \n> 段落 \n", "这是一个\n> 段落\n"},
+		"spaces":           {"format=flowed", "One \n \nTwo\n", "One \nTwo\n"},
+		"no end":           {"format=flowed", "One \ntwo ", "One two "},
+		"end of flow":      {"format=flowed", "One \n", "One \n"},
+		"only marks":       {"format=flowed", ">\n>> \n>", ">\n>>\n>"},
+		"too long":         {"format=flowed", "One \n" + strings.Repeat("x", 1<<14) + " \ntwo\n", "One \n" + strings.Repeat("x", 1<<14) + " \ntwo\n"},
+	} {
+		raw := "Content-Type: text/plain; " + tt.params + "; charset=utf-8\n\n" + tt.text
+		if got := parse(t, raw).Text; got != tt.want {
+			t.Errorf("%s: Text = %q, want %q", name, got, tt.want)
+		}
+		file := "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Disposition: attachment\n" + raw + "\n--b--\n"
+		if got := parse(t, file).Attachments[0].Text(); got != tt.want {
+			t.Errorf("%s: Attachment.Text() = %q, want %q", name, got, tt.want)
+		}
+		for p, err := range message.Walk(strings.NewReader(raw), nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(p.Text()); err != nil || string(got) != tt.want {
+				t.Errorf("%s: Part.Text() = %q, %v, want %q", name, got, err, tt.want)
+			}
+		}
+	}
+	m := parse(t, "Content-Type: text/html; format=flowed\n\n<p>One \ntwo\n")
+	if want := "<p>One \ntwo\n"; m.HTML != want {
+		t.Errorf("HTML = %q, want %q", m.HTML, want)
 	}
 }
 

@@ -58,7 +58,8 @@ type Message struct {
 	// Header is the header.
 	Header Header
 	// Text is the plain text of the message, from all parts that are to be shown
-	// as its text. It is valid UTF-8 with line feeds at the ends of lines.
+	// as its text. It is valid UTF-8 with line feeds at the ends of lines. The
+	// paragraphs of format=flowed (RFC 3676) are on one line each.
 	Text string
 	// HTML is the same in HTML, as it came: it may hold anything that a sender
 	// likes to put there.

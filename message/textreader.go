@@ -15,7 +15,8 @@ import (
 // page without such a claim declares in its first kilobyte. The content is not
 // looked at as a whole, so what [Parse] finds to be mislabelled is not: in text
 // that claims to be UTF-8, ASCII or something unknown, bytes that are not UTF-8
-// are read as windows-1252.
+// are read as windows-1252. The paragraphs of format=flowed (RFC 3676) are on one
+// line each.
 //
 // It reads from p and is used instead of [Part.Read].
 func (p *Part) Text() io.Reader {
@@ -26,7 +27,8 @@ func (p *Part) Text() io.Reader {
 		head, _ := buffered.Peek(htmlHead) // an error comes again with the next Read
 		charset, r = htmlCharset(head), buffered
 	}
-	return transform.NewReader(r, transform.Chain(charsetTransformer(charset), &lineFeeder{}))
+	r = transform.NewReader(r, transform.Chain(charsetTransformer(charset), &lineFeeder{}))
+	return unflowed(r, p.ContentType, p.Params)
 }
 
 // charsetTransformer returns a decoder of the named character set.
