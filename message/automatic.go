@@ -261,11 +261,11 @@ func (h Header) loopSignal(o *AnswerOptions) (Signal, string) {
 func (h Header) ownSignal(o *AnswerOptions) (Signal, string) {
 	own := make(map[string]bool, len(o.Own))
 	for _, a := range o.Own {
-		own[strings.ToLower(a.Address)] = true
+		own[personKey(a.Address)] = true
 	}
 	for _, field := range []string{"From", "Sender", "Reply-To"} {
 		for _, a := range h.Addresses(field) {
-			if own[strings.ToLower(a.Address)] {
+			if own[personKey(a.Address)] {
 				return SignalOwn, field
 			}
 		}
@@ -275,7 +275,7 @@ func (h Header) ownSignal(o *AnswerOptions) (Signal, string) {
 	}
 	for _, field := range []string{"To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"} {
 		for _, a := range h.Addresses(field) {
-			if own[strings.ToLower(a.Address)] {
+			if own[personKey(a.Address)] {
 				return "", ""
 			}
 		}

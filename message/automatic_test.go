@@ -101,7 +101,7 @@ func TestTheEnvelopeCountsMoreThanTheReturnPath(t *testing.T) {
 }
 
 func TestVacationsAreToldOnlyToThoseWhoWrote(t *testing.T) {
-	o := &message.AnswerOptions{Personal: true, Own: []mail.Address{{Address: "bob@example.org"}, {Address: "b@example.org"}}}
+	o := &message.AnswerOptions{Personal: true, Own: []mail.Address{{Address: "bob@example.org"}, {Address: "b@example.org"}, {Address: "b@bücher.example"}}}
 	for _, test := range []struct {
 		header string
 		want   message.Signal
@@ -109,6 +109,7 @@ func TestVacationsAreToldOnlyToThoseWhoWrote(t *testing.T) {
 		{"To: Bob <BOB@example.org>", ""},
 		{"To: x@example.org\nCc: y@example.org, b@example.org", ""},
 		{"Resent-To: b@example.org", ""},
+		{"To: b@xn--bcher-kva.example", ""},
 		{"To: everybody@example.org", message.SignalNotAddressed},
 		{"", message.SignalNotAddressed},
 	} {

@@ -4,6 +4,8 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 const (
@@ -143,13 +145,39 @@ func (w *headerWriter) address(a mail.Address, behind string) {
 	w.word("<" + spec + ">" + behind)
 }
 
-// quoteAddress returns address with its local part in quotes if it needs them.
+// quoteAddress returns address as it is written: with its local part in quotes if
+// it needs them, and with its domain in ASCII if it can be.
 func quoteAddress(address string) string {
 	if address == "" {
 		return ""
 	}
+	if ascii, err := asciiDomain(address); err == nil {
+		address = ascii
+	}
 	s := (&mail.Address{Address: address}).String()
 	return s[1 : len(s)-1] // without angle brackets
+}
+
+// asciiDomain returns address with its domain as the domain name system has it
+// (RFC 5890 section 2.3.2.1), if its local part is ASCII. All servers take that.
+// One with another local part needs SMTPUTF8, which its domain has no part in.
+func asciiDomain(address string) (string, error) {
+	i := strings.LastIndexByte(address, '@') + 1
+	if i == 0 || isASCII(address[i:]) || !isASCII(address[:i]) {
+		return address, nil
+	}
+	domain, err := idna.Lookup.ToASCII(address[i:])
+	return address[:i] + domain, err
+}
+
+// personKey returns what the ways to write the address of one person have in
+// common. That its local part may be in either case is not for servers to rely on
+// (RFC 5321 section 2.4), but all of them have it so.
+func personKey(address string) string {
+	if ascii, err := asciiDomain(address); err == nil {
+		address = ascii
+	}
+	return strings.ToLower(address)
 }
 
 // check finds whether a can be written into the field of that name.
@@ -159,10 +187,13 @@ func (w *headerWriter) check(name string, a mail.Address) {
 		return
 	}
 	parsed, err := mail.ParseAddress("<" + quoteAddress(a.Address) + ">")
+	ascii, noDomain := asciiDomain(a.Address)
 	switch {
 	case a.Address == "":
 		w.fail(name, "has an entry without an address")
-	case err != nil || parsed.Address != a.Address || strings.ContainsFunc(a.Address, isControl):
+	case noDomain != nil:
+		w.fail(name, "has an address with a domain that no international name can be")
+	case err != nil || parsed.Address != ascii || strings.ContainsFunc(a.Address, isControl):
 		w.fail(name, "has an entry that is not an address of the form local@domain")
 	case len(a.Address) > maxWord:
 		w.fail(name, "has an address that is too long")

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/idna"
 )
 
 // A Draft is a message that is being written. [Draft.Source] gives its bytes.
@@ -111,9 +113,10 @@ type FieldError struct {
 func (e *FieldError) Error() string { return "message: draft: " + e.Field + ": " + e.Problem }
 
 // Source returns the message as it is sent: header and text with CR LF at the
-// ends of lines, in ASCII but for addresses outside of ASCII, which are written
-// as UTF-8 (RFC 6532) and need a server with SMTPUTF8, and for what EightBit and
-// attached messages bring. No line is longer than 998 bytes.
+// ends of lines, in ASCII but for what EightBit and attached messages bring, and
+// for addresses with a local part outside of ASCII, which are written as UTF-8
+// (RFC 6532) and need a server with SMTPUTF8. International domains of others are
+// written as xn--. No line is longer than 998 bytes.
 //
 // Parts are put into multipart/alternative, multipart/related and
 // multipart/mixed, each only where it holds more than one. Files are read as the
@@ -186,18 +189,19 @@ func (d *Draft) settle() error {
 
 // Recipients returns the addresses of To, Cc and Bcc in this order, each once,
 // in the form that SMTP takes: a local part with special characters is in
-// quotes (RFC 5321 section 4.1.2). Two addresses are the same if they differ
-// only in the case of the domain.
+// quotes (RFC 5321 section 4.1.2), and its international domain is xn--. Two
+// addresses are the same if they differ only in the case of the domain.
 func (d *Draft) Recipients() []string {
 	var list []string
 	seen := make(map[string]bool)
 	for _, a := range slices.Concat(d.To, d.Cc, d.Bcc) {
-		key := addressKey(a.Address)
-		if a.Address == "" || seen[key] {
+		address := quoteAddress(a.Address)
+		key := addressKey(address)
+		if address == "" || seen[key] {
 			continue
 		}
 		seen[key] = true
-		list = append(list, quoteAddress(a.Address))
+		list = append(list, address)
 	}
 	return list
 }
@@ -236,8 +240,8 @@ func formatDate(t time.Time) string {
 func newID(address string) string {
 	random := make([]byte, 16)
 	_, _ = rand.Read(random) // never fails
-	domain := address[strings.LastIndexByte(address, '@')+1:]
-	if domain == "" || strings.ContainsFunc(domain, func(r rune) bool { return !isAtom(r) && r != '.' }) {
+	domain, err := idna.Lookup.ToASCII(address[strings.LastIndexByte(address, '@')+1:])
+	if domain == "" || err != nil || strings.ContainsFunc(domain, func(r rune) bool { return !isAtom(r) && r != '.' }) {
 		domain = "localhost"
 	}
 	return hex.EncodeToString(random) + "@" + domain

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/net/idna"
+
 	"github.com/mailsession/mailsession/message"
 )
 
@@ -172,6 +174,12 @@ func tidy(list []mail.Address) []mail.Address {
 	for i := range out {
 		name := oneLine(strings.ToValidUTF8(out[i].Name, "\ufffd"))
 		out[i].Name = strings.Join(strings.FieldsFunc(name, func(r rune) bool { return r == ' ' }), " ")
+		at := strings.LastIndexByte(out[i].Address, '@') + 1
+		if local := out[i].Address[:at]; !strings.ContainsFunc(local, func(r rune) bool { return r >= 0x80 }) {
+			if domain, err := idna.Lookup.ToASCII(out[i].Address[at:]); err == nil && strings.ContainsFunc(out[i].Address, func(r rune) bool { return r >= 0x80 }) {
+				out[i].Address = local + domain
+			}
+		}
 	}
 	return out
 }
@@ -268,11 +276,11 @@ func TestDraftSettles(t *testing.T) {
 			t.Errorf("two drafts have the identifier %q", d.MessageID)
 		}
 	})
-	for _, from := range []string{"a@exämple.com", "a@[192.0.2.1]"} {
+	for from, domain := range map[string]string{"a@exämple.com": "xn--exmple-cua.com", "ä@exämple.com": "xn--exmple-cua.com", "a@[192.0.2.1]": "localhost"} {
 		d := &message.Draft{From: addr("", from)}
 		write(t, d)
-		if !strings.HasSuffix(d.MessageID, "@localhost") {
-			t.Errorf("MessageID = %q for %s, want one in localhost", d.MessageID, from)
+		if !strings.HasSuffix(d.MessageID, "@"+domain) {
+			t.Errorf("MessageID = %q for %s, want one in %s", d.MessageID, from, domain)
 		}
 	}
 }
@@ -454,6 +462,36 @@ func TestRecipients(t *testing.T) {
 	if got := d.Recipients(); !slices.Equal(got, want) {
 		t.Errorf("Recipients() = %q, want %q", got, want)
 	}
+}
+
+// TestInternationalDomain finds that an address with a local part of ASCII needs no
+// server that takes UTF-8, in the header nor in the envelope.
+func TestInternationalDomain(t *testing.T) {
+	d := &message.Draft{
+		From: addr("Jürgen", "j@bücher.example"), To: []mail.Address{addr("", "a b@BÜCHER.example"), addr("", "müller@bücher.example")},
+		Bcc: []mail.Address{addr("", "a b@xn--bcher-kva.example")},
+	}
+	out := write(t, d)
+	for _, want := range []string{" <j@xn--bcher-kva.example>\r\n", `<"a b"@xn--bcher-kva.example>,`, " müller@bücher.example\r\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the header does not have %q:\n%s", want, out)
+		}
+	}
+	if got, want := d.Recipients(), []string{`"a b"@xn--bcher-kva.example`, "müller@bücher.example"}; !slices.Equal(got, want) {
+		t.Errorf("Recipients() = %q, want %q", got, want)
+	}
+	if got, want := d.ReturnPath(), "j@xn--bcher-kva.example"; got != want {
+		t.Errorf("ReturnPath() = %q, want %q", got, want)
+	}
+	d.Cc = []mail.Address{addr("", "a@bücher-.example")}
+	if _, err := d.Source(); !refusesField(err, "Cc") {
+		t.Errorf("Source() = %v with a domain that cannot be, want a FieldError of Cc", err)
+	}
+}
+
+func refusesField(err error, field string) bool {
+	refused, ok := errors.AsType[*message.FieldError](err)
+	return ok && refused.Field == field
 }
 
 func TestReturnPath(t *testing.T) {

@@ -111,15 +111,15 @@ func Reply(orig *Message, o ReplyOptions) (*Draft, error) {
 
 // replyRecipients returns whom an answer goes to.
 func replyRecipients(h Header, o ReplyOptions) (to, cc []mail.Address) {
-	seen := map[string]bool{strings.ToLower(o.From.Address): true}
+	seen := map[string]bool{personKey(o.From.Address): true}
 	for _, a := range o.Own {
-		seen[strings.ToLower(a.Address)] = true
+		seen[personKey(a.Address)] = true
 	}
 	// others returns the addresses of list that are not taken yet.
 	others := func(list []mail.Address) []mail.Address {
 		var out []mail.Address
 		for _, a := range list {
-			if key := strings.ToLower(a.Address); !seen[key] && strings.Contains(key, "@") {
+			if key := personKey(a.Address); !seen[key] && strings.Contains(key, "@") {
 				seen[key] = true
 				out = append(out, a)
 			}

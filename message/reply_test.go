@@ -22,7 +22,7 @@ func parse(t *testing.T, text string) *message.Message {
 }
 
 func TestReplyRecipients(t *testing.T) {
-	me := message.ReplyOptions{From: addr("Me", "me@example.com"), Own: []mail.Address{addr("", "Alias@example.com")}}
+	me := message.ReplyOptions{From: addr("Me", "me@example.com"), Own: []mail.Address{addr("", "Alias@example.com"), addr("", "me@bücher.example")}}
 	tests := []struct {
 		name, header   string
 		to, cc, toOnly string
@@ -36,6 +36,7 @@ func TestReplyRecipients(t *testing.T) {
 		{"several authors", "From: a@x, b@x\n", "|a@x |b@x", "", "|a@x |b@x"},
 		{"reply-to oneself", "From: a@x\nReply-To: alias@example.com\nTo: me@example.com, b@x\n", "|a@x", "|b@x", "|a@x"},
 		{"note to oneself by an alias", "From: me@example.com\nReply-To: alias@example.com\nTo: me@example.com\n", "|alias@example.com", "", "|alias@example.com"},
+		{"oneself in ASCII", "From: a@x\nTo: ME@xn--bcher-kva.example, b@x\n", "|a@x", "|b@x", "|a@x"},
 		{"oneself among them", "From: a@x, me@example.com\n", "|a@x", "", "|a@x"},
 		{"local names", "From: root, a@x\n", "|a@x", "", "|a@x"},
 	}
