@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 	"github.com/mailsession/mailsession/smtptest"
 	"github.com/mailsession/mailsession/smtpx"
@@ -46,6 +47,23 @@ func TestKeptConnectionDied(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A message that can be read only once survives the death of a kept connection.
+func TestKeptConnectionDiedUnderReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, nil)
+		c := newClient(t, inMemory(s), withPassword(), nil)
+		mustSend(t, c)
+		s.Disconnect()
+		rec, err := c.Send(t.Context(), toBob(), message.Reader(strings.NewReader(letter), -1))
+		if err != nil || rec.Outcome != session.Accepted {
+			t.Errorf("Send = %+v, %v, want it accepted", rec, err)
+		}
+		if got := len(s.Messages()); got != 2 {
+			t.Errorf("the server has %d messages, want 2", got)
+		}
+	})
 }
 
 // Where the server answers nothing but 421, it is asked once more and not for

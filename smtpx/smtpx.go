@@ -218,21 +218,20 @@ func (c *Client) send(ctx context.Context, e session.Envelope, m message.Source)
 	if err != nil {
 		return rec, err
 	}
+	defer l.Close()
 	rec.MessageID = l.messageID
 	lease, err := c.pool.Get(ctx)
 	if err != nil {
-		l.Close()
 		return rec, err
 	}
 	rec, again, err := c.try(e, l, lease)
 	if again && lease.Context.Err() == nil {
-		if l, err = openLetter(m); err == nil {
-			if err = lease.Renew(); err != nil {
-				l.Close()
-				return rec, err
-			}
-			rec, _, err = c.try(e, l, lease)
+		// Nothing behind the header has been read, so the letter, which may not
+		// be one that can be opened twice, is still whole.
+		if err = lease.Renew(); err != nil {
+			return rec, err
 		}
+		rec, _, err = c.try(e, l, lease)
 	}
 	lease.Release()
 	return rec, err
@@ -241,7 +240,6 @@ func (c *Client) send(ctx context.Context, e session.Envelope, m message.Source)
 // try sends the message over the lease's connection. Again says that the
 // connection was kept from earlier and was dead before the message began.
 func (c *Client) try(e session.Envelope, l *letter, lease *pool.Lease[*conn]) (rec session.Receipt, again bool, err error) {
-	defer l.Close()
 	cn := lease.Conn
 	t := &transaction{c: cn, env: e, l: l, final: c.finalTimeout}
 	rec, err = t.run()
