@@ -3,12 +3,14 @@ package message
 import (
 	"net/url"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/html"
 )
 
 // contentRefs returns the identifiers that a page refers to by cid: (RFC 2392),
-// in attributes and styles, each once.
+// in attributes and styles, each once, also for Outlook alone, in a conditional
+// comment.
 func contentRefs(page string) []string {
 	if !mayRefer(page) {
 		return nil
@@ -33,29 +35,38 @@ func contentRefs(page string) []string {
 			inStyle = kind == html.StartTagToken && string(name) == "style"
 			for more {
 				var key, value []byte
-				if key, value, more = z.TagAttr(); string(key) == "style" {
-					styleRefs(string(value), add)
-				} else if isReference(string(key)) {
-					add(string(value))
-				}
+				key, value, more = z.TagAttr()
+				attributeRefs(string(key), string(value), add)
 			}
 		case html.TextToken:
 			if inStyle {
 				styleRefs(string(z.Raw()), add)
 			}
-		case html.EndTagToken, html.CommentToken, html.DoctypeToken:
+		case html.CommentToken:
+			if comment := string(z.Text()); strings.HasPrefix(comment, "[if") {
+				for _, id := range contentRefs(comment) {
+					add("cid:" + url.PathEscape(id))
+				}
+			}
+		case html.EndTagToken, html.DoctypeToken:
 			inStyle = false
 		}
 	}
 }
 
-// isReference reports whether the value of an attribute is an address.
-func isReference(attribute string) bool {
-	switch attribute {
+// attributeRefs finds the addresses in an attribute.
+func attributeRefs(name, value string, add func(string)) {
+	switch name {
+	case "style":
+		styleRefs(value, add)
 	case "src", "href", "background", "poster", "data", "longdesc", "xlink:href":
-		return true
+		add(value)
+	case "srcset", "imagesrcset":
+		// Each address is followed by the size that it is for.
+		for word := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+			add(word)
+		}
 	}
-	return false
 }
 
 // styleRefs finds the addresses in url() of a style.
