@@ -119,16 +119,17 @@ func (r *composedReader) encode() {
 	}
 	r.encoded, r.err = r.encoder.next()
 	r.n += int64(len(r.encoded))
-	if r.err == nil {
-		return
-	}
-	if !errors.Is(r.err, io.EOF) {
+	ended := errors.Is(r.err, io.EOF)
+	switch {
+	case r.err != nil && !ended:
 		r.err = fmt.Errorf("message: draft: read a file: %w", r.err)
 		return
-	}
-	r.err = nil
-	if seg.size >= 0 && r.n != seg.size {
-		r.err = fmt.Errorf("message: draft: a file was %d bytes long, encoded, and is %d now: %w", seg.size, r.n, io.ErrUnexpectedEOF)
+	case seg.size >= 0 && (r.n > seg.size || ended && r.n < seg.size):
+		// One that grows is not read to an end that may never come.
+		r.encoded = nil
+		r.err = fmt.Errorf("message: draft: a file was %d bytes long, encoded, and %d of it have been read now: %w", seg.size, r.n, io.ErrUnexpectedEOF)
+		return
+	case !ended:
 		return
 	}
 	if r.err = file.Close(); r.err != nil {
