@@ -224,6 +224,67 @@ func (l lying) Open() (io.ReadCloser, error) { return io.NopCloser(l.r), nil }
 func (l lying) Size() int64                  { return l.size }
 
 // TestComposeBrokenFiles finds that what is cut short does not pass for whole.
+// TestComposeReferences finds the files that HTML shows in whatever way: they are
+// not listed as attachments.
+func TestComposeReferences(t *testing.T) {
+	for _, page := range []string{
+		`<img src="cid:p@x">`, `<img srcset="https://x.example/a.png, cid:p@x 2x">`, `<picture><source srcset="cid:q@x 1x,cid:p@x 2x">`,
+		`<!--[if mso]><v:fill src="cid:p@x"/><![endif]-->`, `<style>a { background: url(cid:p@x) }</style>`, `<td background=" CID:p%40x ">`,
+	} {
+		d := letter()
+		d.HTML, d.TextFromHTML = page, true
+		for _, id := range []string{"p@x", "q@x"} {
+			d.Files = append(d.Files, message.DraftFile{Name: "p.png", ContentID: id, Content: message.Bytes([]byte("pixels"))})
+		}
+		if m := parse(t, write(t, d)); len(m.Attachments) != 2 || !m.Attachments[0].Inline || m.Attachments[0].ContentID == "" {
+			t.Errorf("%s: Attachments = %+v, want the picture first, and shown", page, m.Attachments)
+		}
+	}
+	d := letter()
+	d.HTML = `<!-- <img src="cid:gone@x"> --><p>x`
+	write(t, d)
+	d.HTML = `<img srcset="cid:gone@x 2x">`
+	if _, err := d.Source(); !refusesField(err, "HTML") {
+		t.Errorf("Source() = %v with a picture that is not there, want a FieldError of HTML", err)
+	}
+}
+
+// TestComposeFromLine finds that no line begins with "From ", before which some
+// servers put a ">".
+func TestComposeFromLine(t *testing.T) {
+	long := strings.Repeat("x", 75)
+	for _, text := range []string{
+		"From me\n", "Hello,\nFrom here on\n", "From " + long + "\n", long + "From me to you\n", "Grüße\nFrom here\n", long[:70] + "\nFrom " + long[:70] + "\n",
+		"From " + long[:66] + "\n", "From " + long[:69] + "\n", "From " + long[:70] + "\n", "From " + long[:71] + "\n",
+	} {
+		d := letter()
+		d.Text, d.EightBit = text, strings.Contains(text, "ü")
+		out := write(t, d)
+		if _, body, _ := strings.Cut(out, "\r\n\r\n"); strings.HasPrefix(body, "From ") || strings.Contains(body, "\nFrom ") {
+			t.Errorf("%q is written with a line that begins with From: %q", text, body)
+		}
+		for line := range strings.SplitSeq(out, "\r\n") {
+			if len(line) > 76 {
+				t.Errorf("%q is written with a line of %d characters", text, len(line))
+			}
+		}
+		if got := parse(t, out).Text; got != text {
+			t.Errorf("Text = %q, want %q", got, text)
+		}
+	}
+}
+
+// TestComposeByteOrderMark finds that the mark of a file does not get into a
+// message.
+func TestComposeByteOrderMark(t *testing.T) {
+	d := letter()
+	d.Text, d.HTML, d.Calendar = "\ufeffHello\n", "\ufeff<p>Hello\n", "\ufeffBEGIN:VCALENDAR\nMETHOD:REQUEST\nEND:VCALENDAR\n"
+	out := write(t, d)
+	if m := parse(t, out); m.Text != "Hello\n" || m.HTML != "<p>Hello\n" || !bytes.HasPrefix(m.Attachments[0].Content, []byte("BEGIN:VCALENDAR\r\n")) {
+		t.Errorf("read are %q, %q and %q, want all without a mark", m.Text, m.HTML, m.Attachments[0].Content)
+	}
+}
+
 func TestComposeBrokenFiles(t *testing.T) {
 	broken := errors.New("disk on fire")
 	for what, tt := range map[string]struct {
@@ -232,6 +293,7 @@ func TestComposeBrokenFiles(t *testing.T) {
 	}{
 		"shorter than it was": {lying{10, strings.NewReader("12345")}, io.ErrUnexpectedEOF},
 		"longer than it was":  {lying{3, strings.NewReader("12345")}, io.ErrUnexpectedEOF},
+		"growing":             {lying{1000, zeros{}}, io.ErrUnexpectedEOF},
 		"cut short":           {lying{-1, io.MultiReader(strings.NewReader("12345"), iotest.ErrReader(io.ErrUnexpectedEOF))}, io.ErrUnexpectedEOF},
 		"failing":             {lying{-1, iotest.ErrReader(broken)}, broken},
 	} {

@@ -196,6 +196,7 @@ func oneLine(s string) string {
 
 // textOf returns text as a reader shows it.
 func textOf(s string) string {
+	s = strings.TrimPrefix(s, "\ufeff")
 	s = strings.ReplaceAll(strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\r\n", "\n"), "\r", "\n")
 	if s != "" && !strings.HasSuffix(s, "\n") {
 		s += "\n"

@@ -96,8 +96,9 @@ func isEightBitClean(text []byte) bool {
 }
 
 // canonical returns text as lines of valid UTF-8 that end in CR LF, the last one
-// too (RFC 2046 section 4.1.1).
+// too (RFC 2046 section 4.1.1), without the byte order mark of a file.
 func canonical(text string) []byte {
+	text = strings.TrimPrefix(text, byteOrderMark)
 	if text == "" {
 		return nil
 	}
@@ -124,10 +125,11 @@ func canonical(text string) []byte {
 // if that is short lines of ASCII, or if eightBit, whatever else is; else in
 // quoted-printable, which people can read, unless base64 is clearly shorter.
 func encodeText(text []byte, eightBit bool) (encoding string, body []byte) {
+	changed := hasFromLine(text)
 	switch {
-	case isShortASCII(text):
+	case isShortASCII(text) && !changed:
 		return "7bit", text
-	case eightBit && isEightBitClean(text):
+	case eightBit && isEightBitClean(text) && !changed:
 		return "8bit", text
 	}
 	cost := len(text)
@@ -143,7 +145,34 @@ func encodeText(text []byte, eightBit bool) (encoding string, body []byte) {
 	q := quotedprintable.NewWriter(b)
 	_, _ = q.Write(text) // a Buffer takes everything
 	_ = q.Close()
-	return "quoted-printable", b.Bytes()
+	return "quoted-printable", guardFrom(b.Bytes())
+}
+
+// hasFromLine reports whether a line begins with "From ". Servers that keep mail
+// in mbox files put a ">" before it, which readers see and signatures do not
+// survive.
+func hasFromLine(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("From ")) || bytes.Contains(text, []byte("\nFrom "))
+}
+
+// guardFrom returns quoted-printable of which no line begins with "From ".
+func guardFrom(b []byte) []byte {
+	if !hasFromLine(b) {
+		return b
+	}
+	const longest = 76 // RFC 2045 section 6.7
+	out := make([]byte, 0, len(b)+len(b)/16+64)
+	for line := range bytes.SplitAfterSeq(b, []byte("\n")) {
+		if bytes.HasPrefix(line, []byte("From ")) {
+			out = append(out, "=46rom"...)
+			line = line[len("From"):]
+			if len("=46rom")+len(bytes.TrimRight(line, "\r\n")) > longest {
+				out = append(out, "=\r\n"...)
+			}
+		}
+		out = append(out, line...)
+	}
+	return out
 }
 
 // bareID returns id without angle brackets.
