@@ -206,20 +206,26 @@ func (c *composer) write(e *entity) {
 	w.end()
 	switch {
 	case e.parts != nil:
-		for i, part := range e.parts {
-			if i > 0 {
-				w.end() // it belongs to the delimiter (RFC 2046 section 5.1.1)
-			}
-			w.buf = append(append(w.buf, "--"+boundary...), '\r', '\n')
-			c.write(part)
-		}
-		w.buf = append(w.buf, "\r\n--"+boundary+"--\r\n"...)
+		c.writeParts(e.parts, boundary)
 	case e.content != nil:
 		c.segments = append(c.segments, segment{literal: slices.Clip(w.buf), content: e.content, encoding: e.encoding, size: e.travels()})
 		w.buf = w.buf[len(w.buf):] // what is left of the room
 	default:
 		w.buf = append(w.buf, e.text...)
 	}
+}
+
+// writeParts writes what is in a multipart (RFC 2046 section 5.1.1).
+func (c *composer) writeParts(parts []*entity, boundary string) {
+	w := &c.w
+	for i, part := range parts {
+		if i > 0 {
+			w.end() // it belongs to the delimiter
+		}
+		w.buf = append(append(w.buf, "--"+boundary...), '\r', '\n')
+		c.write(part)
+	}
+	w.buf = append(w.buf, "\r\n--"+boundary+"--\r\n"...)
 }
 
 // travels returns how many bytes the content of a file is as it travels, or -1.
