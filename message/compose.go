@@ -84,6 +84,37 @@ func (w *headerWriter) text(name, value string) {
 	w.end()
 }
 
+// mixed writes a field of which it is not known whether it has a structure: only
+// the words from the first to the last that cannot stand as they are are encoded,
+// so that the identifier of a List-Id stays one (RFC 2919 section 3).
+func (w *headerWriter) mixed(name, value string) {
+	if hasBreak(value) {
+		w.fail(name, "contains a line break or a NUL")
+	}
+	if value == "" {
+		return
+	}
+	words := strings.Split(value, " ")
+	first, last := 0, len(words)-1
+	for first <= last && isPlain(words[first]) && (first == last || words[first+1] != "") {
+		first++
+	}
+	for last >= first && isPlain(words[last]) && (first == last || words[last-1] != "") {
+		last--
+	}
+	w.name(name)
+	for _, word := range words[:first] {
+		w.word(word)
+	}
+	if first <= last {
+		w.encoded(strings.Join(words[first:last+1], " "))
+	}
+	for _, word := range words[last+1:] {
+		w.word(word)
+	}
+	w.end()
+}
+
 // encoded adds text as encoded words: one, if it fits on a line.
 func (w *headerWriter) encoded(text string) {
 	if words := encodeWords(text, foldAt-1, foldAt-1); len(words) == 1 && w.buf[len(w.buf)-1] != ':' {
@@ -231,7 +262,7 @@ func (w *headerWriter) extra(f Field) {
 		w.fail(f.Name, "is written for another field of the Draft already")
 		return
 	}
-	w.text(f.Name, strings.Trim(f.Value, " \t"))
+	w.mixed(f.Name, strings.Trim(f.Value, " \t"))
 }
 
 // isReserved reports whether a field of that name is not for Extra.

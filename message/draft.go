@@ -24,7 +24,8 @@ type Draft struct {
 	Sender mail.Address
 	// ReplyTo are the addresses that answers are to go to, if not to From.
 	ReplyTo []mail.Address
-	// To, Cc and Bcc are the recipients. Bcc is never written into the message.
+	// To, Cc and Bcc are the recipients. Bcc is never written into the message; one
+	// that has nobody else is to "undisclosed-recipients:;".
 	To, Cc, Bcc []mail.Address
 	// Subject is the subject, in whatever script.
 	Subject string
@@ -97,7 +98,7 @@ const (
 // A Field is a header field.
 type Field struct {
 	Name string
-	// Value is text; characters outside of ASCII are written as encoded words.
+	// Value is text; words outside of ASCII are written as encoded words.
 	Value string
 }
 
@@ -149,6 +150,9 @@ func (d *Draft) header(w *headerWriter) {
 		w.addresses("Sender", d.Sender)
 	}
 	w.addresses("Reply-To", d.ReplyTo...)
+	if len(d.To)+len(d.Cc) == 0 && len(d.Bcc) > 0 {
+		w.plain("To", "undisclosed-recipients:;") // filters count a message to nobody as spam
+	}
 	w.addresses("To", d.To...)
 	w.addresses("Cc", d.Cc...)
 	w.text("Subject", d.Subject)

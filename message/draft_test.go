@@ -453,6 +453,51 @@ func TestLongExtra(t *testing.T) {
 	}
 }
 
+// TestMixedExtra finds that of a field with a structure only what cannot stay is
+// encoded.
+func TestMixedExtra(t *testing.T) {
+	for value, want := range map[string]string{
+		"Größe der Liste <list.example>":        "=?utf-8?b?R3LDtsOfZQ==?= der Liste <list.example>",
+		"The list for Größe <list.example>":     "The list for =?utf-8?b?R3LDtsOfZQ==?= <list.example>",
+		"a ö b ü c":                             "a =?utf-8?b?w7YgYiDDvA==?= c",
+		"a  b <c@d>":                            "=?utf-8?q?a__b?= <c@d>",
+		"x (c) <d>  e":                          "x (c) =?utf-8?q?=3Cd=3E__e?=",
+		"a =?utf-8?q?x?= b":                     "a =?utf-8?q?=3D=3Futf-8=3Fq=3Fx=3F=3D?= b",
+		"plain":                                 "plain",
+		"ö":                                     "=?utf-8?b?w7Y=?=",
+		strings.TrimSpace("ö " + many("w", 60)): "=?utf-8?b?w7Y=?= " + many("w", 60),
+	} {
+		d := letter()
+		d.Extra = []message.Field{{Name: "List-Id", Value: value}}
+		h := message.ParseHeader([]byte(write(t, d)))
+		if got := h.Get("List-Id"); got != want {
+			t.Errorf("%q is written as %q, want %q", value, got, want)
+		}
+		if got := h.Text("List-Id"); got != value {
+			t.Errorf("%q is read as %q", value, got)
+		}
+	}
+}
+
+// many returns n words.
+func many(word string, n int) string { return strings.TrimSpace(strings.Repeat(word+" ", n)) }
+
+// TestUndisclosedRecipients finds that a message to hidden recipients alone has a
+// To that names nobody.
+func TestUndisclosedRecipients(t *testing.T) {
+	d := letter()
+	d.To, d.Cc = nil, nil
+	out := write(t, d)
+	h := message.ParseHeader([]byte(out))
+	if !strings.Contains(out, "\r\nTo: undisclosed-recipients:;\r\n") || len(h.To()) > 0 || strings.Contains(out, d.Bcc[0].Address) {
+		t.Errorf("To() = %v of\n%s\nwant a group of nobody", h.To(), out)
+	}
+	d.Bcc = nil
+	if out := write(t, d); strings.Contains(out, "\r\nTo:") {
+		t.Errorf("a message to nobody has a To:\n%s", out)
+	}
+}
+
 func TestRecipients(t *testing.T) {
 	d := &message.Draft{
 		To:  []mail.Address{addr("A", "a@example.com"), addr("B", "b@example.com"), {}},
