@@ -222,6 +222,8 @@ func (w *headerWriter) check(name string, a mail.Address) {
 	switch {
 	case a.Address == "":
 		w.fail(name, "has an entry without an address")
+	case a.Address[0] == '"':
+		w.fail(name, "has an address in quotes, which are written where they are needed; give it without them")
 	case noDomain != nil:
 		w.fail(name, "has an address with a domain that no international name can be")
 	case err != nil || parsed.Address != ascii || strings.ContainsFunc(a.Address, isControl):

@@ -384,6 +384,7 @@ func TestDraftRefusesMore(t *testing.T) {
 		{"To", func(d *message.Draft) { d.To[0].Address = "nowhere" }},
 		{"To", func(d *message.Draft) { d.To[0].Address = "@x" }},
 		{"To", func(d *message.Draft) { d.To[0].Address = "a@x y" }},
+		{"To", func(d *message.Draft) { d.To[0].Address = `"two words"@x` }},
 		{"To", func(d *message.Draft) { d.To[0].Address = strings.Repeat("x", 1000) + "@x" }},
 		{"Bcc", func(d *message.Draft) { d.Bcc[0].Address = "nowhere" }},
 		{"Date", func(d *message.Draft) { d.Date = time.Date(1, 1, 1, 1, 0, 0, 0, time.UTC) }},
