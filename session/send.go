@@ -2,7 +2,9 @@ package session
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"time"
 )
 
 // Envelope is what the servers on the way see: who sends and who is to get
@@ -16,6 +18,38 @@ type Envelope struct {
 	// Reports asks the servers on the way for reports of delivery. nil leaves it to
 	// them: they report what failed for good, and perhaps what is late.
 	Reports *DeliveryReports
+	// AllOrNone has the message sent only where the server agrees to every
+	// recipient. Where it refuses one, nobody gets the message; the refusal of
+	// the others' share is [ErrNotAll].
+	AllOrNone bool
+	// RequireTLS asks that the message goes on over verified TLS alone, on all
+	// of its way (RFC 8689); it bounces where that cannot be. A server that does
+	// not offer it, or that is reached without TLS, is left before anything is
+	// sent: the error matches [errors.ErrUnsupported].
+	RequireTLS bool
+	// DeliverBy bounds the time that delivery may take. nil sets no bound.
+	DeliverBy *DeliverBy
+	// Priority is from -9 to 9, higher first; 0 is usual (RFC 6710). It is a wish:
+	// a server that knows no priorities gets the message without it.
+	Priority int
+}
+
+// ErrNotAll is why a message with [Envelope.AllOrNone] was not sent to the
+// recipients that the server would have accepted.
+var ErrNotAll = errors.New("another recipient was refused, and the message is for all of them or for nobody")
+
+// DeliverBy bounds the time that delivery may take (RFC 2852). A server that does
+// not know how, or not within so short a time, is left before anything is sent:
+// the error matches [errors.ErrUnsupported].
+type DeliverBy struct {
+	// Within is the time from now on, in whole seconds. It has to be positive where
+	// Return is set.
+	Within time.Duration
+	// Return has the message returned, and not delivered, where it is late.
+	// Otherwise the sender is notified, and delivery goes on.
+	Return bool
+	// Trace asks each server on the way to report that it handed the message on.
+	Trace bool
 }
 
 // DeliveryReports say what the servers on the way are to report to

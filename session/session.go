@@ -323,13 +323,22 @@ func (s *Session) Facts(ctx context.Context) (Facts, error) {
 // recipient was accepted; otherwise it is a [*SendError] or tells why nothing
 // was tried, and the receipt tells how far it came.
 func (s *Session) Send(ctx context.Context, e Envelope, m message.Source) (Receipt, error) {
+	out, err := s.sender("send")
+	if err != nil {
+		return Receipt{Outcome: NotSent}, err
+	}
+	return out.Send(ctx, e, m)
+}
+
+// sender returns the way out, or why there is none for op.
+func (s *Session) sender(op string) (Outgoing, error) {
 	if s.mode == ReadOnly {
-		return Receipt{Outcome: NotSent}, &ModeError{Mode: s.mode, Op: "send"}
+		return nil, &ModeError{Mode: s.mode, Op: op}
 	}
 	if s.out == nil {
-		return Receipt{Outcome: NotSent}, fmt.Errorf("session: send: no outgoing backend was given: %w", errors.ErrUnsupported)
+		return nil, fmt.Errorf("session: %s: no outgoing backend was given: %w", op, errors.ErrUnsupported)
 	}
-	return s.out.Send(ctx, e, m)
+	return s.out, nil
 }
 
 // SendDraft composes d and sends it to everybody it names. Bounces go to the
