@@ -218,6 +218,20 @@ func (c *Conn) Flush() error {
 	return nil
 }
 
+// Send flushes what was written and sends p past the buffer. It returns how
+// many bytes of p left; no byte behind them did, so that who writes several
+// things at once can tell which of them the server cannot have.
+func (c *Conn) Send(p []byte) (int, error) {
+	if err := c.Flush(); err != nil {
+		return 0, err
+	}
+	n, err := c.t.Write(p)
+	if err != nil {
+		return n, c.fail(err)
+	}
+	return n, nil
+}
+
 // HandOver returns the connection for a client made by others. It reads from
 // r, which decides what of the connection the client gets to see. What it
 // writes is sent at once. Its deadlines have no effect, and closing it kills

@@ -91,6 +91,7 @@ type Conn struct {
 	cfg Config
 	raw *meter
 	nc  net.Conn // raw, or TLS on it
+	t   *tap     // in front of nc
 	r   *bufio.Reader
 	w   *bufio.Writer
 
@@ -154,10 +155,9 @@ func dial(ctx context.Context, cfg Config) (net.Conn, error) {
 // attach puts the recorder and the buffers in front of nc, the one to read from
 // of so many bytes.
 func (c *Conn) attach(nc net.Conn, size int) {
-	t := &tap{nc: nc, rec: c.cfg.Recorder}
-	c.nc = nc
-	c.r = bufio.NewReaderSize(t, size)
-	c.w = bufio.NewWriterSize(t, bufferSize)
+	c.nc, c.t = nc, &tap{nc: nc, rec: c.cfg.Recorder}
+	c.r = bufio.NewReaderSize(c.t, size)
+	c.w = bufio.NewWriterSize(c.t, bufferSize)
 }
 
 // StartTLS upgrades the connection after the server agreed to STARTTLS or

@@ -640,3 +640,30 @@ func TestOverTCP(t *testing.T) {
 		t.Error("Dial accepts a certificate of an authority that is not trusted")
 	}
 }
+
+// Whoever sends several things at once learns which of them the server cannot
+// have, also where it read but a part.
+func TestSendTellsHowMuchLeft(t *testing.T) {
+	c, server := dialPipe(t, wire.Config{})
+	if _, err := c.WriteString("before "); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan []byte)
+	go func() {
+		head := make([]byte, 1000)
+		n, _ := io.ReadFull(server, head)
+		server.Close()
+		got <- head[:n]
+	}()
+	p := bytes.Repeat([]byte("x"), 1<<20)
+	n, err := c.Send(p)
+	if err == nil || n < 1000-len("before ") || n >= len(p) {
+		t.Errorf("Send of %d bytes, of which the server took less than 1000, = %d, %v", len(p), n, err)
+	}
+	if head := <-got; !bytes.HasPrefix(head, []byte("before xxx")) {
+		t.Errorf("the server read %.20q, want what was written before first", head)
+	}
+	if n, err := c.Send(p); n != 0 || err == nil {
+		t.Errorf("Send on a dead connection = %d, %v", n, err)
+	}
+}
