@@ -75,7 +75,9 @@ type conn struct {
 	server string
 	ext    extensions
 
-	closing bool // the server said that it ends the connection
+	closing  bool // the server said that it ends the connection
+	messages int  // begun so far
+	most     int  // of them, 0 where there is no bound
 }
 
 // connect makes a connection to the client's server and signs in.
@@ -119,7 +121,16 @@ func (c *conn) open(ctx context.Context, cl *Client, creds sasl.Credentials) err
 		return err
 	}
 	stages.Detail(session.StageCapabilities, "capabilities", c.ext.String())
+	c.most = fewer(cl.perConnection, c.ext.limit(limitMail))
 	return c.signIn(cl.server, creds, stages)
+}
+
+// fewer returns the smaller of two bounds, of which 0 is none.
+func fewer(a, b int) int {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }
 
 // hello introduces the client, by HELO where the server does not know EHLO,
@@ -261,13 +272,19 @@ func (c *conn) Bind(ctx context.Context) (release func()) {
 func (c *conn) Rest() { c.w.SetStage(wire.StageIdle) }
 
 // Usable implements [pool.Conn].
-func (c *conn) Usable() bool { return !c.closing && c.w.Err() == nil && c.w.Buffered() == 0 }
+func (c *conn) Usable() bool { return c.alive() && !c.spent() }
+
+// alive reports whether the server may be talked to.
+func (c *conn) alive() bool { return !c.closing && c.w.Err() == nil && c.w.Buffered() == 0 }
+
+// spent reports whether the connection has carried as many messages as it may.
+func (c *conn) spent() bool { return c.most > 0 && c.messages >= c.most }
 
 // reset ends a transaction that failed, so that the next one can begin. The
 // connection is not used further where the server does not agree; that is no
 // concern of the transaction.
 func (c *conn) reset() {
-	if !c.Usable() {
+	if !c.alive() {
 		return
 	}
 	if err := c.commandOK(opReset, "RSET"); err != nil {
@@ -278,7 +295,7 @@ func (c *conn) reset() {
 // Goodbye implements [pool.Conn]. It waits for the answer to QUIT, within the
 // time for closing.
 func (c *conn) Goodbye() {
-	if c.Usable() {
+	if c.alive() {
 		c.w.SetStage(wire.StageClose)
 		// The answer to QUIT matters to nobody.
 		_, _ = c.command("QUIT", "QUIT")
@@ -289,7 +306,7 @@ func (c *conn) Goodbye() {
 // Abandon implements [pool.Conn]. Where the connection still works it says
 // goodbye, without waiting.
 func (c *conn) Abandon() {
-	if c.Usable() {
+	if c.alive() {
 		c.w.SetStage(wire.StageClose)
 		if c.send("QUIT", "QUIT") == nil {
 			_ = c.flush("QUIT")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/mailsession/mailsession/session"
@@ -28,6 +29,12 @@ func checkEnvelope(e session.Envelope) error {
 			return err
 		}
 	}
+	if e.Priority < -9 || e.Priority > 9 {
+		return fmt.Errorf("the envelope's priority %d is not from -9 to 9", e.Priority)
+	}
+	if d := e.DeliverBy; d != nil && (d.Within > maxDeliverBy || d.Within < -maxDeliverBy || d.Return && d.Within < time.Second) {
+		return fmt.Errorf("the message cannot be delivered or returned within %v", d.Within)
+	}
 	if r := e.Reports; r != nil && (len(r.ID) > maxEnvelopeID || strings.ContainsFunc(r.ID, notGraphic)) {
 		return fmt.Errorf("the ID of the reports asked for is longer than %d characters, or not printable ASCII without spaces", maxEnvelopeID)
 	}
@@ -36,6 +43,9 @@ func checkEnvelope(e session.Envelope) error {
 
 // maxEnvelopeID is how long an ENVID may be (RFC 3461 section 4.4).
 const maxEnvelopeID = 100
+
+// maxDeliverBy is the longest by-time (RFC 2852 section 4).
+const maxDeliverBy = 999_999_999 * time.Second
 
 func notGraphic(r rune) bool { return r <= ' ' || r >= 0x7f }
 

@@ -77,7 +77,7 @@ type ExtensionError struct {
 	// Server is the "host:port" that was asked.
 	Server string
 	// Extension is the keyword that its answer to EHLO lacks: "STARTTLS",
-	// "AUTH", "8BITMIME", "SMTPUTF8" or "DSN".
+	// "AUTH", "8BITMIME", "SMTPUTF8", "DSN", "REQUIRETLS" or "DELIVERBY".
 	Extension string
 	// Remedy says what to do.
 	Remedy string
@@ -100,6 +100,25 @@ type SizeError struct {
 
 func (e *SizeError) Error() string {
 	return fmt.Sprintf("%s takes messages of up to %d bytes, this one has %d; nothing was sent", e.Server, e.Limit, e.Size)
+}
+
+// LimitError says that a message has more recipients than the server takes at a
+// time (RFC 9422). Nothing of it was sent. It is not cut into several messages
+// here: each of them would have an outcome of its own.
+type LimitError struct {
+	Server string // "host:port"
+	Limit  string // "RCPTMAX", or "RCPTDOMAINMAX" for the recipients' domains
+	Most   int    // what the server takes
+	Count  int    // what the message has
+}
+
+func (e *LimitError) Error() string {
+	what := "recipients"
+	if e.Limit == limitDomains {
+		what = "domains of recipients"
+	}
+	return fmt.Sprintf("%s takes up to %d %s a message (%s), this one has %d: send it in several; nothing was sent",
+		e.Server, e.Most, what, e.Limit, e.Count)
 }
 
 // AddressError says that an address cannot stand in an envelope. Nothing was

@@ -78,6 +78,10 @@ type Options struct {
 	// means [DefaultMaxConnections]. Exchange Online allows three a mailbox.
 	MaxConnections int
 
+	// MessagesPerConnection bounds how many messages one connection carries; zero
+	// is no bound. What the server says by LIMITS (RFC 9422) bounds it too.
+	MessagesPerConnection int
+
 	// IdleTimeout is how long a connection is kept after use; zero means
 	// [DefaultIdleTimeout], a negative value that none is kept.
 	IdleTimeout time.Duration
@@ -104,9 +108,12 @@ type Client struct {
 	creds        session.Credentials
 	localName    string
 	finalTimeout time.Duration
-	pool         *pool.Pool[*conn]
-	log          *slog.Logger
-	observer     session.Observer
+
+	perConnection int
+
+	pool     *pool.Pool[*conn]
+	log      *slog.Logger
+	observer session.Observer
 }
 
 // Backend returns the way out for [session.New]. The server's port is 465 for
@@ -155,7 +162,7 @@ func New(server session.Server, creds session.Credentials, opts *Options) (*Clie
 	}
 	c := &Client{
 		server: server, address: server.Address(ports().Of(server.Security)), creds: creds,
-		localName: o.LocalName, finalTimeout: final,
+		localName: o.LocalName, finalTimeout: final, perConnection: o.MessagesPerConnection,
 		log: observe.Logger(o.Logger), observer: o.Observer,
 	}
 	c.pool = pool.New(pool.Options[*conn]{
@@ -167,6 +174,9 @@ func New(server session.Server, creds session.Credentials, opts *Options) (*Clie
 func checkOptions(o Options) error {
 	if o.MaxConnections < 0 {
 		return fmt.Errorf("%d connections are too few", o.MaxConnections)
+	}
+	if o.MessagesPerConnection < 0 {
+		return fmt.Errorf("%d messages a connection are too few", o.MessagesPerConnection)
 	}
 	for i := range len(o.LocalName) {
 		if b := o.LocalName[i]; b <= ' ' || b >= 0x7f {

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"slices"
-	"strconv"
 	"time"
 
+	"github.com/mailsession/mailsession/internal/retry"
 	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/session"
 )
@@ -76,68 +76,19 @@ func (t *transaction) run() (session.Receipt, error) {
 	return rec, t.firstRefusal()
 }
 
-// check compares the message with what the server offers, before anything is
-// said of it.
-func (t *transaction) check() error {
-	ext := t.c.ext
-	if limit := ext.sizeLimit(); limit > 0 && t.l.size > limit {
-		return &SizeError{Server: t.c.server, Size: t.l.size, Limit: limit}
-	}
-	if err := t.checkUTF8(); err != nil {
+// begin has the server agree to a message, to its sender and to at least one
+// recipient, or to all of them where the envelope wants that.
+func (t *transaction) begin() error {
+	if err := t.ask(); err != nil {
 		return err
 	}
-	if t.env.Reports != nil && !ext.has("DSN") {
-		return &ExtensionError{
-			Server: t.c.server, Extension: "DSN",
-			Remedy: "leave Envelope.Reports nil; nothing was sent",
-		}
-	}
-	if ext.has("8BITMIME") {
-		return nil
-	}
-	found, err := t.l.eightBit()
-	if err == nil && found {
-		err = &ExtensionError{
-			Server: t.c.server, Extension: "8BITMIME",
-			Remedy: "encode the parts as quoted-printable or base64; nothing was sent",
-		}
-	}
-	return err
-}
-
-// checkUTF8 compares addresses and header with what the server offers.
-func (t *transaction) checkUTF8() error {
-	if (t.l.utf8 || utf8Envelope(t.env)) && !t.c.ext.has("SMTPUTF8") {
-		return &ExtensionError{
-			Server: t.c.server, Extension: "SMTPUTF8",
-			Remedy: "write addresses and header fields in ASCII (domains as xn--, other text as encoded words); nothing was sent",
-		}
-	}
-	return nil
-}
-
-// begin has the server agree to a message, to its sender and to at least one
-// recipient.
-func (t *transaction) begin() error {
-	size := 1
-	if t.c.ext.has("PIPELINING") {
-		size = window
-	}
-	for chunk := range slices.Chunk(t.steps(), size) {
-		if t.mail != nil || chunk[0].op == opData && t.accepted() == 0 {
-			break
-		}
-		if err := t.exchange(chunk); err != nil {
-			return err
-		}
-	}
-	switch accepted := t.accepted(); {
+	switch {
 	case t.data.code == 354 && t.mail != nil:
 		// Whatever follows would be taken for a message. There is no way back
 		// but to leave.
 		t.c.w.Kill(t.mail)
 		return t.mail
-	case t.data.code == 354 && accepted == 0:
+	case t.data.code == 354 && t.accepted() == 0:
 		return cmp.Or(t.emptyMessage(), t.firstRefusal())
 	case t.data.code == 354:
 		return nil
@@ -147,10 +98,44 @@ func (t *transaction) begin() error {
 	return err
 }
 
+// ask sends the commands up to DATA, as many at a time as the server takes.
+// What is for all or nobody waits with DATA until all are accepted: behind an
+// agreement to DATA there is no way to send nothing.
+func (t *transaction) ask() error {
+	size := 1
+	if t.c.ext.has("PIPELINING") {
+		size = window
+	}
+	steps := t.steps()
+	groups := [][]step{steps}
+	if t.env.AllOrNone {
+		last := len(steps) - 1
+		groups = [][]step{steps[:last], steps[last:]}
+	}
+	t.c.messages++
+	for _, group := range groups {
+		for chunk := range slices.Chunk(group, size) {
+			if t.mail != nil || chunk[0].op == opData && !t.agreed() {
+				return nil
+			}
+			if err := t.exchange(chunk); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// agreed reports whether the server agreed to enough recipients.
+func (t *transaction) agreed() bool {
+	n := t.accepted()
+	return n == len(t.rcpt) || n > 0 && !t.env.AllOrNone
+}
+
 // refusedBegin returns why it is not to be gone on after MAIL.
 func (t *transaction) refusedBegin() error {
-	if t.accepted() == 0 {
-		return t.firstRefusal()
+	if !t.agreed() {
+		return t.refusedRecipients()
 	}
 	e := refusal(t.c.server, opData, t.data)
 	if t.data.code/100 < 4 {
@@ -161,40 +146,46 @@ func (t *transaction) refusedBegin() error {
 	return e
 }
 
+// refusedRecipients returns why there are not enough recipients. Where the
+// message is for all of them, a refusal that lasts counts more than one that
+// passes.
+func (t *transaction) refusedRecipients() error {
+	if t.accepted() > 0 {
+		t.refused = session.ErrNotAll
+	}
+	for _, err := range t.rcpt {
+		if t.env.AllOrNone && err != nil && !retry.IsTemporary(err) {
+			return err
+		}
+	}
+	return t.firstRefusal()
+}
+
 // steps returns the commands of the transaction up to DATA.
 func (t *transaction) steps() []step {
 	steps := make([]step, 0, len(t.env.To)+2)
-	steps = append(steps, step{opMail, t.mailLine(), func(r reply) {
-		if !r.positive() {
-			t.mail = refusal(t.c.server, opMail, r)
-		}
-	}})
+	steps = append(steps, step{opMail, t.mailLine(), t.tookMail})
 	for i, to := range t.env.To {
-		steps = append(steps, step{opRcpt, "RCPT TO:<" + to + ">" + rcptReports(t.env.Reports, to), func(r reply) {
-			t.rcpt[i] = nil
-			if !r.positive() {
-				e := refusal(t.c.server, opRcpt, r)
-				e.Recipient = to
-				t.rcpt[i] = e
-			}
-		}})
+		steps = append(steps, step{opRcpt, t.rcptLine(to), func(r reply) { t.tookRcpt(i, r) }})
 	}
 	return append(steps, step{opData, "DATA", func(r reply) { t.data = r }})
 }
 
-func (t *transaction) mailLine() string {
-	ext := t.c.ext
-	line := "MAIL FROM:<" + t.env.From + ">"
-	if ext.has("SIZE") && t.l.size >= 0 {
-		line += " SIZE=" + strconv.FormatInt(t.l.size, 10)
+// tookMail takes the answer to MAIL.
+func (t *transaction) tookMail(r reply) {
+	if !r.positive() {
+		t.mail = refusal(t.c.server, opMail, r)
 	}
-	if ext.has("8BITMIME") {
-		line += " BODY=8BITMIME"
+}
+
+// tookRcpt takes the answer to the i-th RCPT.
+func (t *transaction) tookRcpt(i int, r reply) {
+	t.rcpt[i] = nil
+	if !r.positive() {
+		e := refusal(t.c.server, opRcpt, r)
+		e.Recipient = t.env.To[i]
+		t.rcpt[i] = e
 	}
-	if ext.has("SMTPUTF8") && (t.l.utf8 || utf8Envelope(t.env)) {
-		line += " SMTPUTF8"
-	}
-	return line + mailReports(t.env.Reports)
 }
 
 // exchange sends some commands and reads their answers.

@@ -1,0 +1,146 @@
+package smtpx
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What a server limits by LIMITS (RFC 9422 section 4).
+const (
+	limitMail    = "MAILMAX"
+	limitRcpt    = "RCPTMAX"
+	limitDomains = "RCPTDOMAINMAX"
+)
+
+// limit returns a value of LIMITS, 0 where the server has none or writes it in
+// no known way.
+func (e extensions) limit(name string) int {
+	for word := range strings.FieldsSeq(e["LIMITS"]) {
+		key, value, _ := strings.Cut(word, "=")
+		if n, err := strconv.ParseUint(value, 10, 20); err == nil && strings.EqualFold(key, name) {
+			return int(n)
+		}
+	}
+	return 0
+}
+
+// check compares message and envelope with what the server offers, before
+// anything is said of them.
+func (t *transaction) check() error {
+	ext := t.c.ext
+	if limit := ext.sizeLimit(); limit > 0 && t.l.size > limit {
+		return &SizeError{Server: t.c.server, Size: t.l.size, Limit: limit}
+	}
+	for _, check := range []func() error{t.checkUTF8, t.checkRecipients, t.checkWishes} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	if ext.has("8BITMIME") {
+		return nil
+	}
+	found, err := t.l.eightBit()
+	if err == nil && found {
+		err = t.lacks("8BITMIME", "encode the parts as quoted-printable or base64; nothing was sent")
+	}
+	return err
+}
+
+func (t *transaction) lacks(extension, remedy string) error {
+	return &ExtensionError{Server: t.c.server, Extension: extension, Remedy: remedy}
+}
+
+// checkUTF8 compares addresses and header with what the server offers.
+func (t *transaction) checkUTF8() error {
+	if (t.l.utf8 || utf8Envelope(t.env)) && !t.c.ext.has("SMTPUTF8") {
+		return t.lacks("SMTPUTF8", "write addresses and header fields in ASCII (domains as xn--, other text as encoded words); nothing was sent")
+	}
+	return nil
+}
+
+// checkRecipients holds the recipients against the server's limits.
+func (t *transaction) checkRecipients() error {
+	if most := t.c.ext.limit(limitRcpt); most > 0 && len(t.env.To) > most {
+		return &LimitError{Server: t.c.server, Limit: limitRcpt, Most: most, Count: len(t.env.To)}
+	}
+	most := t.c.ext.limit(limitDomains)
+	if most == 0 {
+		return nil
+	}
+	domains := map[string]bool{}
+	for _, to := range t.env.To {
+		domains[strings.ToLower(to[strings.LastIndexByte(to, '@')+1:])] = true
+	}
+	if len(domains) > most {
+		return &LimitError{Server: t.c.server, Limit: limitDomains, Most: most, Count: len(domains)}
+	}
+	return nil
+}
+
+// checkWishes compares what else the envelope asks for with what the server
+// offers. A priority is passed over where it is not known: RFC 6710 section 4.3
+// has servers hand such messages on without it.
+func (t *transaction) checkWishes() error {
+	ext, e := t.c.ext, t.env
+	if e.Reports != nil && !ext.has("DSN") {
+		return t.lacks("DSN", "leave Envelope.Reports nil; nothing was sent")
+	}
+	if _, encrypted := t.c.w.TLS(); e.RequireTLS && (!encrypted || !ext.has("REQUIRETLS")) {
+		return t.lacks("REQUIRETLS", "reach the server by TLS or STARTTLS, or leave Envelope.RequireTLS unset and trust the way; nothing was sent")
+	}
+	if e.DeliverBy == nil {
+		return nil
+	}
+	if !ext.has("DELIVERBY") {
+		return t.lacks("DELIVERBY", "leave Envelope.DeliverBy nil; nothing was sent")
+	}
+	least, err := strconv.ParseUint(strings.TrimSpace(ext["DELIVERBY"]), 10, 31)
+	if err == nil && e.DeliverBy.Return && e.DeliverBy.Within < time.Duration(least)*time.Second {
+		return t.lacks("DELIVERBY "+e.DeliverBy.Within.String(), fmt.Sprintf("allow at least %d seconds; nothing was sent", least))
+	}
+	return nil
+}
+
+// mailLine returns the command that begins the transaction.
+func (t *transaction) mailLine() string {
+	ext, e := t.c.ext, t.env
+	line := "MAIL FROM:<" + e.From + ">"
+	if ext.has("SIZE") && t.l.size >= 0 {
+		line += " SIZE=" + strconv.FormatInt(t.l.size, 10)
+	}
+	if ext.has("8BITMIME") {
+		line += " BODY=8BITMIME"
+	}
+	if ext.has("SMTPUTF8") && (t.l.utf8 || utf8Envelope(e)) {
+		line += " SMTPUTF8"
+	}
+	if e.RequireTLS {
+		line += " REQUIRETLS"
+	}
+	if d := e.DeliverBy; d != nil {
+		line += " BY=" + strconv.FormatInt(int64(d.Within/time.Second), 10) + ";" + deliverByMode(d.Return, d.Trace)
+	}
+	if e.Priority != 0 && ext.has("MT-PRIORITY") {
+		line += " MT-PRIORITY=" + strconv.Itoa(e.Priority)
+	}
+	return line + mailReports(e.Reports)
+}
+
+// deliverByMode returns a by-mode with a by-trace (RFC 2852 section 4).
+func deliverByMode(returns, trace bool) string {
+	mode := "N"
+	if returns {
+		mode = "R"
+	}
+	if trace {
+		mode += "T"
+	}
+	return mode
+}
+
+// rcptLine returns the command that names a recipient.
+func (t *transaction) rcptLine(to string) string {
+	return "RCPT TO:<" + to + ">" + rcptReports(t.env.Reports, to)
+}
