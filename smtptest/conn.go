@@ -27,6 +27,7 @@ type conn struct {
 	esmtp   bool   // it said EHLO
 	account *mailtest.Account
 	errors  int
+	mails   int          // begun so far
 	tx      *transaction // after MAIL, else nil
 }
 

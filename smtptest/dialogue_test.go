@@ -339,6 +339,48 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// What a message may ask for beyond the common extensions.
+func TestFurtherExtensions(t *testing.T) {
+	further := []string{"DELIVERBY 60", "MT-PRIORITY MIXER", "REQUIRETLS", "LIMITS MAILMAX=2 RCPTMAX=1"}
+	play(t, []dialogue{
+		{"by, priority and limits", &smtptest.Options{Extensions: further, Anonymous: true}, greeting + `
+			C: EHLO me
+			S: 250-mail.example.com greets me
+			S: 250-DELIVERBY 60
+			S: 250-MT-PRIORITY MIXER
+			S: 250-REQUIRETLS
+			S: 250 LIMITS MAILMAX=2 RCPTMAX=1
+			C: MAIL FROM:<x@y.example> REQUIRETLS
+			S: 530 REQUIRETLS needs TLS
+			C: RSET
+			S: 250 Flushed
+			C: MAIL FROM:<x@y.example> BY=120;RT MT-PRIORITY=-3
+			S: 250 Ok
+			C: RCPT TO:<ann@example.com>
+			S: 250 Ok
+			C: RCPT TO:<bob@example.com>
+			S: 452 Too many recipients
+			C: RSET
+			S: 250 Flushed
+			C: MAIL FROM:<x@y.example>
+			S: 421 4.7.0 Too many messages on one connection
+			S: EOF`},
+		{"what is not so", &smtptest.Options{Extensions: further[:2], Anonymous: true}, greeting + `
+			C: EHLO me
+			S: 250-mail.example.com greets me
+			S: 250-DELIVERBY 60
+			S: 250 MT-PRIORITY MIXER
+			C: MAIL FROM:<x@y.example> BY=-1;R
+			S: 501 Bad BY
+			C: MAIL FROM:<x@y.example> BY=10;X
+			S: 501 Bad BY
+			C: MAIL FROM:<x@y.example> MT-PRIORITY=10
+			S: 501 Bad MT-PRIORITY
+			C: MAIL FROM:<x@y.example> REQUIRETLS
+			S: 555 Unsupported option: REQUIRETLS`},
+	})
+}
+
 func TestStartTLSComesFirst(t *testing.T) {
 	play(t, []dialogue{
 		{"STARTTLS comes first", &smtptest.Options{Security: mailtest.STARTTLS, Extensions: []string{"AUTH PLAIN"}}, greeting + `

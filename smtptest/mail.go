@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -25,7 +26,10 @@ func (c *conn) mail(args string) error {
 		return c.refuse(503, "5.5.1", "Nested MAIL command")
 	case !ok:
 		return c.refuse(501, "5.1.7", "Syntax: MAIL FROM:<address> parameters")
+	case c.mails >= c.limit("MAILMAX", math.MaxInt):
+		return c.hangUp("421 4.7.0 Too many messages on one connection")
 	}
+	c.mails++
 	tx := &transaction{from: address, params: params}
 	if done, err := c.mailParams(tx); done || err != nil {
 		return err
@@ -60,6 +64,18 @@ func (c *conn) mailParams(tx *transaction) (done bool, err error) {
 			}
 		case p.name == "SMTPUTF8" && c.has("SMTPUTF8") && !p.hasValue:
 			tx.utf8 = true
+		case p.name == "REQUIRETLS" && c.has("REQUIRETLS") && !p.hasValue:
+			if !c.Encrypted() {
+				return true, c.refuse(530, "5.7.10", "REQUIRETLS needs TLS")
+			}
+		case p.name == "BY" && c.has("DELIVERBY"):
+			if !validBy(p.value) {
+				return true, c.refuse(501, "5.5.4", "Bad BY")
+			}
+		case p.name == "MT-PRIORITY" && c.has("MT-PRIORITY"):
+			if n, err := strconv.Atoi(p.value); err != nil || n < -9 || n > 9 {
+				return true, c.refuse(501, "5.5.2", "Bad MT-PRIORITY")
+			}
 		case p.hasValue && p.name == "AUTH" && c.has("AUTH"),
 			p.hasValue && (p.name == "RET" || p.name == "ENVID") && c.has("DSN"):
 		default:
@@ -67,6 +83,28 @@ func (c *conn) mailParams(tx *transaction) (done bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// validBy judges the value of BY (RFC 2852 section 4).
+func validBy(s string) bool {
+	by, mode, ok := strings.Cut(s, ";")
+	n, err := strconv.Atoi(by)
+	mode = strings.TrimSuffix(strings.ToUpper(mode), "T")
+	return ok && err == nil && len(strings.TrimPrefix(by, "-")) <= 9 && (mode == "N" || mode == "R" && n > 0)
+}
+
+// limit returns a limit that the server announces by LIMITS (RFC 9422), fallback
+// where it announces none.
+func (c *conn) limit(name string, fallback int) int {
+	params, _ := c.extension("LIMITS")
+	for word := range strings.FieldsSeq(params) {
+		if value, ok := strings.CutPrefix(word, name+"="); ok {
+			if n, err := strconv.Atoi(value); err == nil {
+				return n
+			}
+		}
+	}
+	return fallback
 }
 
 // rcpt adds a recipient.
@@ -91,7 +129,7 @@ func (c *conn) rcpt(args string) error {
 	switch {
 	case !isASCII(address) && !c.tx.utf8:
 		return c.refuse(553, "5.6.7", "An address that is not ASCII needs SMTPUTF8")
-	case len(c.tx.to) >= c.server.options.MaxRecipients:
+	case len(c.tx.to) >= c.limit("RCPTMAX", c.server.options.MaxRecipients):
 		return c.refuse(452, "4.5.3", "Too many recipients")
 	case !known && c.server.local(address):
 		return c.refuse(550, "5.1.1", "User unknown")

@@ -24,7 +24,9 @@
 // It speaks RFC 5321 with PIPELINING (RFC 2920), SIZE (RFC 1870), 8BITMIME (RFC
 // 6152), SMTPUTF8 (RFC 6531), ENHANCEDSTATUSCODES (RFC 2034), CHUNKING (RFC
 // 3030), DSN (RFC 3461), STARTTLS (RFC 3207) and AUTH (RFC 4954) with PLAIN,
-// LOGIN, XOAUTH2 and OAUTHBEARER. [Options] can switch each of them off. It
+// LOGIN, XOAUTH2 and OAUTHBEARER. [Options] can switch each of them off, and
+// REQUIRETLS (RFC 8689), DELIVERBY (RFC 2852), MT-PRIORITY (RFC 6710) and LIMITS
+// (RFC 9422), of which it keeps MAILMAX and RCPTMAX, on. It
 // is strict: what a lenient server would guess at, it refuses, lone CRs and LFs
 // above all.
 //
