@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 )
 
@@ -220,16 +221,17 @@ func (c *Conn) Flush() error {
 
 // Send flushes what was written and sends p past the buffer. It returns how
 // many bytes of p left; no byte behind them did, so that who writes several
-// things at once can tell which of them the server cannot have.
+// things at once can tell which of them the server cannot have. Where the peer
+// is gone, what it said before can still be read; nothing can be sent any more.
 func (c *Conn) Send(p []byte) (int, error) {
 	if err := c.Flush(); err != nil {
 		return 0, err
 	}
 	n, err := c.t.Write(p)
-	if err != nil {
+	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, c.fail(err)
 	}
-	return n, nil
+	return n, err
 }
 
 // HandOver returns the connection for a client made by others. It reads from

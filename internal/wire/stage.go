@@ -114,6 +114,8 @@ type meter struct {
 	mu    sync.Mutex // never held while the socket blocks
 	stage Stage
 	bound time.Duration // in place of the stage's own, where not zero
+
+	writing bool
 }
 
 func newMeter(nc net.Conn, address string, t Timeouts) *meter {
@@ -151,6 +153,13 @@ func (m *meter) Read(p []byte) (int, error) {
 	m.mu.Unlock()
 	n, err := m.Conn.Read(p)
 	m.received.Add(int64(n))
+	if n > 0 {
+		m.mu.Lock()
+		if m.writing { // a peer that speaks is alive, also before it listens
+			m.armWrite()
+		}
+		m.mu.Unlock()
+	}
 	return n, m.explain(err)
 }
 
@@ -158,24 +167,29 @@ func (m *meter) Write(p []byte) (int, error) {
 	var written int
 	for written < len(p) {
 		chunk := p[written:min(len(p), written+writeChunk)]
+		m.mu.Lock()
+		m.writing = true
 		m.armWrite()
+		m.mu.Unlock()
 		n, err := m.Conn.Write(chunk)
 		written += n
 		m.sent.Add(int64(n))
+		// What was written counts as progress for a reader that waits.
+		m.mu.Lock()
+		m.writing = false
+		if err == nil {
+			m.armRead()
+		}
+		m.mu.Unlock()
 		if err != nil {
 			return written, m.explain(err)
 		}
-		// What was written counts as progress for a reader that waits.
-		m.mu.Lock()
-		m.armRead()
-		m.mu.Unlock()
 	}
 	return written, nil
 }
 
+// armWrite does the same for a write; m.mu is held.
 func (m *meter) armWrite() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	d := m.limit()
 	if m.stage == StageIdle {
 		d = m.timeouts.Command // a write never waits without end

@@ -664,6 +664,47 @@ func TestSendTellsHowMuchLeft(t *testing.T) {
 		t.Errorf("the server read %.20q, want what was written before first", head)
 	}
 	if n, err := c.Send(p); n != 0 || err == nil {
-		t.Errorf("Send on a dead connection = %d, %v", n, err)
+		t.Errorf("Send to a server that is gone = %d, %v", n, err)
 	}
+}
+
+// What a server said before it left is heard, whatever could not be sent to it.
+func TestSendLeavesTheLastWordsToBeRead(t *testing.T) {
+	c, server := dialPipe(t, wire.Config{})
+	write(t, server, "421 too many messages\r\n")
+	server.Close()
+	if _, err := c.Send([]byte("one more\r\n")); err == nil {
+		t.Error("Send to a server that is gone has no error")
+	}
+	if line, err := c.ReadLine(); string(line) != "421 too many messages" || err != nil {
+		t.Errorf("ReadLine = %q, %v, want the server's last words", line, err)
+	}
+	if _, err := c.ReadLine(); !errors.Is(err, io.EOF) {
+		t.Errorf("ReadLine = %v, want %v", err, io.EOF)
+	}
+}
+
+// A server that speaks is alive, also while it does not listen.
+func TestASpeakingServerIsWrittenTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, server := dialPipe(t, wire.Config{Timeouts: wire.Timeouts{Command: 10 * time.Second}})
+		c.SetStage(wire.StageCommand)
+		go func() {
+			for range 10 {
+				pass(9 * time.Second)
+				write(t, server, "slow\r\n")
+			}
+			_, _ = io.Copy(io.Discard, server)
+		}()
+		go func() {
+			for {
+				if _, err := c.ReadLine(); err != nil {
+					return
+				}
+			}
+		}()
+		if n, err := c.Send(make([]byte, 1<<20)); err != nil {
+			t.Errorf("Send = %d, %v", n, err)
+		}
+	})
 }
