@@ -212,6 +212,14 @@ func Connecting(server string, err error) error {
 	return &LostError{Server: server, Op: "connect", Err: err}
 }
 
+// Unreachable reports whether err is that the network, the name service or the
+// host did not let a connection through: another try may fare better, a server
+// may be on its way up.
+func Unreachable(err error) bool {
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok && !Deliberate(err)
+}
+
 // Deliberate reports whether a connection ended because the program wanted it
 // to: its context ended, or it closed the backend.
 func Deliberate(cause error) bool {
