@@ -18,6 +18,7 @@ func TestConformance(t *testing.T) {
 	for name, extensions := range map[string][]string{
 		"everything":         nil,
 		"without PIPELINING": smtptest.Without("PIPELINING"),
+		"without CHUNKING":   smtptest.Without("CHUNKING"),
 		"without SIZE":       smtptest.Without("SIZE"),
 	} {
 		t.Run(name, func(t *testing.T) {

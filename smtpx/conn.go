@@ -78,6 +78,7 @@ type conn struct {
 	closing  bool // the server said that it ends the connection
 	messages int  // begun so far
 	most     int  // of them, 0 where there is no bound
+	takes    manner
 }
 
 // connect makes a connection to the client's server and signs in.

@@ -7,12 +7,15 @@ import (
 
 // stuffer writes a message as DATA wants it (RFC 5321 section 4.5.2): every
 // line ends in CR LF, lone CRs and LFs being taken for line ends, and a line
-// that begins with a dot gets a second one. Nothing else is altered.
+// that begins with a dot gets a second one. Nothing else is altered. For BDAT
+// the dots stay as they are, and the line ends are the same: it takes any bytes,
+// but only BINARYMIME gives lone CRs and LFs a meaning.
 //
 // A lone CR or LF that passed could end the message early at a server that
 // takes it for a line end, and have the rest read as commands.
 type stuffer struct {
 	w       io.Writer
+	noDots  bool
 	inLine  bool // something of the present line was written
 	afterCR bool // the last byte given was a CR, its line end is written
 	err     error
@@ -21,6 +24,7 @@ type stuffer struct {
 // Write takes the next bytes of the message.
 func (s *stuffer) Write(p []byte) (int, error) {
 	n := len(p)
+	slow := n // what is left from where on lines are looked at in a row
 	for len(p) > 0 && s.err == nil {
 		if s.afterCR {
 			s.afterCR = false
@@ -29,14 +33,39 @@ func (s *stuffer) Write(p []byte) (int, error) {
 				continue
 			}
 		}
+		if !s.inLine && len(p) <= slow {
+			run, clean := s.run(p)
+			if clean && run > 0 {
+				s.put(p[:run])
+				p = p[run:]
+				continue
+			}
+			slow = len(p) - max(run, 1)
+		}
 		p = s.line(p)
 	}
 	return n, s.err
 }
 
+// run returns how many bytes the lines take that p begins with and that end in
+// CR LF and have no dot at their beginning. Clean says that they can stay as
+// they are.
+func (s *stuffer) run(p []byte) (n int, clean bool) {
+	lines := 0
+	for n < len(p) && (s.noDots || p[n] != '.') {
+		i := bytes.IndexByte(p[n:], '\n')
+		if i < 1 || p[n+i-1] != '\r' {
+			break
+		}
+		n += i + 1
+		lines++
+	}
+	return n, bytes.Count(p[:n], []byte{'\r'}) == lines
+}
+
 // line writes up to the next line end and returns the rest.
 func (s *stuffer) line(p []byte) []byte {
-	if !s.inLine && p[0] == '.' {
+	if !s.inLine && p[0] == '.' && !s.noDots {
 		s.put([]byte{'.'})
 	}
 	end := bytes.IndexByte(p, '\n')
@@ -64,12 +93,14 @@ func (s *stuffer) line(p []byte) []byte {
 	return p[end+1:]
 }
 
-// Close ends the last line, if it is open, and writes the final dot.
+// Close ends the last line, if it is open, and writes the final dot of DATA.
 func (s *stuffer) Close() error {
 	if s.inLine {
 		s.put([]byte("\r\n"))
 	}
-	s.put([]byte(".\r\n"))
+	if !s.noDots {
+		s.put([]byte(".\r\n"))
+	}
 	return s.err
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,7 @@ import (
 	"github.com/mailsession/mailsession/internal/faulttable"
 	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 	"github.com/mailsession/mailsession/smtptest"
@@ -105,6 +107,8 @@ type row struct {
 	refused   bool // MAIL is refused first
 	quits     bool // the client is closed instead of sending a message
 	helo      bool // the server knows neither EHLO nor signing in
+	bulk      bool // the message is the third of three that are sent together
+	data      bool // by DATA, since the server has no CHUNKING
 	security  mailtest.Security
 	mechanism string
 }
@@ -130,8 +134,29 @@ func rows() []row {
 		{name: "the message", command: "DATA", stage: wire.StageCommand, behind: behind},
 		{name: "final dot", command: smtptest.EndOfData, stage: wire.StageCommand},
 		{name: "RSET", command: "RSET", stage: wire.StageCommand, refused: true},
+		{name: "RSET in a window", command: "RSET", stage: wire.StageCommand, bulk: true},
+		{name: "MAIL in a window", command: "MAIL", skip: 2, stage: wire.StageCommand, bulk: true},
+		{name: "RCPT in a window", command: "RCPT", contains: carol, skip: 2, stage: wire.StageCommand, bulk: true},
+		{name: "BDAT, not the last", command: "BDAT", skip: 1, stage: wire.StageCommand, bulk: true},
+		{name: "BDAT LAST", command: "BDAT", contains: "LAST", skip: 1, stage: wire.StageCommand, bulk: true},
+		{name: "RSET behind a message", command: "RSET", stage: wire.StageCommand, bulk: true, data: true},
+		{name: "MAIL behind a message", command: "MAIL", skip: 2, stage: wire.StageCommand, bulk: true, data: true},
+		{name: "RCPT behind a message", command: "RCPT", contains: carol, skip: 2, stage: wire.StageCommand, bulk: true, data: true},
+		{name: "DATA behind a message", command: "DATA", skip: 2, stage: wire.StageCommand, bulk: true, data: true},
+		{name: "the dot behind it", command: smtptest.EndOfData, skip: 2, stage: wire.StageCommand, bulk: true, data: true},
 		{name: "QUIT", command: "QUIT", stage: wire.StageClose, kept: true, quits: true},
 	}
+}
+
+// extensions are those of the servers that the row is played on.
+func (r row) extensions() [][]string {
+	switch {
+	case r.data:
+		return [][]string{smtptest.Without("CHUNKING")}
+	case r.bulk:
+		return [][]string{nil}
+	}
+	return [][]string{nil, smtptest.Without("PIPELINING")}
 }
 
 func stageBounds() session.Timeouts {
@@ -183,8 +208,42 @@ func newTrial(t *testing.T, r row, fault string, extensions []string) *trial {
 		creds = session.Credentials{}
 	}
 	logger := slog.New(slog.NewTextHandler(&c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	c.client = newClient(t, server, creds, &smtpx.Options{Logger: logger})
+	o := &smtpx.Options{Logger: logger}
+	if r.bulk {
+		o.MaxConnections, o.Retry.Count = 1, -1
+	}
+	c.client = newClient(t, server, creds, o)
 	return c
+}
+
+// third is the last of three letters. Where it has more than one chunk, the last
+// one comes when everybody else has done what there was to do.
+func (c *trial) third() message.Source {
+	if c.row.skip == 1 && c.row.contains == "" {
+		return brokenSource{text: letter + strings.Repeat("x\r\n", 22_000), size: -1, hook: synctest.Wait}
+	}
+	return source(letter)
+}
+
+// sendThree sends three letters together and returns what became of the last.
+func (c *trial) sendThree() (rec session.Receipt, err error) {
+	letters := func(yield func(session.Mail) bool) {
+		e := session.Envelope{From: ann, To: []string{bob, carol}}
+		for i, m := range []message.Source{source(letter), source(letter), c.third()} {
+			if !yield(session.Mail{Key: strconv.Itoa(i), Envelope: e, Message: m}) {
+				return
+			}
+		}
+	}
+	for r, e := range c.client.SendAll(c.Context(), letters, nil) {
+		switch {
+		case r.Key == "2":
+			rec, err = r.Receipt, e
+		case e != nil:
+			c.Errorf("message %s: %v", r.Key, e)
+		}
+	}
+	return rec, err
 }
 
 // send sends the letter to bob and carol. Its last byte comes when everybody else
@@ -234,9 +293,13 @@ func (c *trial) run(fault mailtest.Fault) string {
 	start := time.Now()
 	var rec session.Receipt
 	var err error
-	if c.row.quits {
+	switch {
+	case c.row.quits:
 		err, rec.Outcome = c.client.Close(), session.Accepted // of the message before
-	} else {
+	case c.row.bulk:
+		rec, err = c.sendThree()
+		before += 2
+	default:
 		rec, err = c.send()
 	}
 	took := time.Since(start)
@@ -288,7 +351,7 @@ func namesOperation(err error) bool {
 		err = e.Err // which does not speak of a message in general
 	}
 	return slices.ContainsFunc([]string{
-		"TLS with", "greeting", "EHLO", "HELO", "STARTTLS", "AUTH", "refused PLAIN", "refused LOGIN", "MAIL", "RCPT", "DATA", "message",
+		"TLS with", "greeting", "EHLO", "HELO", "STARTTLS", "AUTH", "refused PLAIN", "refused LOGIN", "RSET", "MAIL", "RCPT", "DATA", "message",
 	}, func(op string) bool { return strings.Contains(err.Error(), op) })
 }
 
@@ -379,7 +442,7 @@ func TestFaultTable(t *testing.T) {
 				continue
 			}
 			for i, fault := range col.faults(r) {
-				for _, extensions := range [][]string{nil, smtptest.Without("PIPELINING")} {
+				for _, extensions := range r.extensions() {
 					t.Run(fmt.Sprintf("%s/%s/%d, PIPELINING %t", r.name, col.name, i, extensions == nil), func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
 							c := newTrial(t, r, col.name, extensions)

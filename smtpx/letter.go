@@ -24,17 +24,23 @@ type letter struct {
 	rest io.ReadCloser
 }
 
+var errNoMessage = errors.New("there is no message")
+
 // openLetter opens the message and reads its header.
-func openLetter(m message.Source) (*letter, error) {
+func openLetter(m message.Source) (*letter, error) { return openLetterInto(m, nil) }
+
+// openLetterInto is openLetter with room for what is read ahead, which may be
+// nil.
+func openLetterInto(m message.Source, room []byte) (*letter, error) {
 	if m == nil {
-		return nil, errors.New("there is no message")
+		return nil, errNoMessage
 	}
 	r, err := m.Open()
 	if err != nil {
 		return nil, fmt.Errorf("open the message: %w", err)
 	}
 	l := &letter{source: m, size: m.Size(), rest: r}
-	if err := l.readHead(); err != nil {
+	if err := l.readHead(room); err != nil {
 		// The reading failed; that the closing may fail too adds nothing.
 		_ = r.Close()
 		return nil, fmt.Errorf("read the message: %w", err)
@@ -47,8 +53,11 @@ func openLetter(m message.Source) (*letter, error) {
 
 // readHead reads until the header is complete, the message ends or maxHead is
 // reached.
-func (l *letter) readHead() error {
-	buf := make([]byte, 0, 8<<10)
+func (l *letter) readHead(room []byte) error {
+	buf := room[:0]
+	if cap(buf) == 0 {
+		buf = make([]byte, 0, 8<<10)
+	}
 	for len(buf) < maxHead {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
@@ -103,8 +112,13 @@ func (l *letter) copyTo(w io.Writer) error {
 	if _, err := io.Copy(w, src); err != nil {
 		return err
 	}
-	if n := int64(len(l.head)) + src.n; l.size >= 0 && n != l.size {
-		return &sourceError{fmt.Errorf("%w: %d bytes announced, %d read", errShort, l.size, n)}
+	return checkLength(l.size, int64(len(l.head))+src.n)
+}
+
+// checkLength compares the number of bytes that came with what the source said.
+func checkLength(said, n int64) error {
+	if said >= 0 && n != said {
+		return &sourceError{fmt.Errorf("%w: %d bytes announced, %d read", errShort, said, n)}
 	}
 	return nil
 }

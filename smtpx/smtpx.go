@@ -24,6 +24,18 @@
 // server does not take by its own word - a size, eight-bit content, addresses
 // that are not ASCII - is refused before anything is sent.
 //
+// What an envelope asks for is refused in the same way where the server lacks
+// it - reports of delivery (DSN), REQUIRETLS, DELIVERBY - but for a priority
+// (MT-PRIORITY), which is a wish and passed over. A message is never encoded
+// anew to fit a server: that would break its signatures. BINARYMIME is not used:
+// it would carry line ends that no other server on the way may keep.
+//
+// # Many messages
+//
+// [Client.SendAll] keeps several messages on their way at a time, tries again
+// what was not sent, and keeps to [Options.Rate]. Send has each answer before it
+// goes on, which leaves least unknown when a line is lost.
+//
 // # Connections
 //
 // A client dials when it first sends, keeps its connections for a short while
@@ -57,6 +69,7 @@ const (
 	DefaultMaxConnections = 2
 	DefaultIdleTimeout    = 30 * time.Second
 	DefaultLocalName      = "[127.0.0.1]"
+	DefaultWindow         = 16
 )
 
 // finalTimeout bounds the wait for the answer to a whole message where the
@@ -86,6 +99,18 @@ type Options struct {
 	// [DefaultIdleTimeout], a negative value that none is kept.
 	IdleTimeout time.Duration
 
+	// Rate bounds how much is sent, whatever the connection. The zero value is no
+	// bound. What the server asks for is obeyed besides: see [Error.RetryAfter].
+	Rate Rate
+
+	// Window is how many messages [Client.SendAll] has on their way over one
+	// connection before the first of them is answered; zero means
+	// [DefaultWindow]. It takes a server with PIPELINING and CHUNKING.
+	Window int
+
+	// Retry says how SendAll tries again what was not sent. Send does not.
+	Retry Retry
+
 	// Logger gets one record a message at level debug, and at warn where it
 	// was not accepted for everybody. Nil means the Session's logger, or
 	// silence.
@@ -97,23 +122,26 @@ type Options struct {
 }
 
 var (
-	_ session.Outgoing = (*Client)(nil)
-	_ session.Checker  = (*Client)(nil)
+	_ session.Outgoing   = (*Client)(nil)
+	_ session.BulkSender = (*Client)(nil)
+	_ session.Checker    = (*Client)(nil)
 )
 
 // Client sends mail over one server. It is safe for concurrent use.
 type Client struct {
-	server       session.Server
-	address      string
-	creds        session.Credentials
-	localName    string
-	finalTimeout time.Duration
-
+	server        session.Server
+	address       string
+	creds         session.Credentials
+	localName     string
+	finalTimeout  time.Duration
 	perConnection int
-
-	pool     *pool.Pool[*conn]
-	log      *slog.Logger
-	observer session.Observer
+	connections   int
+	window        int
+	retry         Retry
+	pace          *pace
+	pool          *pool.Pool[*conn]
+	log           *slog.Logger
+	observer      session.Observer
 }
 
 // Backend returns the way out for [session.New]. The server's port is 465 for
@@ -152,6 +180,9 @@ func New(server session.Server, creds session.Credentials, opts *Options) (*Clie
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = DefaultIdleTimeout
 	}
+	if o.Window == 0 {
+		o.Window = DefaultWindow
+	}
 	if err := errors.Join(backend.Check(server), checkOptions(o)); err != nil {
 		return nil, fmt.Errorf("smtpx: %w", err)
 	}
@@ -163,6 +194,7 @@ func New(server session.Server, creds session.Credentials, opts *Options) (*Clie
 	c := &Client{
 		server: server, address: server.Address(ports().Of(server.Security)), creds: creds,
 		localName: o.LocalName, finalTimeout: final, perConnection: o.MessagesPerConnection,
+		connections: o.MaxConnections, window: o.Window, retry: o.Retry, pace: newPace(o.Rate),
 		log: observe.Logger(o.Logger), observer: o.Observer,
 	}
 	c.pool = pool.New(pool.Options[*conn]{
@@ -174,6 +206,9 @@ func New(server session.Server, creds session.Credentials, opts *Options) (*Clie
 func checkOptions(o Options) error {
 	if o.MaxConnections < 0 {
 		return fmt.Errorf("%d connections are too few", o.MaxConnections)
+	}
+	if o.Window < 0 || o.Window > maxWindow {
+		return fmt.Errorf("a window of %d messages is not from 1 to %d", o.Window, maxWindow)
 	}
 	if o.MessagesPerConnection < 0 {
 		return fmt.Errorf("%d messages a connection are too few", o.MessagesPerConnection)
@@ -230,21 +265,39 @@ func (c *Client) send(ctx context.Context, e session.Envelope, m message.Source)
 	}
 	defer l.Close()
 	rec.MessageID = l.messageID
+	if err := c.pace.wait(ctx, len(e.To)); err != nil {
+		return rec, fmt.Errorf("%s: %w", c.address, err)
+	}
 	lease, err := c.pool.Get(ctx)
 	if err != nil {
+		c.pace.heed(err)
 		return rec, err
 	}
-	rec, again, err := c.try(e, l, lease)
-	if again && lease.Context.Err() == nil {
-		// Nothing behind the header has been read, so the letter, which may not
-		// be one that can be opened twice, is still whole.
-		if err = lease.Renew(); err != nil {
-			return rec, err
-		}
-		rec, _, err = c.try(e, l, lease)
+	rec, gone, err := c.carry(e, l, lease)
+	if !gone {
+		lease.Release()
 	}
-	lease.Release()
 	return rec, err
+}
+
+// carry sends the message over the lease, and over a new connection where the
+// kept one turns out to be dead. Gone says that there is no connection any more,
+// and the lease is released.
+func (c *Client) carry(e session.Envelope, l *letter, lease *pool.Lease[*conn]) (rec session.Receipt, gone bool, err error) {
+	rec, again, err := c.try(e, l, lease)
+	c.pace.heed(err)
+	if !again || lease.Context.Err() != nil {
+		return rec, false, err
+	}
+	// Nothing behind the header has been read, so the letter, which may not be
+	// one that can be opened twice, is still whole.
+	if err = lease.Renew(); err != nil {
+		c.pace.heed(err)
+		return rec, true, err
+	}
+	rec, _, err = c.try(e, l, lease)
+	c.pace.heed(err)
+	return rec, false, err
 }
 
 // try sends the message over the lease's connection. Again says that the
@@ -253,8 +306,14 @@ func (c *Client) try(e session.Envelope, l *letter, lease *pool.Lease[*conn]) (r
 	cn := lease.Conn
 	t := &transaction{c: cn, env: e, l: l, final: c.finalTimeout}
 	rec, err = t.run()
-	again = lease.Reused && !t.began && (backend.IsLost(err) || err != nil && cn.closing)
+	again = lease.Reused && !t.began && (backend.IsLost(err) || err != nil && cn.closing && !throttled(err))
 	return rec, again, err
+}
+
+// throttled reports whether err is a server's wish to be left alone.
+func throttled(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.throttled()
 }
 
 // dial makes a connection and signs in on it.

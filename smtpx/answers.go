@@ -1,0 +1,265 @@
+package smtpx
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mailsession/mailsession/internal/wire"
+	"github.com/mailsession/mailsession/session"
+)
+
+// read takes the answers in the order of what was asked, and gives each message
+// its result. It ends when the writer has ended and everything is answered, or
+// nothing will be.
+func (s *stream) read(ctx context.Context) {
+	for a := range s.asked {
+		if s.failed == nil {
+			s.answer(ctx, a)
+		}
+		if s.failed != nil {
+			s.skip(a)
+		}
+	}
+	// How much left is certain from here on.
+	for _, f := range s.flights {
+		s.lose(ctx, f)
+	}
+}
+
+// skip takes note of what will not be answered.
+func (s *stream) skip(a ask) {
+	s.track(a.f)
+	if a.wait {
+		select {
+		case a.f.verb <- false:
+		default: // it knows
+		}
+	}
+}
+
+// track takes note of a message that is on its way.
+func (s *stream) track(f *flight) {
+	if f.settled {
+		return
+	}
+	if n := len(s.flights); n == 0 || s.flights[n-1] != f {
+		s.flights = append(s.flights, f)
+	}
+}
+
+// fail ends the reading. What the server says from here on is not heard.
+func (s *stream) fail(err error) {
+	s.failed = err
+	close(s.broken)
+}
+
+// misfit is fail where the answers do not fit what was asked, so that nobody
+// knows what they are answers to.
+func (s *stream) misfit(op, text string) {
+	s.outOfStep = true
+	err := &Error{Server: s.c.server, Op: op, Text: text}
+	s.c.w.Kill(err)
+	s.fail(err)
+}
+
+// answer reads the answer to one command, where it has one.
+func (s *stream) answer(ctx context.Context, a ask) {
+	s.track(a.f)
+	switch a.what {
+	case askGo:
+		s.decide(ctx, a)
+		return
+	case askGiveUp:
+		s.done(ctx, a.f, session.NotSent, reply{}, cmp.Or(a.f.gaveUp, a.f.why()))
+		return
+	case askReset, askMail, askRcpt, askData, askChunk, askEmpty, askWhole:
+	}
+	r, err := s.c.read(a.what.op())
+	if err != nil {
+		_, nonsense := errors.AsType[*Error](err)
+		s.outOfStep = nonsense
+		s.fail(err)
+		return
+	}
+	if s.begun.Load() < a.end {
+		s.misfit(a.what.op(), fmt.Sprintf("the server answers what it was not asked: %d %s", r.code, r.text()))
+		return
+	}
+	if a.what != askReset {
+		a.f.heard = true
+	}
+	s.bye = nil
+	if r.code == codeClosing {
+		s.bye = refusal(s.c.server, a.what.op(), r)
+		s.b.c.pace.heed(s.bye)
+		// It will hardly say more, and is not waited for as long as for a verdict.
+		s.c.w.SetStage(wire.StageCommand)
+	}
+	s.take(ctx, a, r)
+}
+
+// take is told what the server answered.
+func (s *stream) take(ctx context.Context, a ask, r reply) {
+	f := a.f
+	switch a.what {
+	case askReset:
+		if !r.positive() && s.bye == nil {
+			s.misfit(opReset, fmt.Sprintf("the server refuses to begin anew: %d %s", r.code, r.text()))
+		}
+	case askMail:
+		f.tookMail(r)
+	case askRcpt:
+		f.tookRcpt(a.i, r)
+		f.hopeless.Store(f.mail != nil || a.i == len(f.rcpt)-1 && !f.agreed())
+	case askData:
+		f.transaction.data = r
+		s.decideData(ctx, a)
+	case askChunk:
+		if !r.positive() && f.refused == nil {
+			f.refused = refusal(s.c.server, opMessage, r)
+			f.hopeless.Store(true)
+		}
+	case askEmpty:
+		s.done(ctx, f, session.NotSent, r, f.why())
+	case askWhole:
+		s.verdict(ctx, f, r)
+	case askGo, askGiveUp:
+	}
+}
+
+// decide tells the writer whether the recipients are as the envelope wants them.
+func (s *stream) decide(ctx context.Context, a ask) {
+	if a.f.mail != nil || !a.f.agreed() {
+		s.done(ctx, a.f, session.NotSent, reply{}, a.f.why())
+		a.f.verb <- false
+		return
+	}
+	a.f.verb <- true
+}
+
+// decideData tells the writer whether the server agreed to DATA.
+func (s *stream) decideData(ctx context.Context, a ask) {
+	f, r := a.f, a.f.transaction.data
+	switch {
+	case r.code == 354 && f.mail != nil, r.code/100 < 4 && r.code != 354:
+		s.misfit(opData, fmt.Sprintf("the server answers what it was not asked: %d %s", r.code, r.text()))
+		return // and the writer is told when this answer is skipped
+	case r.code == 354:
+		if err := s.c.inStep(opMessage); err != nil {
+			s.outOfStep = true
+			s.fail(err)
+			return
+		}
+		f.verb <- true
+		return
+	}
+	if f.mail == nil && f.agreed() {
+		f.refused = refusal(s.c.server, opData, r)
+	}
+	s.done(ctx, f, session.NotSent, r, f.why())
+	f.verb <- false
+}
+
+// why returns why a message is not sent, as far as the server said so before
+// its end.
+func (f *flight) why() error {
+	switch {
+	case f.mail != nil:
+		return f.mail
+	case !f.unheard() && !f.agreed():
+		return f.refusedRecipients()
+	}
+	return f.refused
+}
+
+// unheard reports whether there is a recipient that nothing was answered for.
+func (f *flight) unheard() bool {
+	for _, err := range f.rcpt {
+		if errors.Is(err, errNotAsked) {
+			return true
+		}
+	}
+	return false
+}
+
+// verdict takes the answer to a whole message.
+func (s *stream) verdict(ctx context.Context, f *flight, r reply) {
+	why := f.why()
+	switch {
+	case r.code/100 == 3, r.positive() && (why != nil || !s.c.takes.fits(r)), !r.positive() && why == nil && r.enhanced()[1] == 1:
+		// Neither yes nor no, a yes to what it said no to, or what it says of
+		// addresses: this is the answer to something else.
+		s.misfit(opMessage, fmt.Sprintf("the server answers what it was not asked: %d %s", r.code, r.text()))
+	case r.positive() && f.accepted() == len(f.rcpt):
+		s.done(ctx, f, session.Accepted, r, nil)
+	case r.positive():
+		s.done(ctx, f, session.Partial, r, f.firstRefusal())
+	case why != nil:
+		s.done(ctx, f, session.NotSent, r, why)
+	default:
+		f.refused = refusal(s.c.server, opMessage, r)
+		s.done(ctx, f, session.NotSent, r, f.refused)
+	}
+}
+
+// done gives the first message on its way its result.
+func (s *stream) done(ctx context.Context, f *flight, o session.SendOutcome, r reply, err error) {
+	rec := f.transaction.receipt(o)
+	s.clean = o == session.Accepted || o == session.Partial
+	if s.clean {
+		rec.QueueID = queueID(r.text())
+	}
+	s.close(f)
+	s.b.c.pace.heed(err)
+	s.b.tried(ctx, f.job, rec, err)
+}
+
+// close makes room for another message.
+func (s *stream) close(f *flight) {
+	f.settled = true
+	if len(s.flights) > 0 && s.flights[0] == f {
+		s.flights = s.flights[1:]
+	}
+	<-s.slots
+	select {
+	case s.left <- struct{}{}:
+	default:
+	}
+}
+
+// lose says what is known of a message that has no answer, when everything that
+// could be sent was.
+func (s *stream) lose(ctx context.Context, f *flight) {
+	why := f.why()
+	err := cmp.Or(f.gaveUp, s.failed)
+	outcome := session.NotSent
+	switch whole := f.end > 0 && f.end <= s.sent; {
+	case s.outOfStep && whole:
+		outcome = session.SentUnknown
+	case s.outOfStep:
+	case why != nil:
+		err = why
+	case s.bye != nil:
+		// Answers come in the order of the commands: what is behind the one that was
+		// answered by a goodbye was not carried out.
+		err = s.bye
+	case whole:
+		outcome = session.SentUnknown
+	}
+	rec := f.transaction.receipt(outcome)
+	s.closeLost(f)
+	if outcome == session.NotSent && !f.heard && f.gaveUp == nil && ctx.Err() == nil {
+		// It had no part in what happened.
+		f.job.tries--
+		s.b.again(f.job)
+		return
+	}
+	s.b.tried(ctx, f.job, rec, err)
+}
+
+func (s *stream) closeLost(f *flight) {
+	f.settled = true
+	<-s.slots
+}

@@ -1,0 +1,354 @@
+package smtpx
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/internal/observe"
+	"github.com/mailsession/mailsession/internal/retry"
+	"github.com/mailsession/mailsession/session"
+)
+
+const (
+	// maxWindow is the largest [Options.Window].
+	maxWindow = 1000
+	// waitingRoom is how many messages may wait for their next try while others
+	// are sent in their place.
+	waitingRoom = 100
+)
+
+// Retry says how [Client.SendAll] tries messages again that were not sent: those
+// that the server refused for the moment, and those whose line was lost before
+// their last byte left. What a server asks for lengthens a wait and never
+// shortens it; see [Error.RetryAfter].
+type Retry struct {
+	// Count is how many times a message is tried again at most. 0 means 3, a
+	// negative number none.
+	Count int
+	// Initial is the first wait. 0 means 5 seconds.
+	Initial time.Duration
+	// Factor multiplies the wait from one try to the next. Below 1 it means 3.
+	Factor float64
+	// Max is the longest wait that the server did not ask for. 0 means 5 minutes.
+	Max time.Duration
+	// Recipients has a message that was accepted for some recipients sent again to
+	// those that were refused for the moment. Without it they are left to the
+	// program.
+	Recipients bool
+}
+
+func (r Retry) policy() retry.Policy {
+	p := retry.Policy{Count: r.Count, Initial: r.Initial, Factor: r.Factor, Max: r.Max}
+	if p.Count == 0 {
+		p.Count = 3
+	}
+	if p.Initial == 0 {
+		p.Initial = 5 * time.Second
+	}
+	if p.Factor < 1 {
+		p.Factor = 3
+	}
+	if p.Max == 0 {
+		p.Max = 5 * time.Minute
+	}
+	return p
+}
+
+// SendAll implements [session.BulkSender]. It uses as many connections as the
+// settings allow and there are messages for.
+//
+// The first message of a connection is sent as by [Client.Send]. Behind it,
+// where the server has PIPELINING and CHUNKING, up to a window of messages is on
+// its way at a time; with PIPELINING alone a message takes one round trip, since
+// the commands of the next one travel behind its last byte; without it each
+// answer is waited for. A RSET parts messages that are on their way together, so
+// that nothing of one that was refused can become a part of the next.
+//
+// Messages that were on their way when the line was lost are
+// [session.SentUnknown] if all of them had left. What nothing was answered of
+// before the server said goodbye goes over another connection at once; what was
+// refused for the moment is tried again as [Retry] says.
+func (c *Client) SendAll(ctx context.Context, messages iter.Seq[session.Mail], opts *session.BulkOptions) iter.Seq2[session.MailResult, error] {
+	if opts == nil {
+		opts = &session.BulkOptions{}
+	}
+	return func(yield func(session.MailResult, error) bool) {
+		ctx, end := observe.Start(ctx, c.observer, "smtp.send_all", slog.String("server", c.address))
+		b := newBulk(c, *opts)
+		b.run(ctx, messages)
+		defer func() {
+			b.halt(nil)
+			for range b.results { // until nothing is on its way any more
+				<-b.permits
+			}
+			end(b.why, slog.Int("messages", b.progress.Taken), slog.Int("accepted", b.progress.Accepted))
+		}()
+		for r := range b.results {
+			<-b.permits
+			if !yield(r.MailResult, r.err) {
+				return
+			}
+		}
+		if b.why != nil {
+			yield(session.MailResult{}, b.why)
+		}
+	}
+}
+
+// job is a message with what became of it so far.
+type job struct {
+	session.Mail
+
+	tries int
+	whole session.Envelope // the Mail's has whom this try is for
+	todo  []int            // where they stand in whole
+	sent  session.Receipt  // of the tries before
+}
+
+type result struct {
+	session.MailResult
+
+	err error
+}
+
+// bulk is one SendAll. A message has a permit from before it is taken from the
+// input until the loop has its result, but not while it waits for its next try.
+// No channel that holds messages or results is smaller than there are permits,
+// so that nobody but the input ever waits for the loop.
+type bulk struct {
+	c      *Client
+	window int
+	policy retry.Policy
+	tell   func(session.BulkProgress)
+
+	permits chan struct{}
+	jobs    chan *job
+	results chan result
+	room    chan struct{}  // one element for each message that waits without a permit
+	waiting sync.WaitGroup // for the next try
+
+	halted   chan struct{} // no message is begun any more
+	finished chan struct{} // the input is at its end, and everything has its result
+
+	mu       sync.Mutex
+	progress session.BulkProgress
+	pending  int  // messages without a result
+	ended    bool // the input is
+	stopped  bool
+	why      error // the input is not taken to its end
+}
+
+func newBulk(c *Client, opts session.BulkOptions) *bulk {
+	b := &bulk{
+		c: c, window: opts.Window, policy: c.retry.policy(), tell: opts.Progress,
+		room: make(chan struct{}, waitingRoom), halted: make(chan struct{}), finished: make(chan struct{}),
+	}
+	if b.window <= 0 {
+		b.window = c.window
+	}
+	b.window = min(b.window, maxWindow)
+	// One more than is on its way, so that a connection need not wait for the
+	// input when it has an answer.
+	ahead := c.connections * (b.window + 1)
+	b.permits = make(chan struct{}, ahead)
+	b.jobs = make(chan *job, ahead)
+	b.results = make(chan result, ahead)
+	return b
+}
+
+// run starts everything. The results are closed when nothing runs any more but,
+// perhaps, the program's own input.
+func (b *bulk) run(ctx context.Context, messages iter.Seq[session.Mail]) {
+	go b.feed(ctx, messages)
+	stop := context.AfterFunc(ctx, func() { b.halt(retry.Ended(ctx)) })
+	var workers sync.WaitGroup
+	for range b.c.connections {
+		workers.Go(func() { b.work(ctx) })
+	}
+	go func() {
+		workers.Wait()
+		b.waiting.Wait()
+		stop()
+		b.leave(ctx)
+		close(b.results)
+	}()
+}
+
+// leave gives those their results that were taken and not tried.
+func (b *bulk) leave(ctx context.Context) {
+	for {
+		select {
+		case j := <-b.jobs:
+			b.finish(ctx, j, b.receipt(j, session.Receipt{Outcome: session.NotSent}), b.cause())
+		default:
+			return
+		}
+	}
+}
+
+// errLeft is why messages are not sent that nobody wants to hear of.
+var errLeft = errors.New("the loop over the results was left")
+
+func (b *bulk) cause() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.why == nil {
+		return errLeft
+	}
+	return b.why
+}
+
+// halt has no message begun any more.
+func (b *bulk) halt(why error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return
+	}
+	b.stopped, b.why = true, why
+	close(b.halted)
+}
+
+// feed takes messages from the input, no faster than permits allow.
+func (b *bulk) feed(ctx context.Context, messages iter.Seq[session.Mail]) {
+	if !b.permit() {
+		return
+	}
+	for m := range messages {
+		if !b.take(ctx, m) || !b.permit() {
+			return
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	b.checkFinished()
+}
+
+func (b *bulk) permit() bool {
+	select {
+	case <-b.halted:
+		return false
+	case b.permits <- struct{}{}:
+		return true
+	}
+}
+
+// take takes one message from the input, unless nobody wants it any more. What
+// can never be sent is refused here.
+func (b *bulk) take(ctx context.Context, m session.Mail) bool {
+	j := &job{Mail: m, whole: m.Envelope}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return false
+	}
+	b.pending++
+	b.progress.Taken++
+	b.report()
+	if err := checkMail(m); err != nil {
+		b.end(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
+		return true
+	}
+	b.jobs <- j
+	return true
+}
+
+func checkMail(m session.Mail) error {
+	if err := checkEnvelope(m.Envelope); err != nil {
+		return err
+	}
+	if m.Message == nil {
+		return errNoMessage
+	}
+	return nil
+}
+
+// report tells the program how far it is; b.mu is held.
+func (b *bulk) report() {
+	if b.tell != nil {
+		b.tell(b.progress)
+	}
+}
+
+// checkFinished tells the connections when there is nothing left to do; b.mu is
+// held.
+func (b *bulk) checkFinished() {
+	if b.ended && b.pending == 0 {
+		close(b.finished)
+		b.ended = false // once
+	}
+}
+
+// finish gives a message its result.
+func (b *bulk) finish(ctx context.Context, j *job, rec session.Receipt, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end(ctx, j, rec, err)
+}
+
+// end is finish with b.mu held.
+func (b *bulk) end(ctx context.Context, j *job, rec session.Receipt, err error) {
+	if err != nil {
+		err = &session.SendError{Receipt: rec, Err: err}
+	}
+	b.c.report(ctx, j.whole, rec, err)
+	b.pending--
+	b.progress.Count(rec.Outcome)
+	b.report()
+	b.results <- result{session.MailResult{Key: j.Key, Receipt: rec, Tries: j.tries}, err}
+	b.checkFinished()
+}
+
+// again puts back a message that nothing was begun of.
+func (b *bulk) again(j *job) { b.jobs <- j }
+
+// work uses one connection after the other.
+func (b *bulk) work(ctx context.Context) {
+	for {
+		select {
+		case <-b.halted:
+			return
+		case <-b.finished:
+			return
+		case j := <-b.jobs:
+			b.serve(ctx, j)
+		}
+	}
+}
+
+// serve sends a message and, over the same connection, what comes after it.
+func (b *bulk) serve(ctx context.Context, j *job) {
+	if err := b.c.pace.wait(ctx, len(j.Envelope.To)); err != nil {
+		b.tried(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
+		return
+	}
+	lease, err := b.c.pool.Get(ctx)
+	if err != nil {
+		b.c.pace.heed(err)
+		j.tries++
+		b.tried(ctx, j, session.Receipt{Outcome: session.NotSent}, &connectError{err})
+		return
+	}
+	if s := (&line{b: b, lease: lease}); s.run(ctx, j) {
+		lease.Release()
+	}
+}
+
+// connectError is why there is no connection: if that lasts, it concerns all
+// messages and not only one.
+type connectError struct{ err error }
+
+func (e *connectError) Error() string { return e.err.Error() }
+func (e *connectError) Unwrap() error { return e.err }
+
+// Temporary tells whether it passes: also where nobody listens, as while a server
+// is started anew.
+func (e *connectError) Temporary() bool {
+	return retry.IsTemporary(e.err) || backend.Unreachable(e.err)
+}
