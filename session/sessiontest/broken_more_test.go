@@ -328,7 +328,7 @@ func tied(ctx context.Context, dial Dial, in session.Incoming, q session.Query, 
 func brokenPosts() []brokenWay {
 	return []brokenWay{
 		{
-			name: "takes a failing source for a short one", rules: []string{"a source that fails is NotSent and never arrives in part"},
+			name: "takes a failing source for a short one", rules: []string{"a source that fails is NotSent and never arrives in part", ruleBulkBad},
 			out: func(_ *bed, _ Dial, out session.Outgoing) session.Outgoing {
 				return outLie{out, func(ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
 					if l, ok := m.(*letter); ok && l.fail > 100 {

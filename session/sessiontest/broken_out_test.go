@@ -56,7 +56,7 @@ func rewriting(when, old, with string) func(*bed, Dial, session.Outgoing) sessio
 
 // brokenWaysOut returns what can be wrong with a way out.
 func brokenWaysOut() []brokenWay {
-	return slices.Concat(brokenPosts(), brokenOutcomes(), brokenReceipts(), brokenLetters(), brokenSenders(), brokenSenderSignIns(), brokenSenderChecks())
+	return slices.Concat(brokenPosts(), brokenOutcomes(), brokenReceipts(), brokenLetters(), brokenSenders(), brokenSenderSignIns(), brokenSenderChecks(), brokenBulks())
 }
 
 func brokenOutcomes() []brokenWay {
@@ -76,7 +76,7 @@ func brokenOutcomes() []brokenWay {
 			}),
 		},
 		{
-			name: "says not sent after a cut", rules: []string{ruleCutSending, ruleCutLater, ruleSendEnds, ruleSendClose},
+			name: "says not sent after a cut", rules: []string{ruleCutSending, ruleCutLater, ruleSendEnds, ruleSendClose, ruleBulkCut},
 			out: mailing(func(out session.Outgoing, ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
 				rec, err := out.Send(ctx, e, m)
 				if rec.Outcome == session.SentUnknown {
@@ -87,7 +87,7 @@ func brokenOutcomes() []brokenWay {
 			}),
 		},
 		{
-			name: "sends again what may have arrived", rules: []string{ruleCutSending, ruleCutLater},
+			name: "sends again what may have arrived", rules: []string{ruleCutSending, ruleCutLater, ruleBulkCut},
 			out: mailing(func(out session.Outgoing, ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
 				rec, err := out.Send(ctx, e, m)
 				if rec.Outcome == session.SentUnknown && ctx.Err() == nil && !errors.Is(err, session.ErrClosed) {
@@ -105,7 +105,7 @@ func brokenReceipts() []brokenWay {
 			name: "tells the recipients in another order", rules: []string{
 				"a message that is accepted arrives once, for everybody", "a refused recipient does not keep the others from it",
 				"a message that all recipients are refused is NotSent", "a message that is too large is NotSent", ruleCutSending, ruleCutLater, ruleSendEnds, ruleSendClose,
-				"a lost line is made again, and the source opened again",
+				"a lost line is made again, and the source opened again", ruleBulkArrives, ruleBulkCut,
 			},
 			out: mailing(func(out session.Outgoing, ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
 				rec, err := out.Send(ctx, e, m)
@@ -115,7 +115,7 @@ func brokenReceipts() []brokenWay {
 			}),
 		},
 		{
-			name: "says accepted where some were refused", rules: []string{"a refused recipient does not keep the others from it"},
+			name: "says accepted where some were refused", rules: []string{"a refused recipient does not keep the others from it", ruleBulkBad},
 			out: mailing(func(out session.Outgoing, ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
 				rec, err := out.Send(ctx, e, m)
 				if rec.Outcome == session.Partial {
@@ -149,7 +149,7 @@ func brokenReceipts() []brokenWay {
 func brokenLetters() []brokenWay {
 	return []brokenWay{
 		{name: "writes Bcc", rules: []string{"Bcc is never in the bytes"}, out: rewriting("Subject: hidden", "Subject: hidden", "Bcc: "+carol+"\r\nSubject: hidden")},
-		{name: "takes dots away", rules: []string{"the bytes of a message arrive exactly"}, out: rewriting("\r\n..\r\n", "\r\n..\r\n", "\r\n.\r\n")},
+		{name: "takes dots away", rules: []string{"the bytes of a message arrive exactly", ruleBulkArrives, ruleBulkBad}, out: rewriting("\r\n..\r\n", "\r\n..\r\n", "\r\n.\r\n")},
 		{
 			name: "dates anew what is sent again", rules: []string{"Message-ID and Date are fixed before the first byte"},
 			out: func(_ *bed, _ Dial, out session.Outgoing) session.Outgoing {

@@ -16,7 +16,7 @@ import (
 
 // outgoingRules returns all rules for a way out.
 func outgoingRules() []outgoingRule {
-	return []outgoingRule{
+	return append([]outgoingRule{
 		{"nothing is dialled before the first use", lazyOut},
 		{"a message that is accepted arrives once, for everybody", acceptedOnce},
 		{"a refused recipient does not keep the others from it", partial},
@@ -38,7 +38,7 @@ func outgoingRules() []outgoingRule {
 		{"messages at the same time arrive once each", concurrentSending},
 		{"refused credentials are an AuthError, and nothing is sent", refusedSender},
 		{"a mode that forbids to send is a ModeError before any I/O", sendingModes},
-	}
+	}, mailRules()...)
 }
 
 func lazyOut(_ context.Context, p *posting) {
