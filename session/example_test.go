@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailsession/mailsession/imapx"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/preset"
 	"github.com/mailsession/mailsession/preset/presettest"
@@ -127,4 +128,39 @@ func ExampleSession_Check() {
 	// search not reached
 	// Check user name and password; where the provider has switched passwords off, sign in with OAuth.
 	// session: the mode read-only does not allow to send, so that there is nothing to check
+}
+
+// Many messages go out at once, and each tells what became of it.
+func ExampleSession_SendAll() {
+	provider := presettest.NewProvider(nil)
+	defer provider.Close()
+	ann := provider.Add("ann@contoso.example", secret.New("correct horse"))
+	creds := session.Credentials{User: ann.Address(), Password: secret.New("correct horse")}
+	s, err := session.New(creds, nil, smtpx.Backend(provider.Preset().SMTP, nil), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+
+	invitations := func(yield func(session.Mail) bool) {
+		for _, guest := range []string{"bob@fabrikam.example", "carol@fabrikam.example", "nobody@contoso.example"} {
+			text := "To: " + guest + "\r\nSubject: You are invited\r\n\r\nSaturday at eight.\r\n"
+			envelope := session.Envelope{From: ann.Address(), To: []string{guest}}
+			if !yield(session.Mail{Key: guest, Envelope: envelope, Message: message.Bytes([]byte(text))}) {
+				return
+			}
+		}
+	}
+	became := map[string]session.SendOutcome{}
+	for result, err := range s.SendAll(context.Background(), invitations, nil) {
+		if _, one := errors.AsType[*session.SendError](err); err != nil && !one {
+			fmt.Println(err) // nothing more is sent
+			return
+		}
+		became[result.Key] = result.Receipt.Outcome // err says why
+	}
+	fmt.Println(became)
+	// Output:
+	// map[bob@fabrikam.example:accepted carol@fabrikam.example:accepted nobody@contoso.example:not sent]
 }
