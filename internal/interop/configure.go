@@ -33,6 +33,7 @@ type settings struct {
 	UsernameAttribute string
 	Shared            bool
 	LockPOP3          bool
+	WithoutEHLO       []string
 }
 
 // ports are the ports of all listeners, on 127.0.0.1.

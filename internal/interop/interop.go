@@ -45,6 +45,8 @@ type Options struct {
 	// LockPOP3 keeps a mailbox locked for as long as a POP3 session has it open.
 	// Dovecot's own default lets several sessions in.
 	LockPOP3 bool
+	// WithoutEHLO are extensions that Postfix does not offer, such as "chunking".
+	WithoutEHLO []string
 }
 
 // A User is one mailbox.
@@ -149,7 +151,7 @@ func start(ctx context.Context, programs programs, authority *testtls.Authority,
 	s := &Servers{Users: users, CAFile: filepath.Join(dir, "ca.pem"), authority: authority, dir: dir}
 	ports, err := s.choosePorts(ctx)
 	if err == nil {
-		err = s.configure(settings{Dir: dir, Ports: ports, Tokens: opts.Tokens, Shared: opts.Shared, LockPOP3: opts.LockPOP3})
+		err = s.configure(settings{Dir: dir, Ports: ports, Tokens: opts.Tokens, Shared: opts.Shared, LockPOP3: opts.LockPOP3, WithoutEHLO: opts.WithoutEHLO})
 	}
 	if err == nil {
 		err = s.launch(ctx, programs)
