@@ -236,8 +236,11 @@ func (b *batch) takeBack(cn *conn, cause error) error {
 //	results, err := client.DeleteBefore(ctx, time.Now().AddDate(0, 0, -14))
 //
 // There is one Result for each message that was to go. A message without a date
-// stays.
+// stays. The zero time is an error, and deletes nothing.
 func (c *Client) DeleteBefore(ctx context.Context, t time.Time) ([]session.Result, error) {
+	if t.IsZero() {
+		return nil, errors.New("pop3: delete by age: no time is given before which messages are old; nothing is deleted")
+	}
 	q := session.Query{Where: session.Filter{Before: t}, Fields: session.FieldReceived, ScanLimit: -1, OldestFirst: true}
 	if c.opts.Store != nil {
 		q.Where.Unread = session.No

@@ -427,6 +427,16 @@ func TestMessagesAreLeftForAWhile(t *testing.T) {
 	}
 }
 
+// TestNoAgeDeletesNothing: a time that nobody set is not one before which
+// everything is old.
+func TestNoAgeDeletesNothing(t *testing.T) {
+	w := newWorld(t, 3, nil, nil)
+	results, err := w.client.DeleteBefore(t.Context(), time.Time{})
+	if err == nil || len(results) != 0 || w.left() != "1 2 3" {
+		t.Errorf("DeleteBefore(the zero time) = %v, %v; left are %q", results, err, w.left())
+	}
+}
+
 // TestBytesComeAsTheyAre: a byte order mark, lone line feeds and dots.
 func TestBytesComeAsTheyAre(t *testing.T) {
 	raw := "\xef\xbb\xbfSubject: odd\r\n\r\n.\r\n..\r\nbare\nfeeds\n.\n..\n\x00\r\r\n.\r\n"
