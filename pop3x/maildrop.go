@@ -19,7 +19,7 @@ const maxMessages = 5_000_000
 // entry is one message of a maildrop.
 type entry struct {
 	number int
-	key    string // what is its own in an id; empty where the server gives it no name
+	key    string // what it is known by here; empty where the server gives it no name
 	shared bool   // another message has the same name
 	size   int64  // as LIST has it
 	sized  bool   // LIST has it
@@ -33,10 +33,24 @@ type maildrop struct {
 	bytes    int64          // as STAT has it
 }
 
-// find returns the message of a key.
+// firstOfSeveral is behind the name in the id of the first of the messages that
+// share it, as a number is in those of the others. When only one of them is
+// left, nobody can tell which: its id is another one.
+const firstOfSeveral = "\n1"
+
+// idKey returns what is the message's own in an id.
+func (e entry) idKey() string {
+	if e.shared && e.key != "" && !strings.Contains(e.key, "\n") {
+		return e.key + firstOfSeveral
+	}
+	return e.key
+}
+
+// find returns the message of a key, or of what its id has.
 func (m *maildrop) find(key string) (entry, bool) {
+	key, first := strings.CutSuffix(key, firstOfSeveral)
 	i, there := m.place[key]
-	if !there {
+	if !there || first && !m.entries[i].shared {
 		return entry{}, false
 	}
 	return m.entries[i], true
@@ -174,7 +188,7 @@ func merge(count int, names, sizes *roll) ([]entry, error) {
 
 // index gives every message its place by a key of its own. Messages that share
 // a name get different keys, but only as long as none of them goes; see
-// [entry.shared].
+// [entry.idKey].
 func (m *maildrop) index() {
 	m.place = make(map[string]int, len(m.entries))
 	for i := range m.entries {

@@ -74,6 +74,7 @@ func (c *Client) list(ctx context.Context, q session.Query) (*listing, error) {
 	}
 	q.Fields = cmp.Or(q.Fields, session.FieldsAll)
 	l := &listing{client: c, query: q, plan: p}
+	var behind entry
 	err = c.do(ctx, task{op: "list", fresh: true, run: func(cn *conn) error {
 		drop, err := cn.survey()
 		if err != nil {
@@ -83,7 +84,7 @@ func (c *Client) list(ctx context.Context, q session.Query) (*listing, error) {
 		l.there = drop.place
 		l.left = slices.Clone(drop.entries)
 		if !q.After.IsZero() {
-			_, err = cn.look(after)
+			behind, err = cn.look(after)
 		}
 		return err
 	}})
@@ -93,18 +94,19 @@ func (c *Client) list(ctx context.Context, q session.Query) (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.arrange(after.Key)
+	l.arrange(behind.number)
 	return l, nil
 }
 
 // arrange puts what there is into the order of the query, from its place on, and
-// leaves out what does not match by the listing alone.
-func (l *listing) arrange(after string) {
+// leaves out what does not match by the listing alone. After is the number of the
+// message that it goes on behind, 0 for none.
+func (l *listing) arrange(after int) {
 	if !l.query.OldestFirst {
 		slices.Reverse(l.left)
 	}
-	if after != "" {
-		i := slices.IndexFunc(l.left, func(e entry) bool { return e.key == after })
+	if after != 0 {
+		i := slices.IndexFunc(l.left, func(e entry) bool { return e.number == after })
 		l.left = l.left[i+1:]
 	}
 	if p := l.plan; p.local != nil && !p.whole() && !needsHeader(0, p.reads) {
@@ -154,7 +156,7 @@ type item struct {
 
 // summary returns what the listing itself tells of a message.
 func (l *listing) summary(e entry) (*session.Message, error) {
-	m := &session.Message{ID: withKey(l.scope, e.key), Size: e.size}
+	m := &session.Message{ID: withKey(l.scope, e.idKey()), Size: e.size}
 	if l.seen.has(e.key) {
 		m.Flags = session.Flags{session.Seen}
 	}
