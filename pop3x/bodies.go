@@ -273,7 +273,7 @@ func (b *bulk) readAhead() {
 		s := &spool.Spool{}
 		if err := s.Fill(d); err != nil {
 			s.Close()
-			cn.w.Kill(err)
+			cn.w.Kill(cn.explain(opRetr, err))
 			break
 		}
 		cn.owed--

@@ -266,6 +266,15 @@ func (c *conn) read(op string) (reply, error) {
 	return r, nil
 }
 
+// outOfStep ends the connection over messages that may be taken for each other.
+// They are asked for one by one from then on.
+func (c *conn) outOfStep(op, what string) error {
+	c.serial.Store(true)
+	e := &Error{Server: c.server, Op: op, Text: what, ended: true}
+	c.w.Kill(e)
+	return c.over(e)
+}
+
 // senseless ends the connection over an answer that cannot be understood.
 func (c *conn) senseless(op, what string) error {
 	err := &Error{Server: c.server, Op: op, Text: what}
@@ -277,6 +286,9 @@ func (c *conn) senseless(op, what string) error {
 func (c *conn) explain(op string, err error) error {
 	if _, is := errors.AsType[*Error](err); err == nil || is {
 		return err
+	}
+	if errors.Is(err, errSwallowed) {
+		return c.outOfStep(op, errSwallowed.Error()+"; read it once more")
 	}
 	cause := c.w.Err()
 	if cause == nil {

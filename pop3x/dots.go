@@ -25,6 +25,7 @@ type dots struct {
 	bare   bool // lines end in a lone LF
 	inside bool // the last byte that was read is not the end of a line
 	cr     bool // the last byte that was read is a CR
+	behind *behind
 	err    error
 }
 
@@ -75,6 +76,8 @@ func (d *dots) next() ([]byte, error) {
 	}
 	chunk, err := d.ahead()
 	switch {
+	case errors.Is(err, errFinalDot) && d.behind.doubtful():
+		d.err = errSwallowed
 	case errors.Is(err, errFinalDot):
 		d.err = io.EOF
 	case errors.Is(err, io.EOF):
@@ -150,6 +153,7 @@ func (d *dots) took(chunk []byte, n int) {
 	}
 	d.inside = chunk[n-1] != '\n' || !cr && !d.bare
 	d.cr = chunk[n-1] == '\r'
+	d.behind.took(chunk[:n])
 	d.src.Skip(n)
 }
 

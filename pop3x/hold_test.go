@@ -296,7 +296,8 @@ func TestAnswersOutOfStepAreNotTakenForMessages(t *testing.T) {
 }
 
 // TestAFinalDotThatDoesNotCome: a listing that swallows the next answer is not
-// believed, and a message that does so leaves one answer too few.
+// believed, and behind the last message there is silence, for which nobody waits
+// for ever.
 func TestAFinalDotThatDoesNotCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 3, nil, nil)
@@ -306,7 +307,7 @@ func TestAFinalDotThatDoesNotCome(t *testing.T) {
 			t.Errorf("a list without its end: %v, want that the answer makes no sense", err)
 		}
 		ids := w.ids()
-		w.server.Inject(pop3test.NoFinalDot("RETR").Skipping(1))
+		w.server.Inject(pop3test.NoFinalDot("RETR").Skipping(2))
 		var last error
 		var all bytes.Buffer
 		for body, err := range w.client.Bodies(t.Context(), ids...) {
@@ -315,7 +316,7 @@ func TestAFinalDotThatDoesNotCome(t *testing.T) {
 			}
 		}
 		if last == nil {
-			t.Errorf("three messages, of which the second has no end: %d bytes and no error", all.Len())
+			t.Errorf("three messages, of which the last has no end: %d bytes and no error", all.Len())
 		}
 		if got := subjects(w.list()); got != "1 2 3" {
 			t.Errorf("afterwards the list has %q", got)

@@ -74,13 +74,20 @@ func (w *window) begin() (*dots, error) {
 	if err := w.fill(); err != nil {
 		return nil, err
 	}
-	w.bytes -= w.flying[0]
+	size := w.flying[0]
+	w.bytes -= size
 	w.flying = w.flying[1:]
 	if _, err := w.conn.answer(w.op); err != nil {
 		return nil, err
 	}
 	w.conn.owed++ // until the final dot
 	d := &dots{src: w.conn.w, bare: w.conn.w.BareLF()}
+	if len(w.flying) > 0 {
+		d.behind = &behind{}
+		if w.op == opRetr {
+			d.behind.size = size
+		}
+	}
 	return d, w.inStep()
 }
 
@@ -99,10 +106,7 @@ func (w *window) inStep() error {
 	if start[0] != '+' || !strings.EqualFold(string(start[:3]), "+OK") {
 		return nil
 	}
-	w.conn.serial.Store(true)
-	e := &Error{Server: w.conn.server, Op: w.op, Text: "an answer begins where a message should", ended: true}
-	w.conn.w.Kill(e)
-	return w.conn.over(e)
+	return w.conn.outOfStep(w.op, "an answer begins where a message should")
 }
 
 // end reads what is left of an answer.
