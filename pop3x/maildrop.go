@@ -13,8 +13,12 @@ import (
 	"github.com/mailsession/mailsession/session"
 )
 
-// maxMessages is how many messages of a maildrop are read of a listing.
-const maxMessages = 5_000_000
+// How many messages of a maildrop are read of a listing, and how many bytes of
+// names or sizes.
+const (
+	maxMessages = 5_000_000
+	maxListing  = 512 << 20
+)
 
 // entry is one message of a maildrop.
 type entry struct {
@@ -126,6 +130,7 @@ func (c *conn) lists(names, sizes *roll) (noUIDL bool, err error) {
 // roll is the answer to UIDL or LIST: what it has of each number.
 type roll struct {
 	lines []rollLine
+	bytes int // of them all
 	odd   int // lines that tell of no number
 }
 
@@ -139,7 +144,10 @@ type rollLine struct {
 func (r *roll) add(line []byte) error {
 	number, text, _ := strings.Cut(string(bytes.TrimSpace(line)), " ")
 	n, err := strconv.Atoi(number)
+	r.bytes += len(line)
 	switch {
+	case r.bytes > maxListing:
+		return fmt.Errorf("the server's list has more than %d bytes", maxListing)
 	case len(r.lines)+r.odd >= maxMessages:
 		return fmt.Errorf("the server lists more than %d messages", maxMessages)
 	case err != nil || n < 1 || n > maxMessages || number[0] == '+':

@@ -177,6 +177,28 @@ func rolls(names, sizes string) (n, s *roll) {
 	return n, s
 }
 
+// TestALineThatIsLikeAnAnswerIsSeen however the bytes come.
+func TestALineThatIsLikeAnAnswerIsSeen(t *testing.T) {
+	for text, want := range map[string]bool{
+		"a\r\n+OK 12 octets\r\n": true,
+		"a\n+OK":                 true,
+		"a\r\n+O K\r\n":          false,
+		"a+OK\r\n-+OK\r\n":       false,
+		"+OK":                    false, // an answer of its own, see window.inStep
+		"\n\n+\n+O\n+OK":         true,
+	} {
+		for n := range len(text) {
+			b := &behind{}
+			for c := range slices.Chunk([]byte(text), n+1) {
+				b.took(c)
+			}
+			if b.like != want || b.read != int64(len(text)) {
+				t.Errorf("%q, %d bytes at a time: %t after %d bytes, want %t", text, n+1, b.like, b.read, want)
+			}
+		}
+	}
+}
+
 // TestNoListIsShorterThanTheMaildrop: what a listing does not tell shows as a
 // message without a name or without a size, and never as no message.
 func TestNoListIsShorterThanTheMaildrop(t *testing.T) {
@@ -221,6 +243,18 @@ func TestNoListIsShorterThanTheMaildrop(t *testing.T) {
 	n, s := rolls("1 a\n", "1 10\n")
 	if _, err := merge(2_000_000_000, n, s); err == nil {
 		t.Error("two thousand million messages of which one is listed: no error")
+	}
+}
+
+// TestAListHasABound: a server that never ends one does not fill the memory.
+func TestAListHasABound(t *testing.T) {
+	var names roll
+	names.bytes = maxListing - 10
+	if err := names.add([]byte("1 a")); err != nil {
+		t.Error(err)
+	}
+	if err := names.add([]byte("2 " + strings.Repeat("b", maxLine))); err == nil {
+		t.Errorf("a list of %d bytes: no error", names.bytes)
 	}
 }
 
