@@ -120,7 +120,8 @@ func table() map[string]layering.Rule {
 			Modules:  join(message, sasl, goIMAP, goSMTP),
 			Log:      true,
 		},
-		"examples/unread": {Packages: join(backend, []string{"imapx", "internal/spool"}), Modules: join(message, sasl, goIMAP)},
+		"examples/pop3download": {Packages: join(backend, []string{"pop3x", "internal/spool"}), Modules: join(message, sasl, goPOP3)},
+		"examples/unread":       {Packages: join(backend, []string{"imapx", "internal/spool"}), Modules: join(message, sasl, goIMAP)},
 	}
 }
 
