@@ -11,6 +11,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"log"
 	"time"
 
@@ -24,15 +25,20 @@ func main() {
 	b := &bench{Bench: &compare.Bench{Name: "pop3", Delay: 20 * time.Millisecond, Peers: peers()}}
 	b.Fill, b.Work, b.Far = b.fill, b.scenarios, func() string { return b.Servers.POP3S }
 	flag.IntVar(&b.Count, "runs", 3, "how often each program does each piece of work, after once for the server's caches; 1 is once and no more")
+	fewer := flag.Int("few", few, "how many messages the smaller maildrop has; with fewer than by default no bounds are looked at")
+	more := flag.Int("many", many, "how many messages the larger maildrop has, as for -few")
 	only := flag.String("only", "", "the pieces of work that are done, by the start of their names, between commas; all of them where it is empty")
 	flag.Parse()
-	if b.Count < 1 || flag.NArg() > 0 {
+	if b.Count < 1 || *fewer < 1 || *more < 1 || flag.NArg() > 0 {
 		flag.Usage()
-		log.Fatal("-runs is to be 1 or more, and there are no arguments")
+		log.Fatal("numbers are to be 1 or more, and there are no arguments")
+	}
+	if *fewer < few || *more < many {
+		b.Unbound = fmt.Sprintf("they are for %d and %d messages", few, many)
 	}
 	b.drops = []*maildrop{
-		{user: "few@example.test", messages: 1_000, size: 20_000},
-		{user: "many@example.test", messages: 10_000, size: 20_000},
+		{user: "few@example.test", messages: *fewer, size: 20_000},
+		{user: "many@example.test", messages: *more, size: 20_000},
 		{user: "large@example.test", messages: 1, size: 20 << 20},
 	}
 	for _, d := range b.drops {
@@ -42,6 +48,12 @@ func main() {
 		log.Fatal(err)
 	}
 }
+
+// What the bounds are for.
+const (
+	few  = 1_000
+	many = 10_000
+)
 
 // bench is what all pieces of work share.
 type bench struct {
