@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/observe"
@@ -85,6 +86,9 @@ type body struct {
 	spool  *spool.Spool
 	err    error // what comes behind the bytes that are there
 	asked  bool  // somebody wants the connection; the client's mutex guards it
+
+	mu    sync.Mutex // guards given, and that nothing cuts the connection afterwards
+	given bool       // the connection is, or may be, somebody else's
 }
 
 // Read implements [io.Reader].
@@ -122,6 +126,9 @@ func (b *body) end(err error) {
 }
 
 func (b *body) release() {
+	b.mu.Lock()
+	b.given = true
+	b.mu.Unlock()
 	b.client.hold(nil)
 	b.lease.Release()
 	b.lease = nil
@@ -154,12 +161,21 @@ func (b *body) readAhead() {
 	b.end(err)
 }
 
+// cut ends the connection where it is still this body's.
+func (b *body) cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.given {
+		b.conn.w.Kill(session.ErrClosed)
+	}
+}
+
 // Close implements [io.Closer].
 func (b *body) Close() error {
 	select {
 	case <-b.turn:
 	default:
-		b.conn.w.Kill(session.ErrClosed) // somebody reads, and nobody wants what comes
+		b.cut() // somebody reads, and nobody wants what comes
 		<-b.turn
 	}
 	defer func() { b.turn <- struct{}{} }()
