@@ -37,6 +37,7 @@ type conn struct {
 
 	serial  *atomic.Bool // this server's answers got out of step before
 	op      string       // what go-pop3 is doing
+	said    string       // what it was answered
 	marked  bool         // messages are marked as deleted
 	owed    int          // commands that were sent and are not answered in full
 	drop    *maildrop    // what the maildrop holds, once it is known

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 
 	"github.com/knadh/go-pop3"
 
@@ -44,7 +45,8 @@ func (h *handed) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
-		h.line = "+OK " + clean(r.text) + "\r\n"
+		h.conn.said = clean(r.text)
+		h.line = "+OK " + h.conn.said + "\r\n"
 	}
 	n := copy(p, h.line)
 	h.line = h.line[n:]
@@ -73,6 +75,9 @@ func (c *conn) stat() (messages int, bytes int64, err error) {
 	err = c.run(opStat, func(control *pop3.Conn) error {
 		n, size, err := control.Stat()
 		messages, bytes = n, int64(size)
+		if errors.Is(err, strconv.ErrRange) { // go-pop3 has sizes in an int, which may have 32 bits
+			_, err = fmt.Sscan(c.said, &messages, &bytes)
+		}
 		return err
 	})
 	if _, known := errors.AsType[*Error](err); err != nil && !known && c.w.Err() == nil {
