@@ -45,9 +45,9 @@ func Google() Provider {
 			POP3: {gmail},
 			SMTP: {gmail},
 		},
-		IMAP:      session.Server{Host: "imap.gmail.com", Port: 993, Security: session.TLS},
-		POP3:      session.Server{Host: "pop.gmail.com", Port: 995, Security: session.TLS},
-		SMTP:      session.Server{Host: "smtp.gmail.com", Port: 465, Security: session.TLS},
-		FilesSent: true,
+		IMAP:            session.Server{Host: "imap.gmail.com", Port: 993, Security: session.TLS},
+		POP3:            session.Server{Host: "pop.gmail.com", Port: 995, Security: session.TLS},
+		SMTP:            session.Server{Host: "smtp.gmail.com", Port: 465, Security: session.TLS, FilesSent: true},
+		FilesSentSource: "https://support.google.com/mail/answer/78892",
 	}
 }

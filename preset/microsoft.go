@@ -50,9 +50,9 @@ func microsoft(name, tenant, smtp string) Provider {
 			POP3: {outlookApp},
 			SMTP: {outlookApp},
 		},
-		IMAP:      session.Server{Host: "outlook.office365.com", Port: 993, Security: session.TLS, Resource: outlook},
-		POP3:      session.Server{Host: "outlook.office365.com", Port: 995, Security: session.TLS, Resource: outlook},
-		SMTP:      session.Server{Host: smtp, Port: 587, Security: session.STARTTLS, Resource: outlook},
-		FilesSent: true,
+		IMAP:            session.Server{Host: "outlook.office365.com", Port: 993, Security: session.TLS, Resource: outlook},
+		POP3:            session.Server{Host: "outlook.office365.com", Port: 995, Security: session.TLS, Resource: outlook},
+		SMTP:            session.Server{Host: smtp, Port: 587, Security: session.STARTTLS, Resource: outlook, FilesSent: true},
+		FilesSentSource: "https://docs.nextcloud.com/server/latest/admin_manual/groupware/mail.html",
 	}
 }

@@ -59,12 +59,11 @@ type Provider struct {
 	// AppConfig.
 	AppScopes map[Protocol][]string
 
-	// IMAP, POP3 and SMTP are the servers.
+	// IMAP, POP3 and SMTP are the servers. FilesSent of SMTP tells whether the
+	// provider files what is sent through it.
 	IMAP, POP3, SMTP session.Server
-
-	// FilesSent says that the provider itself files what is sent through its
-	// SMTP server in the Sent folder.
-	FilesSent bool
+	// FilesSentSource is where FilesSent is known from.
+	FilesSentSource string
 }
 
 // Config returns the settings for a sign-in that opens the given protocols, IMAP

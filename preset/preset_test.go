@@ -32,7 +32,7 @@ func TestDataIsWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for what, address := range map[string]string{
 				"Endpoint.Issuer": p.Endpoint.Issuer, "Endpoint.AuthURL": p.Endpoint.AuthURL,
-				"Endpoint.TokenURL": p.Endpoint.TokenURL, "Source": p.Source,
+				"Endpoint.TokenURL": p.Endpoint.TokenURL, "Source": p.Source, "FilesSentSource": p.FilesSentSource,
 			} {
 				if !strings.HasPrefix(address, "https://") {
 					t.Errorf("%s = %q, want an https address", what, address)
@@ -41,6 +41,9 @@ func TestDataIsWhole(t *testing.T) {
 			redirect, err := url.Parse(p.RedirectURL)
 			if err != nil || redirect.Scheme != "http" || redirect.Path != "" || redirect.Port() != "" {
 				t.Errorf("RedirectURL = %q, want loopback without port and path", p.RedirectURL)
+			}
+			if !p.SMTP.FilesSent {
+				t.Error("SMTP.FilesSent = false, want what all of these do")
 			}
 			if p.Name == "" || p.Checked.IsZero() {
 				t.Errorf("Name = %q, Checked = %v", p.Name, p.Checked)

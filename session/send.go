@@ -15,6 +15,9 @@ type Envelope struct {
 	From string
 	// To is every recipient's address, whether the header names it or not.
 	To []string
+	// SaveSent says whether the Session keeps a copy in the folder of sent mail.
+	// It is not for servers.
+	SaveSent SentPolicy
 	// Reports asks the servers on the way for reports of delivery. nil leaves it to
 	// them: they report what failed for good, and perhaps what is late.
 	Reports *DeliveryReports
@@ -132,6 +135,8 @@ type Receipt struct {
 	// MessageID is the message's Message-ID without angle brackets, to look for
 	// it later.
 	MessageID string
+	// Copy is the sender's own copy in the folder of sent mail.
+	Copy SentCopy
 }
 
 // Recipient is the server's answer for one recipient. Where Accepted is false

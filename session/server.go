@@ -82,6 +82,11 @@ type Server struct {
 
 	Timeouts Timeouts
 
+	// FilesSent says, of a server for sending, that what is sent through it comes
+	// to be in the user's folder of sent mail without anybody's doing; see
+	// [SentAuto].
+	FilesSent bool
+
 	// Transcript gets the protocol line by line, with credentials masked and
 	// message content left out. Writes come from several goroutines, one at a
 	// time.

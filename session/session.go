@@ -139,6 +139,12 @@ type Options struct {
 	Logger *slog.Logger
 	// Observer is told of every operation.
 	Observer Observer
+	// SaveSent says whether a copy of what Send sends is kept in the folder of
+	// sent mail: SentNever where it is not set. It needs a way in that can append.
+	SaveSent SentPolicy
+	// KeepBcc has such a copy name those in a Bcc field whom the message went to
+	// without being named in it.
+	KeepBcc bool
 }
 
 // Session joins credentials with one way in and one way out. It is safe for
@@ -148,6 +154,10 @@ type Session struct {
 	out  Outgoing
 	user string
 	mode Mode
+
+	saveSent SentPolicy
+	keepBcc  bool
+	log      *slog.Logger
 }
 
 // New returns a Session over the two backends. Either may be nil: the mode
@@ -166,7 +176,10 @@ func New(creds Credentials, in IncomingBackend, out OutgoingBackend, opts *Optio
 		Logger:      observe.Logger(opts.Logger),
 		Observer:    opts.Observer,
 	}
-	s := &Session{mode: opts.Mode, user: creds.User}
+	s := &Session{
+		mode: opts.Mode, user: creds.User,
+		saveSent: opts.SaveSent, keepBcc: opts.KeepBcc, log: setup.Logger,
+	}
 	var err error
 	if in != nil && opts.Mode != SendOnly {
 		if s.in, err = in(setup); err != nil {
@@ -327,7 +340,12 @@ func (s *Session) Send(ctx context.Context, e Envelope, m message.Source) (Recei
 	if err != nil {
 		return Receipt{Outcome: NotSent}, err
 	}
-	return out.Send(ctx, e, m)
+	rec, err := out.Send(ctx, e, m)
+	rec.Copy = s.keepCopy(ctx, e, m, rec)
+	if failed, ok := errors.AsType[*SendError](err); ok {
+		failed.Receipt.Copy = rec.Copy
+	}
+	return rec, err
 }
 
 // sender returns the way out, or why there is none for op.

@@ -47,7 +47,7 @@ func TestSend(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := "{accepted [{bob@example.com true <nil>} {carol@example.com true <nil>} {dan@elsewhere.example true <nil>}] " +
-			s.Messages()[0].QueueID + " 1@example.com}"
+			s.Messages()[0].QueueID + " 1@example.com {none  <nil>}}"
 		if got := fmt.Sprint(rec); got != want {
 			t.Errorf("Send = %s, want %s", got, want)
 		}

@@ -125,6 +125,7 @@ var (
 	_ session.Outgoing   = (*Client)(nil)
 	_ session.BulkSender = (*Client)(nil)
 	_ session.Checker    = (*Client)(nil)
+	_ session.SentFiler  = (*Client)(nil)
 )
 
 // Client sends mail over one server. It is safe for concurrent use.
@@ -324,6 +325,9 @@ func (c *Client) dial(ctx context.Context) (*conn, error) {
 	end(err)
 	return cn, err
 }
+
+// FilesSent implements [session.SentFiler] by the server's settings.
+func (c *Client) FilesSent() bool { return c.server.FilesSent }
 
 // Close ends all connections. What is being sent at the moment returns an
 // error that matches [session.ErrClosed], as does every later Send. Close
