@@ -1,0 +1,81 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/retry"
+)
+
+// NotArrivedError says that a message was not seen within the time there was. It
+// may still come.
+type NotArrivedError struct {
+	// MessageID is that of the message, without angle brackets.
+	MessageID string
+	// Folders are those that were looked into.
+	Folders []FolderRef
+	// Waited is how long.
+	Waited time.Duration
+	// Err is the context's error, with that of the last look that failed.
+	Err error
+}
+
+// Error returns what was waited for, where, how long, and why that ended.
+func (e *NotArrivedError) Error() string {
+	names := make([]string, len(e.Folders))
+	for i, f := range e.Folders {
+		names[i] = string(f)
+	}
+	return fmt.Sprintf("message %s not seen in %s within %v: %v", e.MessageID, strings.Join(names, ", "), e.Waited.Round(time.Millisecond), e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *NotArrivedError) Unwrap() error { return e.Err }
+
+// arrivalPace is how long to wait between two looks: short at first, since mail to
+// oneself mostly takes a second or two, and never so long that much is added to
+// what is measured.
+func arrivalPace() retry.Policy {
+	return retry.Policy{Initial: 250 * time.Millisecond, Factor: 1.5, Max: 15 * time.Second, Jitter: 0.1}
+}
+
+// arrival waits for the message with a Message-ID in any of some folders, and
+// returns it with the folder that it is in. It asks again and again until ctx
+// ends, also after errors that another try may not meet; a folder that does not
+// exist is passed over.
+func (s *Session) arrival(ctx context.Context, messageID string, folders []FolderRef) (*Message, FolderRef, error) {
+	pace, began := arrivalPace(), time.Now()
+	var trouble error
+	for try := 1; ; try++ {
+		for _, folder := range folders {
+			list, err := s.having(ctx, Query{Folder: folder, Where: withMessageID(messageID)}, messageID)
+			switch {
+			case err == nil && len(list) > 0:
+				return list[0], folder, nil
+			case err == nil || errors.Is(err, ErrNoFolder) || ctx.Err() != nil:
+			case Temporary(err):
+				trouble = err
+			default:
+				return nil, "", err
+			}
+		}
+		if err := rest(ctx, pace.Wait(try, trouble)); err != nil {
+			return nil, "", &NotArrivedError{MessageID: messageID, Folders: folders, Waited: time.Since(began), Err: errors.Join(err, trouble)}
+		}
+	}
+}
+
+// rest waits for d, or for the end of ctx and returns why it ended.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return retry.Ended(ctx)
+	}
+}
