@@ -97,6 +97,7 @@ func table() map[string]layering.Rule {
 			Packages: join(patience, []string{"oauth", "proxy", "state"}),
 			Modules:  join(oauth2, proxy, flock, []string{"golang.org/x/crypto", "software.sslmate.com/src/go-pkcs12"}),
 		},
+		"outbox":  {Packages: session, Modules: message},
 		"proxy":   {Packages: []string{"internal/retry", "secret"}, Modules: proxy},
 		"session": {Packages: session, Modules: message},
 		"session/sessiontest": {
@@ -115,6 +116,10 @@ func table() map[string]layering.Rule {
 		"preset/presettest": {Packages: provider, Modules: message},
 		"smtptest":          {Packages: fake},
 
+		"examples/outbox": {
+			Packages: join(backend, []string{"imapx", "internal/spool", "outbox", "smtpx"}),
+			Modules:  join(message, sasl, goIMAP, goSMTP),
+		},
 		"examples/quickstart": {
 			Packages: join(backend, provider, []string{"imapx", "internal/spool", "preset/presettest", "smtpx"}),
 			Modules:  join(message, sasl, goIMAP, goSMTP),

@@ -1,0 +1,208 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/retry"
+)
+
+// pruneEvery is how often Run prunes.
+const pruneEvery = time.Hour
+
+// Run sends what is in the outbox, as it comes and as it is due, until ctx ends, and
+// returns why that ended. What is being sent then is stopped; where the message had
+// not left wholly it waits for the next Run. Errors of the Store and of servers are
+// logged, and it goes on. Any other error is returned at once: the session cannot
+// send.
+func (b *Outbox) Run(ctx context.Context) error {
+	var pruned time.Time
+	for failures := 0; ; {
+		next, err := b.pass(ctx)
+		if fatal := b.fatal(err); fatal != nil {
+			return fatal
+		}
+		if b.opts.KeepFor > 0 && time.Since(pruned) >= pruneEvery {
+			_, failed := b.Prune(ctx, b.opts.KeepFor)
+			err = errors.Join(err, failed)
+			pruned = time.Now()
+		}
+		wait := b.opts.Poll
+		failures++
+		if err == nil {
+			failures = 0
+		} else if ctx.Err() == nil {
+			b.log.LogAttrs(ctx, slog.LevelWarn, "outbox: the Store cannot be used", slog.Any("error", err))
+			wait = b.storePace().Wait(failures, nil)
+		}
+		if until := time.Until(next); !next.IsZero() && until < wait {
+			wait = max(until, 0)
+		}
+		if err := pause(ctx, wait, b.wake); err != nil {
+			return fmt.Errorf("outbox: %w", err)
+		}
+	}
+}
+
+// storePace is how long to leave a Store alone that fails.
+func (b *Outbox) storePace() retry.Policy {
+	return retry.Policy{Initial: min(time.Second, b.opts.Poll), Max: b.opts.Poll}
+}
+
+// Drain sends what is due, each message once at most, and returns: for programs
+// that run now and then. What it cannot send stays, which is no error. A message in
+// the hands of a worker that crashed is found out about by Run alone, or by a Drain of
+// the same Outbox after [Options.Term].
+func (b *Outbox) Drain(ctx context.Context) error {
+	_, err := b.pass(ctx)
+	if fatal := b.fatal(err); fatal != nil {
+		return fatal
+	}
+	return err
+}
+
+// errNoSender says that the outbox has nothing to send through.
+var errNoSender = fmt.Errorf("outbox: it was made without a session: %w", errors.ErrUnsupported)
+
+// cannotSendError says that the session has no way out.
+type cannotSendError struct{ err error }
+
+func (e *cannotSendError) Error() string { return e.err.Error() }
+func (e *cannotSendError) Unwrap() error { return e.err }
+
+// fatal returns the error after which no try can succeed, or nil.
+func (b *Outbox) fatal(err error) error {
+	if errors.Is(err, errNoSender) {
+		return errNoSender
+	}
+	if e, ok := errors.AsType[*cannotSendError](err); ok {
+		return fmt.Errorf("outbox: %w", e.err)
+	}
+	return nil
+}
+
+// pass does for each message what is due, the oldest first, and returns when to
+// come again; zero where nothing is known to become due.
+func (b *Outbox) pass(ctx context.Context) (next time.Time, err error) {
+	if b.session == nil {
+		return next, errNoSender
+	}
+	var bodies []string
+	for key, err := range b.list.List(ctx, b.opts.Prefix+bodyPart) {
+		if err != nil {
+			return next, fmt.Errorf("outbox: list the messages: %w", err)
+		}
+		bodies = append(bodies, key)
+	}
+	for _, body := range bodies {
+		if ctx.Err() != nil {
+			return next, nil
+		}
+		due, failed := b.work(ctx, body)
+		if hold, ok := errors.AsType[*holdError](failed); ok {
+			b.hold(hold.until)
+			due = hold.until
+		} else {
+			err = errors.Join(err, failed)
+		}
+		if !due.IsZero() && (next.IsZero() || due.Before(next)) {
+			next = due
+		}
+	}
+	return next, err
+}
+
+// work does what is due for the message with the bytes at a key, and returns when
+// something is due next.
+func (b *Outbox) work(ctx context.Context, body string) (next time.Time, err error) {
+	key, queued, ok := b.parseBody(body)
+	if !ok {
+		return next, fmt.Errorf("outbox: %s is not of an outbox", body)
+	}
+	it, err := b.load(ctx, key)
+	switch {
+	case errors.Is(err, ErrNoEntry) || err == nil && it.Body != body:
+		// Whoever enqueues it may not have come further yet.
+		if time.Since(queued) > orphanAge {
+			b.discard(ctx, body)
+		}
+		return next, nil
+	case err != nil:
+		return next, err
+	}
+	now, held := time.Now(), b.heldUntil()
+	if it.State == StateSending {
+		return b.watch(ctx, it)
+	}
+	b.forget(it)
+	switch {
+	case it.Next.After(now):
+		return it.Next, nil
+	case it.State == StateNew && held.After(now):
+		return held, nil
+	case it.State == StateNew:
+		err = b.send(ctx, it)
+	case it.State == StateUnknown && !it.Next.IsZero():
+		err = b.resolve(ctx, it)
+	default:
+		err = b.finish(ctx, it)
+	}
+	return it.Next, err
+}
+
+// hold has nothing sent before a time.
+func (b *Outbox) hold(until time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held = until
+}
+
+// heldUntil returns before when nothing is sent.
+func (b *Outbox) heldUntil() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held
+}
+
+// orphanAge is how old bytes without an entry are when they are removed.
+const orphanAge = 24 * time.Hour
+
+// watch looks whether the worker that claims a message is gone. What it had in its
+// hands is unknown then.
+func (b *Outbox) watch(ctx context.Context, it *item) (next time.Time, err error) {
+	now := time.Now()
+	if left := b.aliveFor(it); left > 0 {
+		return now.Add(left), nil
+	}
+	b.forget(it)
+	known := len(it.in(Accepted)) > 0
+	it.turn(Waiting, Unsure, "")
+	it.Err = "the worker that was sending it is gone"
+	it.become(now)
+	it.Next, it.Looks = now, 0
+	if known {
+		it.Next = time.Time{} // what is in the folder of sent mail may be of the earlier try
+	}
+	return it.Next, b.keep(ctx, it)
+}
+
+// pause waits for d, for something new, or for the end of ctx and returns why it
+// ended.
+func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
+	if ctx.Err() != nil {
+		return retry.Ended(ctx)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-wake:
+		return nil
+	case <-ctx.Done():
+		return retry.Ended(ctx)
+	}
+}
