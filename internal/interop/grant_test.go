@@ -12,6 +12,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if outboxChild() {
+		os.Exit(1) //nolint:forbidigo // A TestMain exits.
+	}
 	os.Exit(grantstory.Main(m)) //nolint:forbidigo // A TestMain exits.
 }
 
