@@ -259,7 +259,7 @@ func TestBccInTheCopy(t *testing.T) {
 		if len(there) != 1 || strings.Contains(there[0].Raw, "Bcc") {
 			t.Errorf("sent was\n%s", there[0].Raw)
 		}
-		_, err := o.s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: bob}}, Bcc: []mail.Address{{Address: ann}}})
+		_, err := o.s.SendDraft(t.Context(), &message.Draft{From: mail.Address{Address: ann}, To: []mail.Address{{Address: bob}}, Bcc: []mail.Address{{Address: ann}}}, nil)
 		if copies = o.in(t, "Sent"); err != nil || len(copies) != 2 || !strings.HasPrefix(copies[1].Raw, "Bcc: <ann@contoso.example>\r\n") {
 			t.Errorf("the copy of a draft (%v) is\n%s", err, copies[len(copies)-1].Raw)
 		}
