@@ -282,7 +282,7 @@ func TestRefusals(t *testing.T) {
 		o := newOffice(t)
 		var states []string
 		b := o.box(outbox.Options{Changed: func(e outbox.Entry) { states = append(states, string(e.State)) }})
-		o.provider.SMTP.Inject(mailtest.Reply("MAIL", "451 4.7.1 greylisted").Repeating(2))
+		o.provider.SMTP.Inject(mailtest.Reply("MAIL", "451 4.3.0 local trouble").Repeating(2))
 		began := time.Now()
 		enqueue(t, b, "a", draft("One", bob))
 		stop := running(t, b)
