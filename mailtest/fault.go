@@ -17,6 +17,13 @@ const (
 	// as the "+" before an IMAP literal. The challenges of signing in belong to
 	// their command instead.
 	Continue = "+"
+	// Content is the arrival of a message's bytes, after DATA or in a chunk of
+	// BDAT. Here a fault's StopAfter, CallAfter and Chunk count bytes that the
+	// client sends, and Before and Reply go out when CallAfter of them have come:
+	// the server hangs up within a message, falls silent, or reads slowly. Where
+	// there is a Reply, it is what a Stop waits for. Contains looks at the command
+	// that announced the bytes.
+	Content = "CONTENT"
 )
 
 // Fault is one thing that a fake server does wrong. The first group of fields
@@ -31,7 +38,7 @@ type Fault struct {
 	// Command is the name of the command that is answered wrongly, in any case:
 	// "FETCH", "MAIL", "RETR". Part of a name that ends in it is enough, so
 	// that "FETCH" also fits "UID FETCH". The empty string fits every command.
-	// [Handshake], [Greeting] and [Continue] name other occasions.
+	// [Handshake], [Greeting], [Continue] and [Content] name other occasions.
 	Command string
 	// Contains restricts the fault to commands whose line, as it appears in
 	// [Command.Line], contains this text, in any case.
@@ -240,7 +247,7 @@ func (f Fault) Fits(name, line string) bool {
 		return false
 	}
 	if f.Command == "" {
-		return name != Handshake && name != Greeting && name != Continue
+		return name != Handshake && name != Greeting && name != Continue && name != Content
 	}
 	if strings.EqualFold(name, f.Command) {
 		return true

@@ -334,11 +334,14 @@ func (c *Conn) call() {
 }
 
 // stop ends the answer as the fault says.
-func (c *Conn) stop() error {
+func (c *Conn) stop() error { return c.stopAs(c.answer.fault.Stop) }
+
+// stopAs sends what is buffered, and nothing more.
+func (c *Conn) stopAs(way mailtest.Stop) error {
 	if err := c.w.Flush(); err != nil {
 		return err
 	}
-	if c.answer.fault.Stop == mailtest.StopClose {
+	if way == mailtest.StopClose {
 		c.Cut()
 	} else {
 		c.silent = true
