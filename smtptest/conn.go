@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mailsession/mailsession/internal/fakenet"
 	"github.com/mailsession/mailsession/mailtest"
@@ -34,21 +36,27 @@ type conn struct {
 // transaction is what is known of a message before it is accepted.
 type transaction struct {
 	from, params string
-	utf8         bool
-	to           []string
-	chunks       strings.Builder
-	chunked      bool // BDAT was used
-	failed       bool // a chunk was refused; the rest of them is, too
+	utf8, binary bool
+	to, toParams []string
+	text         strings.Builder // by BDAT
+	chunks       []int           // their lengths
+	chunked      bool            // BDAT was used
+	failed       bool            // a chunk was refused; the rest of them is, too
 }
 
 // serve is the life of a connection.
 func (s *Server) serve(ctx context.Context, nc *fakenet.Conn) {
 	c := &conn{Conn: nc, server: s}
+	s.opened("")
+	defer func() { s.left(c.user()) }()
 	err := c.answer(mailtest.Greeting, "", func(v fakenet.Verdict) error {
 		if v.Refuse {
 			return c.hangUp("554 5.3.2 No SMTP service here")
 		}
-		return c.say(220, "", s.options.Hostname+" ESMTP ready")
+		if refused, err := c.judge(Event{Command: mailtest.Greeting}); refused || err != nil {
+			return err
+		}
+		return c.sayAs(s.options.Words.Greeting, 220, "", s.options.Hostname+" ESMTP ready")
 	})
 	for err == nil {
 		err = c.next(ctx)
@@ -60,8 +68,10 @@ var errDone = errors.New("smtptest: done")
 
 // next reads one command and carries it out.
 func (c *conn) next(ctx context.Context) error {
-	line, err := c.ReadLine()
+	line, err := c.readCommand()
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return c.answer("", "", func(fakenet.Verdict) error { return c.hangUp("421 4.4.2 Timeout, good bye") })
 	case errors.Is(err, fakenet.ErrBareLF):
 		return c.answer("", "", func(fakenet.Verdict) error {
 			return c.hangUp("521 5.5.2 A line ends in LF without CR")
@@ -77,7 +87,57 @@ func (c *conn) next(ctx context.Context) error {
 			return c.refuse(500, "5.5.2", "Syntax error or line too long")
 		})
 	}
+	if c.Buffered() > 0 && c.endsGroup(verb) {
+		return c.sentAhead("")
+	}
 	return c.command(ctx, verb, args)
+}
+
+// readCommand returns the next line, unless the client takes too long.
+func (c *conn) readCommand() ([]byte, error) {
+	idle := c.server.options.Idle
+	if idle == 0 {
+		return c.ReadLine()
+	}
+	if err := c.SetReadDeadline(time.Now().Add(idle)); err != nil {
+		return nil, err
+	}
+	line, err := c.ReadLine()
+	if err != nil {
+		return nil, err
+	}
+	return line, c.SetReadDeadline(time.Time{})
+}
+
+// pipelining reports whether the client may send commands ahead: it was told so.
+func (c *conn) pipelining() bool { return c.esmtp && c.has("PIPELINING") }
+
+// endsGroup reports whether nothing may have been sent behind the command before
+// it is answered (RFC 2920 section 3.1, RFC 4954 section 4). What follows
+// STARTTLS ends the handshake, and what BDAT is followed by is looked at later.
+func (c *conn) endsGroup(verb string) bool {
+	switch verb {
+	case "BDAT", "STARTTLS":
+		return false
+	case "EHLO", "HELO", "DATA", "VRFY", "EXPN", "NOOP", "QUIT", "AUTH":
+		return true
+	}
+	return !c.pipelining()
+}
+
+// sentAhead sends a client away that did not wait for an answer.
+func (c *conn) sentAhead(name string) error {
+	return c.answer(name, name, func(fakenet.Verdict) error {
+		return c.hangUp("521 5.5.1 Protocol error: sent ahead without waiting for the answer")
+	})
+}
+
+// user returns the account's address, "" before signing in.
+func (c *conn) user() string {
+	if c.account == nil {
+		return ""
+	}
+	return c.account.Address()
 }
 
 // answer brackets what does the answering, and applies what a fault wants in
@@ -149,10 +209,24 @@ func (c *conn) say(code int, enhanced, text string) error {
 // refuse is say for what the client should not have done. A client that does
 // it too often is sent away.
 func (c *conn) refuse(code int, enhanced, text string) error {
+	return c.refuseAs("", code, enhanced, text)
+}
+
+// refuseAs is refuse, unless the server has words of its own.
+func (c *conn) refuseAs(own string, code int, enhanced, text string) error {
 	if c.errors++; c.errors > maxErrors {
 		return c.hangUp("421 4.7.0 Too many errors")
 	}
-	return c.say(code, enhanced, text)
+	return c.sayAs(own, code, enhanced, text)
+}
+
+// sayAs is say, unless the server has words of its own.
+func (c *conn) sayAs(own string, code int, enhanced, text string) error {
+	if own == "" {
+		return c.say(code, enhanced, text)
+	}
+	_, err := c.WriteString(own + "\r\n")
+	return err
 }
 
 // hangUp gives a last answer.
@@ -248,7 +322,7 @@ func (c *conn) quit(args string) error {
 	if args != "" {
 		return c.refuse(501, "5.5.4", "QUIT has no argument")
 	}
-	if err := c.say(221, "2.0.0", "Bye"); err != nil {
+	if err := c.sayAs(c.server.options.Words.Bye, 221, "2.0.0", "Bye"); err != nil {
 		return err
 	}
 	return errDone
@@ -274,7 +348,7 @@ func (c *conn) startTLS(ctx context.Context, line, args string) error {
 	if err := c.StartTLS(ctx); err != nil {
 		return err
 	}
-	c.hello, c.esmtp, c.account, c.tx = "", false, nil, nil
+	c.hello, c.esmtp, c.tx = "", false, nil
 	return nil
 }
 
@@ -307,11 +381,26 @@ func (c *conn) auth(ctx context.Context, args string) error {
 		if hasInitial {
 			in.Initial, err = fakenet.DecodeInitial([]byte(initial))
 		}
-		if err == nil {
-			c.account, err = in.Run(ctx)
+		if err != nil {
+			return c.notSignedIn(mechanism, err)
 		}
-		return c.signedIn(err)
+		return c.signIn(ctx, in)
 	})
+}
+
+// signIn does the exchange, and asks the policies about who it is.
+func (c *conn) signIn(ctx context.Context, in *fakenet.SignIn) error {
+	account, err := in.Run(ctx)
+	if err != nil {
+		return c.notSignedIn(in.Mechanism, err)
+	}
+	refused, err := c.judge(Event{Command: "AUTH", Mechanism: in.Mechanism, User: account.Address()})
+	if refused || err != nil {
+		return err
+	}
+	c.account = account
+	c.server.opened(c.user())
+	return c.sayAs(c.server.options.Words.SignedIn, 235, "2.7.0", "Authentication successful")
 }
 
 // ask sends a challenge and reads the answer.
@@ -337,11 +426,16 @@ func (c *conn) ask(challenge []byte) ([]byte, error) {
 	return fakenet.DecodeAnswer(line)
 }
 
-// signedIn gives the answer to AUTH as a whole.
-func (c *conn) signedIn(err error) error {
+// notSignedIn gives the answer to an AUTH that failed.
+func (c *conn) notSignedIn(mechanism string, err error) error {
+	words := c.server.options.Words
+	wrong := words.WrongPassword
+	if mechanism == "XOAUTH2" || mechanism == "OAUTHBEARER" {
+		wrong = words.WrongToken
+	}
 	switch {
-	case err == nil:
-		return c.say(235, "2.7.0", "Authentication successful")
+	case wrong != "" && errors.Is(err, mailtest.ErrSignIn):
+		return c.refuseAs(wrong, 0, "", "")
 	case errors.Is(err, mailtest.ErrUnavailable):
 		return c.refuse(454, "4.7.0", "Temporary authentication failure")
 	case errors.Is(err, mailtest.ErrSignIn), errors.Is(err, fakenet.ErrMalformed):

@@ -381,6 +381,94 @@ func TestFurtherExtensions(t *testing.T) {
 	})
 }
 
+// What a server that has an extension does not take.
+func TestParameters(t *testing.T) {
+	play(t, []dialogue{
+		{"delivery status", &smtptest.Options{Extensions: []string{"DSN", "8BITMIME"}, Anonymous: true}, greeting + `
+			C: EHLO me
+			S: 250-mail.example.com greets me
+			S: 250-DSN
+			S: 250 8BITMIME
+			C: MAIL FROM:<x@y.example> RET=SOME
+			S: 501 Bad RET
+			C: MAIL FROM:<x@y.example> ENVID=a+2b
+			S: 501 Bad ENVID
+			C: MAIL FROM:<x@y.example> RET=FULL RET=FULL
+			S: 501 Parameter given twice: RET
+			C: MAIL FROM:<x@y.example> BODY=BINARYMIME
+			S: 501 Bad BODY
+			C: MAIL FROM:<x@y.example> BODY=8bitmime ret=full ENVID=+2B
+			S: 250 Ok
+			C: RCPT TO:<ann@example.com> NOTIFY=NEVER,DELAY
+			S: 501 Bad NOTIFY
+			C: RCPT TO:<ann@example.com> NOTIFY=DELAY NOTIFY=DELAY
+			S: 501 Bad NOTIFY
+			C: RCPT TO:<ann@example.com> ORCPT=ann@example.com
+			S: 501 Bad ORCPT
+			C: RCPT TO:<ann@example.com> ORCPT=rfc822;ann+zz
+			S: 501 Bad ORCPT
+			C: RCPT TO:<ann@example.com> NOTIFY=success,delay ORCPT=rfc822;ann+2Bx@example.com
+			S: 250 Ok`},
+		{"binary", &smtptest.Options{Extensions: []string{"CHUNKING", "BINARYMIME"}, Anonymous: true, MaxTextLine: 5}, greeting + `
+			C: EHLO me
+			S: 250-mail.example.com greets me
+			S: 250-CHUNKING
+			S: 250 BINARYMIME
+			C: MAIL FROM:<x@y.example> BODY=8BITMIME
+			S: 501 Bad BODY
+			C: MAIL FROM:<x@y.example> BODY=BINARYMIME
+			S: 250 Ok
+			C: RCPT TO:<ann@example.com>
+			S: 250 Ok
+			C: DATA
+			S: 503 BODY=BINARYMIME comes by BDAT
+			C: BDAT 13 LAST
+			C: \0\n\rabcdefgh
+			S: 250 Ok: queued as 4mt00000C
+			C: MAIL FROM:<x@y.example>
+			S: 250 Ok
+			C: RCPT TO:<ann@example.com>
+			S: 250 Ok
+			C: BDAT 5 LAST
+			C: a\nb
+			S: 550 Message contains a CR or an LF alone
+			C: MAIL FROM:<x@y.example>
+			S: 250 Ok
+			C: RCPT TO:<ann@example.com>
+			S: 250 Ok
+			C: BDAT 8 LAST
+			C: 123456
+			S: 554 Message contains a line that is too long`},
+		{"many domains", &smtptest.Options{Extensions: []string{"LIMITS RCPTDOMAINMAX=1", "AUTH PLAIN"}, MaxTextLine: 5}, greeting + `
+			C: EHLO me
+			S: 250-mail.example.com greets me
+			S: 250-LIMITS RCPTDOMAINMAX=1
+			S: 250 AUTH PLAIN
+			` + strings.ReplaceAll(plain, "2.7.0 ", "") + `
+			C: MAIL FROM:<x@y.example>
+			S: 250 Ok
+			C: RCPT TO:<ann@example.com>
+			S: 250 Ok
+			C: RCPT TO:<bob@Example.com>
+			S: 250 Ok
+			C: RCPT TO:<x@elsewhere.example>
+			S: 452 Too many domains
+			C: DATA
+			S: 354 End data with <CR><LF>.<CR><LF>
+			C: 12345
+			C: 123456
+			C: .
+			S: 554 Message contains a line that is too long`},
+	})
+}
+
+func TestWith(t *testing.T) {
+	got := strings.Join(smtptest.With("auth PLAIN", "BINARYMIME"), ",")
+	if want := "PIPELINING,SIZE,8BITMIME,SMTPUTF8,ENHANCEDSTATUSCODES,CHUNKING,DSN,auth PLAIN,BINARYMIME"; got != want {
+		t.Errorf("With = %s, want %s", got, want)
+	}
+}
+
 func TestStartTLSComesFirst(t *testing.T) {
 	play(t, []dialogue{
 		{"STARTTLS comes first", &smtptest.Options{Security: mailtest.STARTTLS, Extensions: []string{"AUTH PLAIN"}}, greeting + `

@@ -1,6 +1,8 @@
 package smtptest
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -154,6 +156,66 @@ func parseParams(s string) ([]param, bool) {
 		all = append(all, p)
 	}
 	return all, true
+}
+
+// repeated reports whether a parameter of that name is among those before.
+func repeated(before []param, name string) bool {
+	return slices.ContainsFunc(before, func(p param) bool { return p.name == name })
+}
+
+// parseBDAT reads the argument of BDAT (RFC 3030 section 2): the length of the
+// chunk, and whether it is the last.
+func parseBDAT(args string) (n int, last, ok bool) {
+	size, rest, more := strings.Cut(args, " ")
+	u, err := strconv.ParseUint(size, 10, 31)
+	last = strings.EqualFold(rest, "LAST")
+	if err != nil || more && !last {
+		return 0, false, false
+	}
+	return int(u), last, true
+}
+
+// validXtext judges xtext (RFC 3461 section 4) of at most 500 bytes: "+" and two
+// capital hexadecimal digits stand for what may not stand for itself.
+func validXtext(s string) bool {
+	if s == "" || len(s) > 500 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] <= ' ' || s[i] > '~' || s[i] == '=':
+			return false
+		case s[i] == '+':
+			if len(s) < i+3 || strings.Trim(s[i+1:i+3], "0123456789ABCDEF") != "" {
+				return false
+			}
+			i += 2
+		}
+	}
+	return true
+}
+
+// validNotify judges the value of NOTIFY: NEVER, or a list of the occasions.
+func validNotify(s string) bool {
+	words := strings.Split(strings.ToUpper(s), ",")
+	for i, w := range words {
+		switch {
+		case w == "NEVER" && len(words) == 1:
+		case w != "SUCCESS" && w != "FAILURE" && w != "DELAY", slices.Contains(words[:i], w):
+			return false
+		}
+	}
+	return true
+}
+
+// validORCPT judges an address with its type (RFC 3461 section 4.2; RFC 6533
+// lets utf-8 addresses stand for themselves).
+func validORCPT(s string) bool {
+	kind, address, ok := strings.Cut(s, ";")
+	if !ok || !validKeyword(strings.ToUpper(kind)) {
+		return false
+	}
+	return validXtext(address) || strings.EqualFold(kind, "utf-8") && address != ""
 }
 
 // validKeyword judges an esmtp-keyword.

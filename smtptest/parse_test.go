@@ -1,6 +1,7 @@
 package smtptest
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -87,4 +88,38 @@ func FuzzCommand(f *testing.F) {
 			t.Errorf("parameters %q were read as %q", params, got)
 		}
 	})
+}
+
+// A chunk has a length that is not negative, and what was read can be written
+// again.
+func FuzzBDAT(f *testing.F) {
+	for _, s := range []string{"5", "5 LAST", "0 last", "", "5 ", "5  LAST", "-1", "+1", "2147483648", "1 LAST LAST", "5 L", "0x1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, args string) {
+		n, last, ok := parseBDAT(args)
+		if !ok {
+			return
+		}
+		want := strconv.Itoa(n)
+		if last {
+			want += " LAST"
+		}
+		if got := strings.ToUpper(args); n < 0 || strings.TrimLeft(got, "0") != strings.TrimLeft(want, "0") {
+			t.Errorf("parseBDAT(%q) = %d, %v", args, n, last)
+		}
+	})
+}
+
+func TestParseBDAT(t *testing.T) {
+	for args, want := range map[string]int{"0": 0, "5 LAST": 5, "2147483647 last": 1<<31 - 1} {
+		if n, last, ok := parseBDAT(args); !ok || n != want || last != strings.Contains(args, " ") {
+			t.Errorf("parseBDAT(%q) = %d, %v, %v, want %d", args, n, last, ok, want)
+		}
+	}
+	for _, args := range []string{"", "5 ", "5  LAST", "-1", "+1", "2147483648", "1 LAST LAST", "5 L", "0x1", " 5"} {
+		if n, _, ok := parseBDAT(args); ok {
+			t.Errorf("parseBDAT(%q) = %d, want it refused", args, n)
+		}
+	}
 }

@@ -24,16 +24,38 @@
 // It speaks RFC 5321 with PIPELINING (RFC 2920), SIZE (RFC 1870), 8BITMIME (RFC
 // 6152), SMTPUTF8 (RFC 6531), ENHANCEDSTATUSCODES (RFC 2034), CHUNKING (RFC
 // 3030), DSN (RFC 3461), STARTTLS (RFC 3207) and AUTH (RFC 4954) with PLAIN,
-// LOGIN, XOAUTH2 and OAUTHBEARER. [Options] can switch each of them off, and
-// REQUIRETLS (RFC 8689), DELIVERBY (RFC 2852), MT-PRIORITY (RFC 6710) and LIMITS
-// (RFC 9422), of which it keeps MAILMAX and RCPTMAX, on. It
-// is strict: what a lenient server would guess at, it refuses, lone CRs and LFs
-// above all.
+// LOGIN, XOAUTH2 and OAUTHBEARER. [Options] can switch each of them off with
+// [Without], and on with [With]: BINARYMIME (RFC 3030), REQUIRETLS (RFC 8689),
+// DELIVERBY (RFC 2852), MT-PRIORITY (RFC 6710) and LIMITS (RFC 9422), of which it
+// keeps MAILMAX, RCPTMAX and RCPTDOMAINMAX. What is asked for by these parameters
+// is judged, kept and not done: no reports are sent.
+//
+// # Strictness
+//
+// What a lenient server would guess at, it refuses: lone CRs and LFs, also in
+// chunks unless they are BINARYMIME, paths with spaces, parameters that are not
+// on offer, wrong or given twice. A client that is seen to send commands ahead
+// without PIPELINING, or anything behind DATA, AUTH, EHLO, NOOP, VRFY or QUIT before
+// the answer, is sent away; it is seen where the bytes come together. Lines of
+// commands may have 2,048 bytes, those of a message as many as
+// [Options.MaxTextLine] says.
 //
 // Nobody may send before signing in, unless [Options] allow it. Mail to an
 // address in the domain of an account needs that account to be there; mail to
 // any other domain is accepted, as for delivery elsewhere, and kept in Messages
 // alone.
+//
+// # Refusals that servers make
+//
+// [Options.Policies] refuse what is well-formed: [Greylist], [Rate] and
+// [AtMostOpen] for limits of senders, recipients, users and connections,
+// [OwnSender] and [OwnAuthor] for senders that are not the account's, and any
+// function of a test. They keep time by package time, which is virtual in a bubble.
+// [ExchangeOptions] are those of Exchange Online, with [SMTPAuthDisabled] and
+// [BasicAuthDisabled] for what its administrators switch off:
+//
+//	o := smtptest.ExchangeOptions()
+//	o.Policies = append([]smtptest.Policy{smtptest.SMTPAuthDisabled()}, o.Policies...)
 //
 // # Going wrong
 //
@@ -42,6 +64,12 @@
 // message. A recipient is refused by
 //
 //	server.Inject(mailtest.Reply("RCPT", "550 5.1.1 no such user").Containing("bob@"))
+//
+// and [mailtest.Content] is the arrival of a message's bytes, so that the connection
+// is cut after 100 bytes of the third last chunk by
+//
+//	fault := mailtest.Drop(mailtest.Content, 100).Containing("LAST")
+//	fault.Skip = 2
 package smtptest
 
 import (
@@ -52,6 +80,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/mailsession/mailsession/internal/fakenet"
 	"github.com/mailsession/mailsession/mailtest"
@@ -108,6 +137,35 @@ type Options struct {
 
 	// MaxRecipients is how many recipients a message may have, 1,000 if 0.
 	MaxRecipients int
+
+	// MaxTextLine is the longest line of a message in bytes and without its line
+	// end; any length if 0. RFC 5321 section 4.5.3.1.6 asks for 998.
+	MaxTextLine int
+
+	// Idle is how long a client may take between two commands before it is sent
+	// away with 421; any time if 0.
+	Idle time.Duration
+
+	// Policies are asked, in their order, before the server agrees to a step.
+	Policies []Policy
+
+	// Words are what the server says in words of its own.
+	Words Words
+}
+
+// Words are whole answers with their codes, such as "220 mx.example.com ready".
+// What is empty is said in the words of this package.
+type Words struct {
+	// Greeting is the first line.
+	Greeting string
+	// SignedIn answers a sign-in.
+	SignedIn string
+	// WrongPassword and WrongToken refuse one.
+	WrongPassword, WrongToken string
+	// SignInFirst refuses mail of a client that has not signed in.
+	SignInFirst string
+	// Bye answers QUIT.
+	Bye string
 }
 
 // DefaultExtensions returns what [Options.Extensions] stands for where it is
@@ -128,6 +186,27 @@ func Without(keywords ...string) []string {
 	})
 }
 
+// With returns [DefaultExtensions] and the given lines, each in the place of the
+// one with its keyword where there is one:
+//
+//	smtptest.With("BINARYMIME", "REQUIRETLS", "LIMITS MAILMAX=10", "AUTH PLAIN")
+func With(lines ...string) []string {
+	all := DefaultExtensions()
+	for _, line := range lines {
+		keyword, _, _ := strings.Cut(line, " ")
+		i := slices.IndexFunc(all, func(other string) bool {
+			k, _, _ := strings.Cut(other, " ")
+			return strings.EqualFold(k, keyword)
+		})
+		if i < 0 {
+			all = append(all, line)
+			continue
+		}
+		all[i] = line
+	}
+	return all
+}
+
 // Message is a message that the server accepted.
 type Message struct {
 	// Conn is the number of the connection, counted from 1.
@@ -145,10 +224,16 @@ type Message struct {
 	Params string
 	// To are the accepted recipients, in the order of their RCPT commands.
 	To []string
-	// Raw is the message with CRLF line ends and without the protocol's dots.
+	// ToParams are the parameters of each of these commands, as they came.
+	ToParams []string
+	// Raw is the message as it came, without the protocol's dots.
 	Raw string
-	// Chunked tells whether it came by BDAT.
+	// Stuffed is what came after DATA: with the protocol's dots, and with the line
+	// that ends the message. It is empty where the message came by BDAT.
+	Stuffed string
+	// Chunked tells whether it came by BDAT, and Chunks in pieces of what length.
 	Chunked bool
+	Chunks  []int
 	// QueueID is the name that the server gave it in its answer.
 	QueueID string
 }
@@ -161,13 +246,14 @@ type Server struct {
 
 	mu       sync.Mutex
 	messages []Message
+	open     map[string]int // connections by the account's address, "" for all of them
 }
 
 // New returns a server over box that can be dialled in memory at once. It opens
 // no socket before [Server.Addr] or [Server.Listen] is called. The options may
 // be nil.
 func New(box *mailtest.Box, o *Options) *Server {
-	s := &Server{box: box}
+	s := &Server{box: box, open: map[string]int{}}
 	if o != nil {
 		s.options = *o
 	}
@@ -237,9 +323,34 @@ func (s *Server) Messages() []Message {
 	defer s.mu.Unlock()
 	all := slices.Clone(s.messages)
 	for i := range all {
-		all[i].To = slices.Clone(all[i].To)
+		all[i].To, all[i].ToParams = slices.Clone(all[i].To), slices.Clone(all[i].ToParams)
+		all[i].Chunks = slices.Clone(all[i].Chunks)
 	}
 	return all
+}
+
+// opened counts a connection, or one that signed in.
+func (s *Server) opened(user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[user]++
+}
+
+// left takes back what [Server.opened] counted for a connection.
+func (s *Server) left(user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[""]--
+	if user != "" {
+		s.open[user]--
+	}
+}
+
+// openNow returns how many connections are open, of the user if it is not empty.
+func (s *Server) openNow(user string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[user]
 }
 
 // accept keeps a message, delivers it to those recipients that have an account

@@ -1,12 +1,14 @@
 package smtptest_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/smtp"
+	"net/textproto"
 	"slices"
 	"strings"
 	"testing"
@@ -47,10 +49,19 @@ func TestTooManyErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	r := bufio.NewReader(c)
+	if _, err := io.WriteString(c, "EHLO me\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	for line := ""; !strings.HasPrefix(line, "250 "); {
+		if line, err = r.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := io.WriteString(c, strings.Repeat("NO\r\n", 200)); err != nil {
 		t.Fatal(err)
 	}
-	all, err := io.ReadAll(c)
+	all, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,4 +269,22 @@ func Example() {
 	// Output:
 	// <nil>
 	// 1 bob@example.org
+}
+
+// A server that puts senders off at first, as greylisting does.
+func ExampleGreylist() {
+	box := mailtest.New()
+	box.Add("ann@example.com", secret.New("correct horse"))
+	server := smtptest.New(box, &smtptest.Options{
+		Anonymous: true,
+		Policies:  []smtptest.Policy{smtptest.Greylist(5 * time.Minute)},
+	})
+	defer server.Close()
+
+	err := smtp.SendMail(server.Addr(), nil, "bob@example.org", []string{"ann@example.com"}, []byte("Subject: hello\r\n\r\n"))
+	if refused, ok := errors.AsType[*textproto.Error](err); ok {
+		fmt.Println(refused.Code, refused.Msg)
+	}
+	// Output:
+	// 450 4.2.0 Recipient address rejected: greylisted, try again later
 }
