@@ -90,7 +90,7 @@ func (b *bench) build(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find the scripts, from within the repository: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", b.dir+string(filepath.Separator), module+"compose/ours", module+"compose/gomail", module+"compose/enmime", module+"imap/launch") //nolint:gosec // G204: the command is ours.
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", b.dir+string(filepath.Separator), module+"compose/ours", module+"compose/gomail", module+"compose/enmime", module+"internal/launch") //nolint:gosec // G204: the command is ours.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the programs: %w\n%s", err, out)
