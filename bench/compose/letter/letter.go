@@ -14,6 +14,9 @@ const (
 	FileName = "Bericht für März.pdf"
 )
 
+// SmallSize is how much of the attachment makes a message of 10 KB.
+const SmallSize = 2_000
+
 // The texts of the messages: of 1.3 KB, and of 3.3 KB.
 var (
 	Text = strings.Repeat("Guten Tag, anbei der Bericht über die Umsätze des Monats, mit Grüßen aus Köln.\n", 16)                                                            //nolint:gochecknoglobals // Constants cannot repeat.

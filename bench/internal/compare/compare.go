@@ -49,8 +49,9 @@ type Bench struct {
 	// Relay is the address that is far away.
 	Relay string
 
-	dir    string // for programs and results
-	source string // where the scripts are
+	dir    string   // for programs and results
+	source string   // where the scripts are
+	ends   []func() // of what Serve started
 }
 
 // Run starts the servers, does the work whose names begin as only says, and
@@ -71,20 +72,28 @@ func (b *Bench) Run(ctx context.Context, only string) (err error) {
 			err = stopped
 		}
 	}()
+	defer func() {
+		for _, end := range b.ends {
+			end()
+		}
+	}()
 	b.User = b.Servers.Users[0]
 	if err := b.Fill(); err != nil {
 		return err
 	}
-	stop, err := b.startRelay(ctx)
-	if err != nil {
+	if b.Relay, err = b.Serve(ctx, "relay", "-to", b.Far(), "-delay", b.Delay.String()); err != nil {
 		return err
 	}
-	defer stop()
 	var r report.Report
 	r.Note("%d processors, %s, median of %d runs; ratios are to the first line of each table", runtime.NumCPU(), runtime.Version(), b.Count)
 	for _, s := range b.Work() {
 		if !chosen(s.Name, only) {
 			continue
+		}
+		if s.Prepare != nil {
+			if err := s.Prepare(); err != nil {
+				return err
+			}
 		}
 		took, err := b.runs(ctx, s)
 		if err != nil {
@@ -105,9 +114,11 @@ func (b *Bench) Run(ctx context.Context, only string) (err error) {
 type Scenario struct {
 	Name     string
 	Title    string
-	Messages int   // how many have to be read
+	Messages int   // how many have to be read or sent
 	Bytes    int64 // how many bytes of them at least
 	Entries  []Entry
+	Prepare  func() error                // goes before; may be nil
+	Settle   func(context.Context) error // lets a server come to rest behind each program; may be nil
 	Targets  func(r *report.Report, took map[string]Figure)
 }
 
@@ -115,6 +126,7 @@ type Scenario struct {
 type Entry struct {
 	Peer    string
 	Variant string // tells entries of one peer apart
+	Once    bool   // it is done once whatever Count is: it takes long, and its figure is but shown
 	Task    task.Task
 }
 
@@ -148,8 +160,10 @@ type Peer struct {
 }
 
 // Built is a program of this module.
-func Built(name string) func(*Bench, task.Task) ([]string, error) {
-	return func(b *Bench, _ task.Task) ([]string, error) { return []string{b.program(name)}, nil }
+func Built(name string, args ...string) func(*Bench, task.Task) ([]string, error) {
+	return func(b *Bench, _ task.Task) ([]string, error) {
+		return append([]string{b.program(name)}, args...), nil
+	}
 }
 
 // Script is a program beside this one.
@@ -172,9 +186,9 @@ func Told(_ task.Task, line string) (messages int, bytes int64, err error) {
 func (s Scenario) check(messages int, bytes int64) error {
 	switch {
 	case messages != 0 && messages != s.Messages:
-		return fmt.Errorf("it read %d messages of %d", messages, s.Messages)
+		return fmt.Errorf("it did %d messages of %d", messages, s.Messages)
 	case bytes < s.Bytes*9/10:
-		return fmt.Errorf("it read %d bytes of %d", bytes, s.Bytes)
+		return fmt.Errorf("it did %d bytes of %d", bytes, s.Bytes)
 	}
 	return nil
 }
@@ -186,11 +200,14 @@ func (b *Bench) runs(ctx context.Context, s Scenario) (map[string]Figure, error)
 	known := b.Peers
 	for n := range b.Count + 1 {
 		for _, e := range s.Entries {
+			if e.Once && n > 0 {
+				continue
+			}
 			f, err := b.once(ctx, s, known[e.Peer], e.Task)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", s.Title, e.label(known), err)
 			}
-			if n > 0 || b.Count == 1 { // the first one fills the caches of the server
+			if n > 0 || b.Count == 1 || e.Once { // the first one fills the caches of the server
 				all[e.key()] = append(all[e.key()], f)
 			}
 		}
@@ -224,6 +241,11 @@ func (b *Bench) once(ctx context.Context, s Scenario, p Peer, t task.Task) (f Fi
 	if err != nil {
 		return Figure{}, err
 	}
+	if s.Settle != nil {
+		if err := s.Settle(ctx); err != nil {
+			return Figure{}, err
+		}
+	}
 	return f, s.check(messages, bytes)
 }
 
@@ -252,31 +274,34 @@ func (b *Bench) build(ctx context.Context) error {
 // program returns the path of a program of ours.
 func (b *Bench) program(name string) string { return filepath.Join(b.dir, name) }
 
-// startRelay starts the relay in a process of its own, before the port with TLS.
-func (b *Bench) startRelay(ctx context.Context) (stop func(), err error) {
-	cmd := exec.CommandContext(ctx, b.program("relay"), "-to", b.Far(), "-delay", b.Delay.String()) //nolint:gosec // G204: the command is ours.
+// Serve starts a program of ours, such as the relay, for the rest of the run, and
+// returns the address that it prints. It ends when its standard input does.
+func (b *Bench) Serve(ctx context.Context, name string, args ...string) (address string, err error) {
+	cmd := exec.CommandContext(ctx, b.program(name), args...) //nolint:gosec // G204: the command is ours.
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the relay: %w", err)
+		return "", fmt.Errorf("start %s: %w", name, err)
 	}
-	stop = func() {
+	b.ends = append(b.ends, func() {
 		_ = in.Close()
 		_ = cmd.Wait() // it has nothing to tell any more
+	})
+	if _, err := fmt.Fscanln(out, &address); err != nil {
+		return "", fmt.Errorf("%s does not tell where it listens: %w", name, err)
 	}
-	if _, err := fmt.Fscanln(out, &b.Relay); err != nil {
-		stop()
-		return nil, fmt.Errorf("the relay does not tell where it listens: %w", err)
-	}
-	return stop, nil
+	return address, nil
 }
+
+// File returns a name for a file that lasts as long as the run.
+func (b *Bench) File(name string) string { return filepath.Join(b.dir, name) }
 
 // table shows what the programs took.
 func (b *Bench) table(s Scenario, took map[string]Figure) string {

@@ -26,6 +26,8 @@ const (
 	Collect   = "collect"   // the same, all of them kept until the end
 	Keep      = "keep"      // the same, kept as they came and looked at in the end
 	Opens     = "opens"     // some messages, far apart, each asked for by itself
+	Send      = "send"      // a message many times
+	Compose   = "compose"   // many messages, each made before it is sent
 )
 
 // Task is what a program is to do.
@@ -33,13 +35,18 @@ type Task struct {
 	Kind        string `json:"kind"`
 	Address     string `json:"address"` // host:port
 	TLS         bool   `json:"tls"`
+	StartTLS    bool   `json:"startTLS"`
 	CAFile      string `json:"caFile"` // the authority behind the server's certificate
 	User        string `json:"user"`
 	Password    string `json:"password"`
 	Folder      string `json:"folder"`
-	Connections int    `json:"connections"` // of Opens
+	Connections int    `json:"connections"` // of Opens, Send and Compose
 	Opens       int    `json:"opens"`       // how many messages Opens reads
-	Dir         string `json:"dir"`         // empty, for programs that store
+	Messages    int    `json:"messages"`    // how many are sent
+	File        string `json:"file"`        // holds the message that is sent
+	From        string `json:"from"`
+	To          string `json:"to"`
+	Dir         string `json:"dir"` // empty, for programs that store
 }
 
 // Run is the main function of a program that does tasks. A program ends with a
@@ -75,6 +82,20 @@ func (t Task) ClientTLS() (*tls.Config, error) {
 	}
 	host, _, err := net.SplitHostPort(t.Address)
 	return &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12}, err
+}
+
+// Share has each of the connections send its share of the messages.
+func (t Task) Share(send func(messages int) error) error {
+	done := make(chan error)
+	for n := range t.Connections {
+		share := t.Messages/t.Connections + min(1, max(0, t.Messages%t.Connections-n))
+		go func() { done <- send(share) }()
+	}
+	var errs []error
+	for range t.Connections {
+		errs = append(errs, <-done)
+	}
+	return errors.Join(errs...)
 }
 
 // Dial connects to the server.
