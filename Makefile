@@ -71,6 +71,11 @@ bench-imap: ## Measure how fast mail is read by IMAP, beside other clients on Do
 	bench/imap/install
 	cd bench && go run ./imap $(BENCHFLAGS)
 
+.PHONY: bench-smtp
+bench-smtp: ## Measure how fast mail is sent by SMTP, beside other clients to a sink and to Postfix; on Debian, as root. BENCHFLAGS=-h tells more.
+	internal/interop/install
+	cd bench && go run ./smtp $(BENCHFLAGS)
+
 .PHONY: bench-compose
 bench-compose: ## Measure how messages are composed, beside go-mail, enmime and nodemailer; needs Linux and Node.js.
 	bench/compose/install
