@@ -1,12 +1,14 @@
 package pop3x
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -224,13 +226,43 @@ func (c *conn) hashHeaders(entries []entry) error {
 		numbers[i] = e.number
 	}
 	return c.tops(numbers, func(i int, head io.Reader) error {
-		sum := sha256.New()
-		if _, err := io.Copy(sum, head); err != nil {
+		sum, err := sumHeader(head)
+		if err != nil {
 			return err
 		}
-		entries[i].key = strings.ToLower(base32.StdEncoding.EncodeToString(sum.Sum(nil)[:20]))
+		entries[i].key = strings.ToLower(base32.StdEncoding.EncodeToString(sum[:20]))
 		return nil
 	}, func(int, error) {}) // what cannot be read stays without a name
+}
+
+// sumHeader hashes a header, but for the fields that servers which keep a
+// maildrop as a mailbox file write anew when it was read.
+func sumHeader(head io.Reader) ([]byte, error) {
+	sum := sha256.New()
+	r := bufio.NewReader(head)
+	passed := false // the field that the line belongs to
+	for begins := true; ; {
+		piece, err := r.ReadSlice('\n')
+		if begins && len(piece) > 0 && piece[0] != ' ' && piece[0] != '\t' {
+			name, _, _ := bytes.Cut(piece, []byte{':'})
+			passed = slices.ContainsFunc(mailboxFields(), func(f string) bool { return strings.EqualFold(f, string(name)) })
+		}
+		if !passed {
+			sum.Write(piece)
+		}
+		begins = err == nil
+		switch {
+		case errors.Is(err, io.EOF):
+			return sum.Sum(nil), nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
+// mailboxFields are what c-client, Qpopper and their like keep in a mailbox file.
+func mailboxFields() []string {
+	return []string{"Status", "X-Status", "X-Keywords", "X-UID", "X-UIDL", "X-IMAP", "X-IMAPbase", "Content-Length", "Lines"}
 }
 
 // errNameless says that the server gives a message no name.

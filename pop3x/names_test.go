@@ -99,3 +99,19 @@ func TestAServerWithoutUIDLIsForReading(t *testing.T) {
 		})
 	}
 }
+
+// TestAServerThatMarksWhatWasReadKeepsTheNames: servers over mailbox files write
+// fields of their own into a message that was read.
+func TestAServerThatMarksWhatWasReadKeepsTheNames(t *testing.T) {
+	w := newWorld(t, 3, &pop3test.Options{Capabilities: pop3test.Without("UIDL")}, nil)
+	before := w.ids()
+	w.server.Inject(mailtest.Lines("TOP", func(n int, line string) string {
+		if n == 2 {
+			return "Status: RO\r\nX-UIDL: 1,\r\n 2\r\n" + line
+		}
+		return line
+	}).Repeating(-1))
+	if after := w.ids(); len(before) != 3 || !slices.Equal(before, after) {
+		t.Errorf("the messages are %v, and then %v", before, after)
+	}
+}
