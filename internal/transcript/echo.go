@@ -36,6 +36,7 @@ func (m *memory) learn(b []byte) {
 // XOAUTH2, and the whole of anything else, such as an answer of LOGIN.
 func inBase64(b []byte) []byte {
 	b = bytes.TrimSpace(b)
+	b = b[:len(b)/4*4] // of a long line only the beginning is known
 	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
 	n, err := base64.StdEncoding.Decode(decoded, b)
 	if err != nil {

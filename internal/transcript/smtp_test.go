@@ -1,6 +1,9 @@
 package transcript_test
 
 import (
+	"bytes"
+	"encoding/base64"
+	"strings"
 	"testing"
 
 	"github.com/mailsession/mailsession/internal/transcript"
@@ -110,4 +113,22 @@ S: 354 go
 C: [15 bytes of message] [connection ended]
 `},
 	})
+}
+
+// TestSecretOfALongLine: of a token that is longer than what is kept of a line, the
+// beginning is known and looked for.
+func TestSecretOfALongLine(t *testing.T) {
+	token := "horse-" + strings.Repeat("x", 2000)
+	for name, initial := range map[string]string{
+		"XOAUTH2":     "user=ann@example.com\x01auth=Bearer " + token + "\x01\x01",
+		"OAUTHBEARER": "n,a=ann@example.com,\x01host=mail.example.com\x01port=587\x01auth=Bearer " + token + "\x01\x01",
+	} {
+		var out bytes.Buffer
+		r := transcript.New(&out, transcript.SMTP())
+		r.Sent([]byte("AUTH " + name + " " + base64.StdEncoding.EncodeToString([]byte(initial)) + "\r\n"))
+		r.Received([]byte("535 5.7.8 what is " + token + "\r\n"))
+		if strings.Contains(out.String(), "horse") || !strings.Contains(out.String(), "what is [redacted]") {
+			t.Errorf("%s is written down as\n%s", name, out.String())
+		}
+	}
 }
