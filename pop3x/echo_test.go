@@ -26,11 +26,13 @@ func TestServersThatEchoSecrets(t *testing.T) {
 		{"USER", "PASS", "PASS ", password().Reveal(), withPassword()},
 		{"XOAUTH2", "AUTH", "-ERR no such token: ", long, withToken},
 	} {
-		w := newWorld(t, 1, &pop3test.Options{NoTokenChallenge: true}, nil)
+		w := newWorld(t, 1, &pop3test.Options{NoTokenChallenge: true, Words: pop3test.Words{WrongToken: strings.TrimPrefix(tt.answer, "-ERR ") + tt.said}}, nil)
 		s := w.settings()
 		s.Mechanisms = []string{tt.mechanism}
 		c := w.open(s, tt.creds, nil)
-		w.server.Inject(mailtest.Reply(tt.command, tt.answer+tt.said).Repeating(-1))
+		if tt.said != long { // which is sent behind the server's agreement to AUTH
+			w.server.Inject(mailtest.Reply(tt.command, tt.answer+tt.said).Repeating(-1))
+		}
 		_, err := c.Facts(t.Context())
 		if err == nil || strings.Contains(fmt.Sprintf("%v %+v", err, err), tt.said[:12]) || !strings.Contains(err.Error(), secret.Redacted) {
 			t.Errorf("%s: Facts = %v, want an error with %.12q masked", tt.mechanism, err, tt.said)
