@@ -225,11 +225,16 @@ func (c *trial) third() message.Source {
 	return source(letter)
 }
 
-// sendThree sends three letters together and returns what became of the last.
+// sendThree sends three letters together and returns what became of the last. The
+// first is read to its end when all of them were taken from the input, so that
+// none of them finds the connection at rest.
 func (c *trial) sendThree() (rec session.Receipt, err error) {
+	taken := make(chan struct{})
+	first := brokenSource{text: letter, size: int64(len(letter)), hook: func() { <-taken }}
 	letters := func(yield func(session.Mail) bool) {
+		defer close(taken)
 		e := session.Envelope{From: ann, To: []string{bob, carol}}
-		for i, m := range []message.Source{source(letter), source(letter), c.third()} {
+		for i, m := range []message.Source{first, source(letter), c.third()} {
 			if !yield(session.Mail{Key: strconv.Itoa(i), Envelope: e, Message: m}) {
 				return
 			}
