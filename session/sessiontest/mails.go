@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/mailsession/mailsession/session"
 )
@@ -165,18 +166,18 @@ func bulkWithBad(ctx context.Context, p *posting) {
 }
 
 func bulkLeft(ctx context.Context, p *posting) {
-	taken := 0
+	var taken atomic.Int64 // the input may still run when the loop is left
 	endless := func(yield func(session.Mail) bool) {
-		for ; ; taken++ {
-			if !yield(session.Mail{Key: strconv.Itoa(taken), Envelope: p.envelope(1), Message: p.write("endless\r\n")}) {
+		for {
+			if !yield(session.Mail{Key: strconv.FormatInt(taken.Add(1), 10), Envelope: p.envelope(1), Message: p.write("endless\r\n")}) {
 				return
 			}
 		}
 	}
 	p.sendAll(ctx, endless, func(n int) bool { return n < 3 })
 	p.line.settle()
-	if taken > 5000 {
-		p.Errorf("%d messages were taken for 3 results", taken)
+	if n := taken.Load(); n > 5000 {
+		p.Errorf("%d messages were taken for 3 results", n)
 	}
 	p.wantSending(ctx)
 	closeIt(p, p.out)
