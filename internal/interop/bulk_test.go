@@ -5,6 +5,7 @@ package interop_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func TestManyMessagesOnPostfix(t *testing.T) {
 				if i%50 == 7 {
 					want = 0
 				}
-				if n := got[fmt.Sprint(i)]; n != want {
+				if n := got[strconv.Itoa(i)]; n != want {
 					t.Errorf("message %d arrived %d times, want %d", i, n, want)
 				}
 			}
@@ -81,7 +82,7 @@ func sendMany(t *testing.T, c *smtpx.Client, from, to string) {
 			body := strings.Repeat(strings.Repeat("z", 70)+"\r\n", i*3) + ".\r\n..\r\n"
 			raw := fmt.Sprintf("Message-ID: <many-%d@example.test>\r\nFrom: %s\r\nSubject: many\r\nDate: %s\r\n\r\n%s",
 				i, from, time.Now().Format(time.RFC1123Z), body)
-			if !yield(session.Mail{Key: fmt.Sprint(i), Envelope: e, Message: message.Bytes([]byte(raw))}) {
+			if !yield(session.Mail{Key: strconv.Itoa(i), Envelope: e, Message: message.Bytes([]byte(raw))}) {
 				return
 			}
 		}
