@@ -80,7 +80,7 @@ type Options struct {
 	// PageSize is how many summaries are asked for at first, and how many
 	// messages are changed by one command at most; zero means [DefaultPageSize].
 	// A loop that goes on is given four times as many at once, and one that asks
-	// for no headers is from the start.
+	// for no headers ten times as many from the start.
 	PageSize int
 
 	// ID is what the server is told of the program after each sign-in, such as

@@ -23,7 +23,7 @@ const bodyPage = 50
 // for.
 const (
 	growth      = 4
-	growthShort = 4
+	growthShort = 10
 )
 
 func scanLimit(q session.Query) int { return cmp.Or(q.ScanLimit, session.DefaultScanLimit) }
