@@ -155,23 +155,13 @@ func beginningOf(m *session.Message) string {
 }
 
 // readPreview makes a preview of the beginning of a text, or of a message.
-func readPreview(m *session.Message, text []byte) error {
+func readPreview(m *session.Message, text []byte) (err error) {
 	head := ""
 	if p, ok := m.Structure.TextPart(); ok {
 		head = headOf(p)
 	}
-	for p, err := range message.Walk(io.MultiReader(strings.NewReader(head), bytes.NewReader(text)), nil) {
-		if err != nil {
-			return nil // it is a beginning: it ends too early
-		}
-		if p.Disposition == "attachment" || p.ContentType != "text/plain" && p.ContentType != "text/html" {
-			continue
-		}
-		if m.Preview, err = p.Preview(); err != nil || m.Preview != "" {
-			return err
-		}
-	}
-	return nil
+	m.Preview, err = message.ReadPreview(io.MultiReader(strings.NewReader(head), bytes.NewReader(text)))
+	return err
 }
 
 // headOf writes the header of a part as its structure tells it.

@@ -89,6 +89,24 @@ func (p *Part) Preview() (string, error) {
 	return Preview(string(text)), nil
 }
 
+// ReadPreview returns a [Preview] of the message that r begins with, made of its
+// first part that is text and no attachment, and has any. The message may end too
+// early: then it is of what came. Without such a part it is empty.
+func ReadPreview(r io.Reader) (string, error) {
+	for p, err := range Walk(r, nil) {
+		if err != nil {
+			break // it is a beginning: it ends too early
+		}
+		if p.Disposition == "attachment" || p.ContentType != "text/plain" && p.ContentType != "text/html" {
+			continue
+		}
+		if preview, err := p.Preview(); err != nil || preview != "" {
+			return preview, err
+		}
+	}
+	return "", nil
+}
+
 // Preview returns a [Preview] of the message: of its plain text, or where there is
 // none, of what a person reads of its HTML.
 func (m *Message) Preview() string {

@@ -100,17 +100,7 @@ func (b *beginning) Write(p []byte) (int, error) {
 }
 
 // preview makes a preview of the beginning of a message.
-func preview(m *session.Message, start []byte) error {
-	for p, err := range message.Walk(bytes.NewReader(start), nil) {
-		if err != nil {
-			break // it is a beginning: it ends too early
-		}
-		if p.Disposition == "attachment" || p.ContentType != "text/plain" && p.ContentType != "text/html" {
-			continue
-		}
-		if m.Preview, err = p.Preview(); err != nil || m.Preview != "" {
-			return err
-		}
-	}
-	return nil
+func preview(m *session.Message, start []byte) (err error) {
+	m.Preview, err = message.ReadPreview(bytes.NewReader(start))
+	return err
 }
