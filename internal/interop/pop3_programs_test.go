@@ -56,14 +56,14 @@ func newFetchmail(t *testing.T, w *pop3World, protocol, further string) *fetcher
 	f := &fetcher{w: w, in: filepath.Join(home, "in"), env: []string{"FETCHMAILHOME=" + home, "HOME=" + home}}
 	must(t, os.Mkdir(f.in, 0o700))
 	config := filepath.Join(home, "fetchmailrc")
-	must(t, os.WriteFile(config, []byte(fmt.Sprintf(`set no syslog
+	must(t, os.WriteFile(config, fmt.Appendf(nil, `set no syslog
 set no bouncemail
 set invisible
 poll localhost protocol %s service %s uidl
   username "%s" password "%s" is root here
   mda "cat > $(mktemp %s/XXXXXX)"
   no rewrite no mimedecode no dropstatus pass8bits %s
-`, protocol, w.port, ann, pop3Secret, f.in, further)), 0o600))
+`, protocol, w.port, ann, pop3Secret, f.in, further), 0o600))
 	f.args = []string{"fetchmail", "--fetchmailrc", config, "--pidfile", filepath.Join(home, "pid"), "--nodetach", "--silent"}
 	return f
 }
@@ -77,7 +77,7 @@ func newMpop(t *testing.T, w *pop3World, further string) *fetcher {
 		must(t, os.MkdirAll(filepath.Join(f.in, sub), 0o700))
 	}
 	config := filepath.Join(home, "mpoprc")
-	must(t, os.WriteFile(config, []byte(fmt.Sprintf(`account fake
+	must(t, os.WriteFile(config, fmt.Appendf(nil, `account fake
 host localhost
 port %s
 user %s
@@ -86,7 +86,7 @@ uidls_file %s/uidls
 delivery maildir %s
 received_header off
 %s
-`, w.port, ann, pop3Secret, home, f.in, further)), 0o600))
+`, w.port, ann, pop3Secret, home, f.in, further), 0o600))
 	f.args = []string{"mpop", "--file=" + config, "--quiet", "--all-accounts"}
 	return f
 }
