@@ -27,15 +27,43 @@ type IDParts struct {
 
 // NewID returns the ID made of the parts.
 func NewID(p IDParts) ID {
+	return ID{text: joinParts(p.Backend, p.Mailbox, p.Folder, p.Validity, p.Key)}
+}
+
+// joinParts makes the text of an [ID] or a [Cursor].
+func joinParts(parts ...string) string {
+	n := len(parts)
+	for _, part := range parts {
+		n += len(part)
+	}
 	var b strings.Builder
-	b.Grow(len(p.Backend) + len(p.Mailbox) + len(p.Folder) + len(p.Validity) + len(p.Key) + 4)
-	for i, part := range []string{p.Backend, p.Mailbox, p.Folder, p.Validity, p.Key} {
+	b.Grow(n)
+	for i, part := range parts {
 		if i > 0 {
 			b.WriteByte(':')
 		}
 		b.WriteString(escape(part))
 	}
-	return ID{text: b.String()}
+	return b.String()
+}
+
+// splitParts undoes joinParts of five parts.
+func splitParts(text string) (parts []string, ok bool) {
+	p := strings.Split(text, ":")
+	if len(p) != 5 {
+		return nil, false
+	}
+	for i := range p {
+		if !strings.Contains(p[i], "%") && !strings.Contains(p[i], "+") {
+			continue
+		}
+		part, err := url.QueryUnescape(p[i])
+		if err != nil {
+			return nil, false
+		}
+		p[i] = part
+	}
+	return p, true
 }
 
 // escape keeps the parts apart and the whole printable, and leaves what is
@@ -51,19 +79,9 @@ func escape(s string) string {
 
 // Parts returns what the ID is made of. Only backends have a use for it.
 func (id ID) Parts() (IDParts, error) {
-	p := strings.Split(id.text, ":")
-	if len(p) != 5 {
+	p, ok := splitParts(id.text)
+	if !ok {
 		return IDParts{}, fmt.Errorf("session: %q is not the id of a message", id.text)
-	}
-	for i := range p {
-		if !strings.Contains(p[i], "%") && !strings.Contains(p[i], "+") {
-			continue
-		}
-		part, err := url.QueryUnescape(p[i])
-		if err != nil {
-			return IDParts{}, fmt.Errorf("session: %q is not the id of a message: %w", id.text, err)
-		}
-		p[i] = part
 	}
 	return IDParts{Backend: p[0], Mailbox: p[1], Folder: p[2], Validity: p[3], Key: p[4]}, nil
 }
