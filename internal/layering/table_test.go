@@ -116,10 +116,13 @@ func table() map[string]layering.Rule {
 		"preset/presettest": {Packages: provider, Modules: message},
 		"smtptest":          {Packages: fake},
 
+		"examples/apponly":    {Packages: join(backend, []string{"imapx", "internal/spool", "preset"}), Modules: join(message, sasl, goIMAP)},
+		"examples/attachment": {Packages: join(backend, []string{"smtpx"}), Modules: join(message, sasl, goSMTP)},
 		"examples/outbox": {
 			Packages: join(backend, []string{"imapx", "internal/spool", "outbox", "smtpx"}),
 			Modules:  join(message, sasl, goIMAP, goSMTP),
 		},
+		"examples/pinned": {Packages: join(backend, []string{"imapx", "internal/spool", "preset"}), Modules: join(message, sasl, goIMAP)},
 		"examples/quickstart": {
 			Packages: join(backend, provider, []string{"imapx", "internal/spool", "preset/presettest", "smtpx"}),
 			Modules:  join(message, sasl, goIMAP, goSMTP),
@@ -127,6 +130,7 @@ func table() map[string]layering.Rule {
 		},
 		"examples/pop3download": {Packages: join(backend, []string{"pop3x", "internal/spool"}), Modules: join(message, sasl, goPOP3)},
 		"examples/unread":       {Packages: join(backend, []string{"imapx", "internal/spool"}), Modules: join(message, sasl, goIMAP)},
+		"examples/yourtests":    {Packages: session, Modules: message},
 	}
 }
 
