@@ -58,8 +58,9 @@ type Delta struct {
 	// Changed holds the messages that are new or whose flags changed, in the
 	// order of their UIDs, as they are now.
 	Changed []Message
-	// Expunged holds the messages that left the folder, with their UID and ID
-	// only, in the order of their UIDs.
+	// Expunged holds the messages that left the folder, in the order of their
+	// UIDs. Of a message they have UID, ID, and as ModSeq the count at which it
+	// left.
 	Expunged []Message
 }
 
@@ -147,13 +148,13 @@ func (f *folder) delta(since uint64) Delta {
 		return cmp.Compare(e.modSeq, modSeq)
 	})
 	tail := slices.Clone(f.log[from:])
-	slices.SortFunc(tail, func(x, y entry) int { return cmp.Compare(x.uid, y.uid) })
+	slices.SortFunc(tail, func(x, y entry) int { return cmp.Or(cmp.Compare(x.uid, y.uid), cmp.Compare(y.modSeq, x.modSeq)) })
 	tail = slices.CompactFunc(tail, func(x, y entry) bool { return x.uid == y.uid })
 	for _, e := range tail {
 		if i, there := f.at(e.uid); there {
 			d.Changed = append(d.Changed, f.copyOf(f.messages[i]))
 		} else {
-			d.Expunged = append(d.Expunged, Message{ID: e.id, UID: e.uid, Folder: f.name, UIDValidity: f.validity})
+			d.Expunged = append(d.Expunged, Message{ID: e.id, UID: e.uid, Folder: f.name, UIDValidity: f.validity, ModSeq: e.modSeq})
 		}
 	}
 	return d
