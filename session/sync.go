@@ -32,8 +32,8 @@ type SyncOptions struct {
 	// Fields are the parts of the summaries of added messages; zero means
 	// [FieldsAll].
 	Fields Fields
-	// PageSize is how many messages a page has at most; zero means the backend's
-	// own default.
+	// PageSize is how many messages a page adds at most; zero means the backend's
+	// own default. What is changed and removed may be more.
 	PageSize int
 }
 

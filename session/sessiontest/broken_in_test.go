@@ -113,7 +113,7 @@ func noResume(b *bed) { b.server.noResume = true }
 func brokenWaysIn() []brokenWay {
 	return slices.Concat(
 		brokenListings(), brokenSearches(), brokenBodies(), brokenChanges(), brokenEndings(), brokenDetails(), brokenRoom(),
-		brokenSignIns(), brokenChecks(), brokenAbilities(), brokenDrafts(),
+		brokenSignIns(), brokenChecks(), brokenAbilities(), brokenDrafts(), brokenSyncs(),
 	)
 }
 

@@ -66,6 +66,7 @@ func TestBackendsThatAreBegun(t *testing.T) {
 	for _, rule := range []string{ // since the session tells that it lacks them
 		ruleAppended, rulePlain, ruleNoAppend, ruleHalf, ruleCutAppend, ruleMade, ruleRenamed, ruleEdits, ruleSubscribed, rulePurge, ruleCount, rulePlan,
 		ruleListedCounts, ruleQuota, ruleDraft, ruleConflict, ruleCutDraft,
+		ruleFromZero, ruleSyncField, ruleNow, ruleNet, ruleByPage, ruleElsewhere, ruleExpired, ruleUnread, ruleCutSync,
 	} {
 		kept["in: "+rule] = true
 	}

@@ -57,6 +57,18 @@ func operations() []operation {
 			}
 			return nil
 		}},
+		{"Changes", func(ctx context.Context, in session.Incoming, _ session.ID, _ session.Change) error {
+			if _, able := session.As[session.Syncer](in); !able && isBackend(in) {
+				_, err := collect(ctx, in, session.Query{Limit: 1})
+				return err
+			}
+			for _, err := range changesOf(ctx, in, "", session.Cursor{}, session.SyncOptions{}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
 		{"Apply", func(ctx context.Context, in session.Incoming, id session.ID, change session.Change) error {
 			results, err := in.Apply(ctx, change, id)
 			if err == nil && len(results) == 1 {
@@ -65,6 +77,12 @@ func operations() []operation {
 			return err
 		}},
 	}
+}
+
+// isBackend reports whether a way in is none of a Session.
+func isBackend(in session.Incoming) bool {
+	_, wrapped := in.(*session.Session)
+	return !wrapped
 }
 
 // stalled runs a call on a line that falls silent, ends it, and returns how it

@@ -249,16 +249,20 @@ func (c *referenceClient) yieldPage(page, all []answer, yield func(*session.Mess
 			}
 			continue
 		}
-		m := &session.Message{
-			ID: c.id(a), Flags: flagsOf(a.Flags), Received: a.Received, Size: a.Size,
-			Header: message.ParseHeader(a.Header), Structure: a.Structure, Preview: a.Preview,
-			Version: session.Version(a.Version), EmailID: a.Email, ThreadID: a.Thread, Labels: a.Labels,
-		}
-		if !yield(m, nil) {
+		if !yield(c.summary(a), nil) {
 			return false
 		}
 	}
 	return true
+}
+
+// summary returns what an answer tells of a message.
+func (c *referenceClient) summary(a answer) *session.Message {
+	return &session.Message{
+		ID: c.id(a), Flags: flagsOf(a.Flags), Received: a.Received, Size: a.Size,
+		Header: message.ParseHeader(a.Header), Structure: a.Structure, Preview: a.Preview,
+		Version: session.Version(a.Version), EmailID: a.Email, ThreadID: a.Thread, Labels: a.Labels,
+	}
 }
 
 func (c *referenceClient) id(a answer) session.ID {

@@ -24,6 +24,10 @@ func (v visitor) further() error {
 		return v.purge()
 	case "count":
 		return v.count()
+	case "changes":
+		return v.changes()
+	case "notify":
+		return v.notify()
 	case "create":
 		if err = v.editable(); err == nil {
 			err = v.account.CreateFolder(v.q.Path, "")

@@ -185,30 +185,35 @@ func (v visitor) fetch() error {
 		if err != nil {
 			continue // it is gone
 		}
-		a := answer{place: placeOf(m)}
-		fields := v.q.Query.Fields
-		if fields&session.FieldFlags != 0 && !v.Facts.NoFlags {
-			a.Flags = m.Flags
-		}
-		if fields&session.FieldReceived != 0 {
-			a.Received = m.Received
-		}
-		if fields&session.FieldSize != 0 {
-			a.Size = int64(len(m.Raw))
-		}
-		if fields&session.FieldHeader != 0 {
-			head, _, _ := strings.Cut(m.Raw, "\r\n\r\n")
-			a.Header = []byte(head + "\r\n\r\n")
-		}
-		if err := a.look(m.Raw, fields); err != nil {
-			return err
-		}
-		v.addExtra(&a, m)
-		if err := v.write(a); err != nil {
+		if err := v.writeSummary(m); err != nil {
 			return err
 		}
 	}
 	return v.write(answer{End: true})
+}
+
+// writeSummary writes what the question asks for of a message.
+func (v visitor) writeSummary(m mailtest.Message) error {
+	a := answer{place: placeOf(m)}
+	fields := v.q.Query.Fields
+	if fields&session.FieldFlags != 0 && !v.Facts.NoFlags {
+		a.Flags = m.Flags
+	}
+	if fields&session.FieldReceived != 0 {
+		a.Received = m.Received
+	}
+	if fields&session.FieldSize != 0 {
+		a.Size = int64(len(m.Raw))
+	}
+	if fields&session.FieldHeader != 0 {
+		head, _, _ := strings.Cut(m.Raw, "\r\n\r\n")
+		a.Header = []byte(head + "\r\n\r\n")
+	}
+	if err := a.look(m.Raw, fields); err != nil {
+		return err
+	}
+	v.addExtra(&a, m)
+	return v.write(a)
 }
 
 // look tells what a message has in it. One that is cut off has the parts up to

@@ -31,6 +31,8 @@ type question struct {
 	Flags          []string
 	Received       time.Time
 	Offset, Limit  int64
+	Since          string
+	Folders        []string
 }
 
 // place is where a message lies.
@@ -56,6 +58,8 @@ type answer struct {
 	Thread   string          `json:",omitempty"`
 	Labels   []string        `json:",omitzero"`
 	Counts   *session.Counts `json:",omitempty"`
+	State    string          `json:",omitempty"`
+	More     bool            `json:",omitempty"`
 	End      bool            `json:",omitempty"`
 	Kind     string          `json:",omitempty"` // which error
 	Error    string          `json:",omitempty"`
@@ -74,8 +78,8 @@ const kindAuth = "auth"
 func kinds() map[string]error {
 	return map[string]error{
 		"folder": session.ErrNoFolder, "message": session.ErrNoMessage, "stale": session.ErrStaleID,
-		"other folder": session.ErrOtherFolder,
-		"unsupported":  errors.ErrUnsupported, "changed": session.ErrChanged,
+		"other folder": session.ErrOtherFolder, "expired": session.ErrCursorExpired,
+		"unsupported": errors.ErrUnsupported, "changed": session.ErrChanged,
 	}
 }
 

@@ -228,7 +228,7 @@ func incomingRules() []incomingRule {
 	for _, group := range [][]incomingRule{
 		listingRules(), contentRules(), pageRules(), filterRules(), bodyRules(), folderRules(), roomRules(), idRules(), flagRules(),
 		changeRules(), lineRules(), endingRules(), signInRules(), checkRules(),
-		appendRules(), draftRules(), bulkRules(), partRules(), editRules(), upkeepRules(), extraRules(),
+		appendRules(), draftRules(), bulkRules(), partRules(), editRules(), upkeepRules(), extraRules(), syncRules(),
 	} {
 		all = append(all, group...)
 	}
