@@ -85,7 +85,7 @@ func (m Mode) String() string {
 }
 
 // Credentials is who signs in, and how: with Tokens if they are set, else with
-// Password.
+// Passwords or Password.
 type Credentials struct {
 	// User is the name to sign in with, mostly the mail address. To open a
 	// shared mailbox with one's own token, it is the mailbox's address. Servers
@@ -96,9 +96,22 @@ type Credentials struct {
 	// Password is for servers that still take one.
 	Password secret.Text
 
+	// Passwords, where set, gives the password in place of Password, for one that
+	// somebody else looks after and may change.
+	Passwords PasswordSource
+
 	// Tokens gives access tokens, for each resource its own: an
 	// [oauth.Grant], or [oauth.AnyResource] around a single source.
 	Tokens oauth.Sources
+}
+
+// PasswordSource looks after a password. It is safe for concurrent use.
+type PasswordSource interface {
+	// Password returns the password to sign in with. Refused is zero, or a
+	// password that the server has refused just now: where the source knows of
+	// another one since, that is tried once; the same one again ends the
+	// sign-in.
+	Password(ctx context.Context, refused secret.Text) (secret.Text, error)
 }
 
 // Setup is what a Session gives to the backends it makes.
@@ -204,7 +217,7 @@ func check(creds Credentials, in, out bool, mode Mode) error {
 		return errors.New("session: mode send-only needs an outgoing backend")
 	case !in && !out:
 		return errors.New("session: neither an incoming nor an outgoing backend is given")
-	case creds.User == "" && (creds.Tokens != nil || !creds.Password.IsZero()):
+	case creds.User == "" && (creds.Tokens != nil || creds.Passwords != nil || !creds.Password.IsZero()):
 		return errors.New("session: the credentials name no user; set Credentials.User to the mail address")
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/mailsession/mailsession/internal/transcript"
 	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -87,7 +88,8 @@ type Login[C any] struct {
 }
 
 // Connect signs in with c. A refused token is invalidated once, and a new one
-// tried on a new connection; a second refusal, or that of a password, is a
+// tried on a new connection, as is a password that replaces a refused one; a
+// second refusal, or that of a password that nothing replaces, is a
 // [*session.AuthError].
 func (l Login[C]) Connect(ctx context.Context, c session.Credentials, s session.Server, address string) (C, error) {
 	var none C
@@ -99,25 +101,63 @@ func (l Login[C]) Connect(ctx context.Context, c session.Credentials, s session.
 	if err == nil || !l.Refused(err) {
 		return conn, err
 	}
-	if token == nil {
-		return none, l.authError(err, creds, address, passwordRemedy)
-	}
-	source, ok := c.Tokens.For(s.Resource).(oauth.Invalidator)
-	if !ok {
-		return none, l.authError(err, creds, address, fixedTokenRemedy)
-	}
-	StagesOf(ctx).again(err)
-	if err := source.Invalidate(ctx, token); err != nil {
-		return none, fmt.Errorf("%s: replace the refused token: %w", address, err)
-	}
-	if creds, _, err = current(ctx, c, s, address); err != nil {
+	creds, remedy, err := l.renewed(ctx, c, s, address, signIn{creds, token, err})
+	if err != nil {
 		return none, err
 	}
 	conn, err = l.Attempt(ctx, creds)
 	if err != nil && l.Refused(err) {
-		return none, l.authError(err, creds, address, tokenRemedy)
+		return none, l.authError(err, creds, address, remedy)
 	}
 	return conn, err
+}
+
+// signIn is an attempt that the server refused.
+type signIn struct {
+	creds   sasl.Credentials
+	token   *oauth.Token
+	refusal error
+}
+
+// renewed returns the credentials for a second attempt, and what to do where it
+// is refused too.
+func (l Login[C]) renewed(ctx context.Context, c session.Credentials, s session.Server, address string, first signIn) (sasl.Credentials, string, error) {
+	if first.token == nil {
+		creds, err := anotherPassword(ctx, c, first.creds, address)
+		if err == nil && creds.Password.IsZero() {
+			err = l.authError(first.refusal, creds, address, passwordRemedy)
+		}
+		return creds, passwordRemedy, err
+	}
+	source, ok := c.Tokens.For(s.Resource).(oauth.Invalidator)
+	if !ok {
+		return first.creds, "", l.authError(first.refusal, first.creds, address, fixedTokenRemedy)
+	}
+	StagesOf(ctx).again(first.refusal)
+	if err := source.Invalidate(ctx, first.token); err != nil {
+		return first.creds, "", fmt.Errorf("%s: replace the refused token: %w", address, err)
+	}
+	creds, _, err := current(ctx, c, s, address)
+	return creds, tokenRemedy, err
+}
+
+// anotherPassword returns creds with a password in place of the refused one, or
+// with none where there is no other.
+func anotherPassword(ctx context.Context, c session.Credentials, creds sasl.Credentials, address string) (sasl.Credentials, error) {
+	refused := creds.Password
+	creds.Password = secret.Text{}
+	if c.Passwords == nil || refused.IsZero() {
+		return creds, nil
+	}
+	another, err := c.Passwords.Password(ctx, refused)
+	if err != nil {
+		return creds, fmt.Errorf("%s: the password of %s after it was refused: %w", address, c.User, err)
+	}
+	if !another.Equal(refused) {
+		creds.Password = another
+		StagesOf(ctx).told(another)
+	}
+	return creds, nil
 }
 
 // What to do about a refusal that the protocol has no better word for.
@@ -138,10 +178,16 @@ func current(ctx context.Context, c session.Credentials, s session.Server, addre
 	if creds.Port, err = strconv.Atoi(port); err != nil {
 		return creds, nil, fmt.Errorf("server address: %w", err)
 	}
+	stages := StagesOf(ctx)
+	if c.Tokens == nil && c.Passwords != nil {
+		if creds.Password, err = c.Passwords.Password(ctx, secret.Text{}); err != nil {
+			return creds, nil, fmt.Errorf("%s: password of %s: %w", address, c.User, err)
+		}
+		stages.told(creds.Password)
+	}
 	if c.Tokens == nil {
 		return creds, nil, nil
 	}
-	stages := StagesOf(ctx)
 	stages.Enter(session.StageToken)
 	token, err := c.Tokens.For(s.Resource).Token(ctx)
 	if err != nil {

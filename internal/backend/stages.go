@@ -189,6 +189,16 @@ func (s *Stages) issued(t *oauth.Token) {
 	}
 }
 
+// told notes a password that the server is told, to keep it out of the report.
+func (s *Stages) told(password secret.Text) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shared = append(s.shared, password)
+}
+
 // again says that the server refused the token, and that another one is asked
 // for.
 func (s *Stages) again(err error) {
@@ -341,7 +351,7 @@ func (c Checked) whySkipped(stage session.Stage) string {
 	case session.StageTLS:
 		return "the settings want no encryption"
 	case session.StageSignIn:
-		if c.Credentials.Tokens == nil && c.Credentials.Password.IsZero() {
+		if c.Credentials.Tokens == nil && c.Credentials.Passwords == nil && c.Credentials.Password.IsZero() {
 			return "there are no credentials"
 		}
 		return "the server takes the connection for signed in"
