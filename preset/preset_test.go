@@ -98,8 +98,8 @@ func TestMicrosoftsProtocolsShareAToken(t *testing.T) {
 		if p.IMAP.Resource != p.SMTP.Resource || p.IMAP.Resource != p.POP3.Resource || p.IMAP.Resource == "" {
 			t.Errorf("%s: resources %q, %q and %q, want the same", p.Name, p.IMAP.Resource, p.POP3.Resource, p.SMTP.Resource)
 		}
-		for proto, scopes := range p.Scopes {
-			for _, s := range scopes {
+		for _, proto := range []preset.Protocol{preset.IMAP, preset.POP3, preset.SMTP} {
+			for _, s := range p.Scopes[proto] {
 				if !strings.HasPrefix(s, p.IMAP.Resource+"/") {
 					t.Errorf("%s: scope %q of %s is not of the resource %q", p.Name, s, proto, p.IMAP.Resource)
 				}
@@ -117,7 +117,7 @@ func TestTenant(t *testing.T) {
 
 func TestUnknownName(t *testing.T) {
 	_, err := preset.ByName("yahooo")
-	if err == nil || !strings.Contains(err.Error(), "google, microsoft, outlook.com") {
+	if err == nil || !strings.Contains(err.Error(), strings.Join(preset.Names(), ", ")) {
 		t.Errorf("ByName error %v, want the known names", err)
 	}
 }
