@@ -39,23 +39,8 @@ func Google() Provider {
 			GrantTypes:            []string{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken, oauth.GrantJWTBearer},
 			RefreshTokensReusable: true,
 		},
-		Flows: map[Flow]FlowFacts{
-			FlowBrowser: {
-				Secret: SecretRequired,
-				Note:   "A client of the kind Desktop app has a secret that is none; a program may show it to everybody.",
-			},
-			FlowServiceAccount: googleDelegation(),
-			FlowAppPassword: {
-				Note:   "The account needs 2-Step Verification; in Workspace an administrator may have switched app passwords off.",
-				Source: "https://support.google.com/accounts/answer/185833",
-			},
-		},
-		Refused: map[Flow]string{ //nolint:gosec // G101: words about passwords
-			FlowClientCredentials: "Google has no client credentials for mail; in Workspace a service-account acts for the users of a domain",
-			FlowManagedIdentity:   "managed identities are Microsoft's; in Workspace a service-account acts for the users of a domain",
-			FlowDevice:            "the scope of Gmail is not among the few that Google gives to devices; use browser, if need be on another machine, with the address pasted",
-			FlowPassword:          "Google takes no account password from mail programs; use browser, or an app-password",
-		},
+		Flows:       googleFlows(),
+		Refused:     googleRefused(),
 		RedirectURL: "http://127.0.0.1",
 		Redirects:   googleRedirects(),
 		// Without these a second sign-in gets no refresh token.
@@ -71,6 +56,31 @@ func Google() Provider {
 			IMAP: {"OAUTHBEARER", "XOAUTH2", "PLAIN"}, POP3: {"OAUTHBEARER", "XOAUTH2", "PLAIN"}, SMTP: {"OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"},
 		},
 		Limits: googleLimits(),
+	}
+}
+
+// googleFlows are the ways that Google has.
+func googleFlows() map[Flow]FlowFacts {
+	return map[Flow]FlowFacts{
+		FlowBrowser: {
+			Secret: SecretRequired,
+			Note:   "A client of the kind Desktop app has a secret that is none; a program may show it to everybody.",
+		},
+		FlowServiceAccount: googleDelegation(),
+		FlowAppPassword: {
+			Note:   "The account needs 2-Step Verification; in Workspace an administrator may have switched app passwords off.",
+			Source: "https://support.google.com/accounts/answer/185833",
+		},
+	}
+}
+
+// googleRefused says why there are no others.
+func googleRefused() map[Flow]string {
+	return map[Flow]string{ //nolint:gosec // G101: words about passwords
+		FlowClientCredentials: "Google has no client credentials for mail; in Workspace a service-account acts for the users of a domain",
+		FlowManagedIdentity:   "managed identities are Microsoft's; in Workspace a service-account acts for the users of a domain",
+		FlowDevice:            "the scope of Gmail is not among the few that Google gives to devices; use browser, if need be on another machine, with the address pasted",
+		FlowPassword:          "Google takes no account password from mail programs; use browser, or an app-password",
 	}
 }
 
@@ -103,7 +113,7 @@ func googleDelegation() FlowFacts {
 // googleRedirects are those of clients of the kind Desktop app.
 func googleRedirects() RedirectRules {
 	return RedirectRules{
-		Loopback: []string{"127.0.0.1", "[::1]", "localhost"}, AnyPort: true, HTTPS: true,
+		Loopback: []string{"127.0.0.1", "::1", "localhost"}, AnyPort: true, HTTPS: true,
 		Note:   "A client of the kind Desktop app needs no registered redirect for loopback; https is for clients of the kind Web application.",
 		Source: "https://developers.google.com/identity/protocols/oauth2/native-app",
 	}

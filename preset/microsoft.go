@@ -1,7 +1,6 @@
 package preset
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -46,20 +45,20 @@ func worldwide() cloud {
 // SMTP AUTH is switched off for most tenants and has to be switched on for the
 // mailbox by an administrator, for OAuth too.
 func Microsoft365(tenant string) Provider {
-	p := exchangeOnline(worldwide(), "", tenant)
+	p := exchangeOnline(worldwide(), tenant)
 	p.Domains = []string{".onmicrosoft.com"}
 	p.MX = []string{"mail.protection.outlook.com", "mx.microsoft"}
 	return p
 }
 
 // OutlookCom returns Microsoft's personal accounts: outlook.com, hotmail.com,
-// live.com, msn.com and their like in many countries. Clients are public ones
-// and use PKCE, as for work accounts. There are neither programs without a
+// live.com, msn.com and their like in many countries. Clients are public ones,
+// and PKCE works as for work accounts. There are neither programs without a
 // person, nor EWS.
 func OutlookCom() Provider {
 	c := worldwide()
 	c.name, c.smtp = "Outlook.com", "smtp-mail.outlook.com"
-	p := exchangeOnline(c, "", "consumers")
+	p := exchangeOnline(c, "consumers")
 	p.EWS, p.Notes = Service{}, []string{"POP3 and IMAP may have to be switched on in the settings of the mailbox, under Forwarding and IMAP."}
 	delete(p.Scopes, EWS)
 	p.AppScopes = nil
@@ -71,22 +70,22 @@ func OutlookCom() Provider {
 	}
 	delete(p.Flows, FlowPassword)
 	delete(p.Flows, FlowAppPassword)
+	const pkce = "Clients are public, and PKCE works; a secret that is sent is refused."
+	p.Flows[FlowBrowser] = FlowFacts{Secret: SecretNone, Note: pkce}
+	p.Flows[FlowDevice] = FlowFacts{Secret: SecretNone, Note: pkce}
 	p.Limits, p.Retirements = map[Protocol]Limits{Graph: graphLimits()}, []Retirement{outlookBasic()}
 	p.Mechanisms[SMTP] = []string{"XOAUTH2"}
 	return p
 }
 
-// exchangeOnline returns Exchange in one of the clouds. The base may be empty.
-func exchangeOnline(c cloud, base, tenant string) Provider {
-	if base == "" {
-		base = c.oauth
-	}
+// exchangeOnline returns Exchange in one of the clouds.
+func exchangeOnline(c cloud, tenant string) Provider {
 	p := Provider{
 		Name:         c.name,
 		Source:       c.source,
 		Checked:      checked(),
 		Notes:        c.notes,
-		Endpoint:     oauth.MicrosoftEndpoint(base, tenant),
+		Endpoint:     oauth.MicrosoftEndpoint(c.oauth, tenant),
 		RedirectURL:  "http://localhost",
 		Redirects:    microsoftRedirects(),
 		SignInScopes: []string{"openid", "email", "profile", "offline_access"},
@@ -195,14 +194,4 @@ func microsoftRedirects() RedirectRules {
 		Note:   "Register it under Mobile and desktop applications: a Web redirect needs a secret, and one of a single-page application gives refresh tokens of 24 hours.",
 		Source: "https://learn.microsoft.com/entra/identity-platform/reply-url",
 	}
-}
-
-// exchangeTenant returns Microsoft365 with what may be given for it.
-func exchangeTenant(o Options) Provider {
-	tenant := cmp.Or(o.Tenant, "common")
-	p := Microsoft365(tenant)
-	if o.OAuthBase != "" {
-		p.Endpoint = oauth.MicrosoftEndpoint(o.OAuthBase, tenant)
-	}
-	return p
 }

@@ -30,12 +30,12 @@ type entry struct {
 	make    func(o Options) (Provider, error)
 }
 
-// data returns the provider with a tenant and a host that stand for any, for
-// what does not depend on them.
-func (e entry) data() Provider {
-	p, _ := e.make(Options{Host: "mail.example.com"})
+// data returns the provider without what it depends on, and whether there is
+// one without.
+func (e entry) data() (Provider, bool) {
+	p, err := e.make(Options{})
 	p.ID = e.name
-	return p
+	return p, err == nil
 }
 
 // fixed is an entry of a provider that depends on nothing.
@@ -82,12 +82,37 @@ func New(name string, o *Options) (Provider, error) {
 
 // entries are all providers, those first that people look for first.
 func entries() []entry {
-	return []entry{
-		{name: "microsoft", options: []string{"tenant", "OAuth base"}, make: func(o Options) (Provider, error) {
-			return exchangeTenant(o), nil
-		}},
+	clouds := []string{"tenant", "OAuth base", "resource"}
+	return append([]entry{
+		{name: "microsoft", options: clouds, make: exchangeTenant(Microsoft365, "common")},
+		{name: "microsoft-gcc", options: clouds, make: exchangeTenant(MicrosoftGCC, "organizations")},
+		{name: "microsoft-gcc-high", options: clouds, make: exchangeTenant(MicrosoftGCCHigh, "organizations")},
+		{name: "microsoft-dod", options: clouds, make: exchangeTenant(MicrosoftDoD, "organizations")},
+		{name: "microsoft-china", options: clouds, make: exchangeTenant(MicrosoftChina, "organizations")},
 		fixed("outlook.com", OutlookCom),
+		{name: "exchange", options: []string{"host", "tenant", "OAuth base", "resource"}, make: exchangeServer},
 		fixed("google", Google),
 		fixed("google-workspace", GoogleWorkspace),
-	}
+		fixed("yahoo", Yahoo),
+		fixed("aol", AOL),
+		fixed("att", ATT),
+		fixed("fastmail", Fastmail),
+		fixed("comcast", Comcast),
+		fixed("yandex", Yandex),
+		fixed("mail.ru", MailRu),
+		fixed("icloud", ICloud),
+		fixed("gmx", GMX),
+		fixed("gmx.com", GMXCom),
+		fixed("web.de", WebDE),
+		fixed("mail.com", MailCom),
+		fixed("1und1", OneAndOne),
+		fixed("mailbox.org", MailboxOrg),
+		fixed("posteo", Posteo),
+		fixed("t-online", TOnline),
+		fixed("orange", Orange),
+		fixed("libero", Libero),
+		fixed("qq", QQ),
+		fixed("naver", Naver),
+		{name: "proton-bridge", options: []string{"host"}, make: func(o Options) (Provider, error) { return ProtonBridge(o.Host), nil }},
+	}, zohoEntries()...)
 }

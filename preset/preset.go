@@ -116,8 +116,10 @@ type Provider struct {
 	// server offers, unless Mechanisms of the server itself says otherwise.
 	Mechanisms map[Protocol][]string
 	// IdleInterval is after how long an IDLE is to be begun anew, zero where
-	// nothing else is known than the 29 minutes of RFC 2177.
+	// nothing else is known than the 29 minutes of RFC 2177; IdleSource is where
+	// it is known from.
 	IdleInterval time.Duration
+	IdleSource   string
 	// Limits are what the provider says of a protocol's limits.
 	Limits map[Protocol]Limits
 	// Retirements are the ways that end, or have ended. See Warnings.
