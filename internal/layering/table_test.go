@@ -22,7 +22,7 @@ func table() map[string]layering.Rule {
 		// What a protocol's fake server stands on; never a client.
 		fake = []string{"internal/fakenet", "internal/pipe", "internal/testtls", "mailtest", "secret"}
 		// A whole fake provider is all fakes, and data for the clients.
-		provider = join(fake, session, []string{"imaptest", "oauth/oauthtest", "pop3test", "preset", "smtptest"})
+		provider = join(fake, session, []string{"imaptest", "oauth/oauthtest", "pop3test", "preset", "preset/lookup", "smtptest"})
 
 		// What reading a message brings with it.
 		enmime = []string{
@@ -104,6 +104,8 @@ func table() map[string]layering.Rule {
 			Packages: join(session, []string{"internal/pipe", "mailtest", "session"}), Modules: message, Testing: true,
 		},
 		"preset": {Packages: session, Modules: message},
+		// The rules of domain names, and what is registered below which ending.
+		"preset/lookup": {Packages: join(session, []string{"preset"}), Modules: message},
 
 		"imapx": {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, goIMAP)},
 		"pop3x": {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, goPOP3)},

@@ -1,0 +1,58 @@
+package lookup
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/preset"
+)
+
+// String returns a table of what was tried and what was found, for people. It
+// has the address in it, and no secret.
+func (r *Result) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, s := range r.Steps {
+		outcome := s.Found
+		if s.Err != nil {
+			outcome = "no: " + s.Err.Error()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Method, s.Asked, s.Took.Round(time.Millisecond), outcome)
+	}
+	_ = w.Flush() // a strings.Builder takes everything
+	if r.Method == "" {
+		b.WriteString("nothing was found\n")
+		return b.String()
+	}
+	fmt.Fprintf(&b, "found by %s: %s\n", r.Method, r.Provider.Name)
+	for _, proto := range r.Provider.Protocols() {
+		where := ""
+		if server, ok := r.Provider.Server(proto); ok {
+			where = server.Address(0) + " " + server.Security.String()
+		}
+		if service, ok := r.Provider.Service(proto); ok {
+			where = service.URL
+		}
+		fmt.Fprintf(&b, "%s: %s as %s\n", proto, where, cmp.Or(r.Users[proto], r.Address))
+	}
+	if r.Confirm != "" {
+		fmt.Fprintf(&b, "to be confirmed by a person: %s\n", r.Confirm)
+	}
+	return b.String()
+}
+
+// Issuer returns the provider that an authorization server stands for, from its
+// metadata; see oauth.Discover and preset.FromMetadata. Its mail servers are for
+// the program to set, from Find or by hand. The options may be nil.
+func Issuer(ctx context.Context, issuer string, o *oauth.DiscoverOptions) (preset.Provider, error) {
+	m, err := oauth.Discover(ctx, issuer, o)
+	if err != nil {
+		return preset.Provider{}, err
+	}
+	return preset.FromMetadata(m, time.Now()), nil
+}
