@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -38,6 +39,7 @@ import (
 	"github.com/mailsession/mailsession/oauth/oauthtest"
 	"github.com/mailsession/mailsession/pop3test"
 	"github.com/mailsession/mailsession/preset"
+	"github.com/mailsession/mailsession/preset/lookup"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 	"github.com/mailsession/mailsession/smtptest"
@@ -47,6 +49,8 @@ import (
 const (
 	// Resource is what access tokens for its mail are issued for.
 	Resource = "https://mail.contoso.example"
+	// Domain is that of addresses which Lookup finds.
+	Domain = "contoso.example"
 	// ClientID is the program that is registered with it.
 	ClientID = oauthtest.DefaultClientID
 	// AppID is the program without a person that is registered with it; see
@@ -59,6 +63,7 @@ const (
 	imapHost  = "imap.contoso.example"
 	pop3Host  = "pop.contoso.example"
 	smtpHost  = "smtp.contoso.example"
+	exchanger = "mx.contoso.example"
 )
 
 // Options change how a Provider behaves. The zero value is a provider over
@@ -183,6 +188,7 @@ func (p *Provider) Preset() preset.Provider {
 		Name:    "Contoso",
 		Source:  "preset/presettest",
 		Checked: time.Now(),
+		MX:      []string{exchanger},
 		Endpoint: oauth.Endpoint{
 			Issuer:                p.OAuth.Issuer(),
 			AuthURL:               p.OAuth.AuthURL(),
@@ -234,6 +240,41 @@ func (p *Provider) server(host string, f fake) session.Server {
 		panic(fmt.Sprintf("presettest: %s does not listen: %v", host, err))
 	}
 	return s
+}
+
+// Lookup returns options with which lookup.Find finds the provider for the
+// addresses of accounts at Domain, by the mail exchanger that a fake DNS names.
+// It asks no real DNS and no web server.
+func (p *Provider) Lookup() *lookup.Options {
+	return &lookup.Options{
+		Providers:  []preset.Provider{p.Preset()},
+		Resolver:   names{},
+		HTTPClient: &http.Client{Transport: noWeb{}},
+	}
+}
+
+// names is a DNS that knows of the mail exchanger of one domain.
+type names struct{}
+
+// LookupMX names the provider's mail exchanger for addresses at Domain.
+func (names) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
+	if name == Domain {
+		return []*net.MX{{Host: exchanger + ".", Pref: 10}}, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+}
+
+// LookupSRV knows of nothing.
+func (names) LookupSRV(_ context.Context, _, _, name string) (cname string, records []*net.SRV, err error) {
+	return "", nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+}
+
+// noWeb is a web without servers.
+type noWeb struct{}
+
+// RoundTrip refuses.
+func (noWeb) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("there is no web server in the fake provider")
 }
 
 // Config returns the settings for a sign-in, with an HTTP client that reaches
