@@ -261,3 +261,45 @@ func TestADecisionIsFinal(t *testing.T) {
 		})
 	}
 }
+
+// A late answer that does not count leaves the message's bytes alone: the program's
+// decision may still need them.
+func TestALateAnswerLeavesTheBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		memory := state.NewMemory()
+		frozen := &stuck{Memory: memory}
+		o.store = frozen
+		first := o.boxOver(o.session(session.Options{}), outbox.Options{})
+		enqueue(t, first, "a", draft("One", bob))
+		o.store = memory
+		second := o.boxOver(o.session(session.Options{}), outbox.Options{})
+		goOn := make(chan struct{})
+		outbox.AtPoints(first, func(point string) {
+			if point == outbox.PointAnswered {
+				frozen.broken.Store(true)
+				<-goOn
+				frozen.broken.Store(false)
+			}
+		})
+		stopFirst := running(t, first)
+		defer stopFirst()
+		synctest.Wait()
+		stopSecond := running(t, second)
+		defer stopSecond()
+		<-time.After(2 * time.Minute)
+		o.provider.SMTP.Inject(mailtest.Reply("MAIL", "451 4.3.0 local trouble"))
+		if err := second.Resend(t.Context(), "a"); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		wantState(t, second, "a", outbox.StateNew)
+		close(goOn)
+		synctest.Wait()
+		if got := o.bodies(); got != 1 {
+			t.Errorf("the Store has the bytes of %d messages, want those of the one that waits", got)
+		}
+		<-time.After(5 * time.Minute)
+		wantState(t, second, "a", outbox.StateSent)
+	})
+}

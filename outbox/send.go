@@ -51,10 +51,14 @@ func (b *Outbox) send(ctx context.Context, it *item) error {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	hold := b.settle(ctx, it, receipt, err)
-	if err := b.recordAnswer(ctx, it, receipt, err); err != nil {
+	counts, err := b.recordAnswer(ctx, it, receipt, err)
+	if err != nil {
 		return err
 	}
 	b.at(pointRecorded)
+	if !counts { // and what the entry says now decides about the bytes
+		return hold
+	}
 	if it.CopyDue || it.State == StateSent {
 		return errors.Join(hold, b.finish(ctx, it))
 	}
@@ -205,28 +209,29 @@ func again(err error) bool {
 
 // recordAnswer keeps what became of a try, also where the context ended in it. Where
 // another worker has counted this one out meanwhile, the answer is worked into what
-// that one made of the entry, unless the program has decided about it since.
-func (b *Outbox) recordAnswer(ctx context.Context, it *item, receipt session.Receipt, sent error) error {
+// that one made of the entry, unless the program has decided about it since: then it
+// does not count.
+func (b *Outbox) recordAnswer(ctx context.Context, it *item, receipt session.Receipt, sent error) (counts bool, err error) {
 	ctx, cancel := beyond(ctx)
 	defer cancel()
 	for {
 		err := b.patiently(ctx, func() error { return b.swap(ctx, it) })
 		if err == nil {
 			b.tell(ctx, it)
-			return nil
+			return true, nil
 		}
 		if !errors.Is(err, state.ErrConflict) {
-			return fmt.Errorf("outbox: keep what became of %q: %w", it.Key, err)
+			return false, fmt.Errorf("outbox: keep what became of %q: %w", it.Key, err)
 		}
 		now, err := b.load(ctx, it.key)
 		if errors.Is(err, ErrNoEntry) {
-			return nil
+			return false, nil
 		}
 		if err != nil {
-			return fmt.Errorf("outbox: keep what became of %q: %w", it.Key, err)
+			return false, fmt.Errorf("outbox: keep what became of %q: %w", it.Key, err)
 		}
 		if now.Claim != it.Claim || now.State != StateUnknown && now.State != StateSending {
-			return nil
+			return false, nil
 		}
 		now.turn(Unsure, Waiting, "") // as they were when this try began
 		_ = b.settle(ctx, now, receipt, sent)
