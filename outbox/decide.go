@@ -146,14 +146,17 @@ func (b *Outbox) Prune(ctx context.Context, age time.Duration) (int, error) {
 		if !it.Decided() || it.CopyDue || time.Since(it.Changed) <= age {
 			continue
 		}
-		b.discard(ctx, it.Body)
+		// The entry goes first: where the program has it sent again at this moment, its
+		// bytes are needed. Those that a crash leaves here are removed as orphans.
 		_, err := b.put(ctx, it.key, it.version, nil)
-		if err != nil && !errors.Is(err, state.ErrConflict) {
+		if errors.Is(err, state.ErrConflict) {
+			continue
+		}
+		if err != nil {
 			return n, failure("prune", it.Key, err)
 		}
-		if err == nil {
-			n++
-		}
+		b.discard(ctx, it.Body)
+		n++
 	}
 	return n, nil
 }

@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 	"github.com/mailsession/mailsession/outbox"
 	"github.com/mailsession/mailsession/session"
 	"github.com/mailsession/mailsession/smtptest"
+	"github.com/mailsession/mailsession/state"
 )
 
 // Which decisions there are in which state.
@@ -156,4 +158,50 @@ func fill(v reflect.Value) {
 	default:
 		panic("a kind of field that the test does not know: " + v.Kind().String())
 	}
+}
+
+// deleting is a Store that does something before the first record is deleted.
+type deleting struct {
+	*state.Memory
+
+	before func()
+}
+
+func (d *deleting) CompareAndSwap(ctx context.Context, key string, old state.Version, value []byte) (state.Version, error) {
+	if before := d.before; value == nil && before != nil {
+		d.before = nil
+		before()
+	}
+	return d.Memory.CompareAndSwap(ctx, key, old, value)
+}
+
+// A message that the program sends again while old ones are being forgotten is sent.
+func TestPruningLeavesWhatIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		store := &deleting{Memory: state.NewMemory()}
+		o.store = store
+		b := o.box(outbox.Options{})
+		o.provider.SMTP.Inject(mailtest.Reply("RCPT", "550 5.1.1 no"))
+		enqueue(t, b, "a", draft("One", bob))
+		if err := b.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		wantState(t, b, "a", outbox.StateFailed)
+		<-time.After(time.Hour)
+		store.before = func() {
+			if err := b.Resend(t.Context(), "a"); err != nil {
+				t.Error(err)
+			}
+		}
+		if n, err := b.Prune(t.Context(), time.Minute); n != 0 || err != nil {
+			t.Errorf("Prune = %d, %v; want nothing forgotten", n, err)
+		}
+		if err := b.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if wantState(t, b, "a", outbox.StateSent); o.count(bob, "INBOX") != 1 {
+			t.Error("bob has not got it")
+		}
+	})
 }
