@@ -357,3 +357,34 @@ func TestGivingUp(t *testing.T) {
 		}
 	})
 }
+
+// A message for all or for nobody waits for all of them where one is refused for now,
+// and is given up for all of them where one is refused for good.
+func TestAllOrNone(t *testing.T) {
+	for want, refused := range map[outbox.State]mailtest.Fault{
+		outbox.StateSent:   mailtest.Reply("RCPT", "450 4.2.0 later").Containing("bob@"),
+		outbox.StateFailed: mailtest.Reply("RCPT", "550 5.1.1 no such user").Containing("bob@").Repeating(-1),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOffice(t)
+			b := o.box(outbox.Options{})
+			o.provider.SMTP.Inject(refused)
+			e := session.Envelope{From: ann, To: []string{ann, bob, eve}, AllOrNone: true}
+			if _, err := b.Enqueue(t.Context(), "a", e, message.Bytes([]byte("From: "+ann+"\r\n\r\nHello.\r\n"))); err != nil {
+				t.Fatal(err)
+			}
+			stop := running(t, b)
+			defer stop()
+			synctest.Wait()
+			if got := o.count(ann, "INBOX") + o.count(bob, "INBOX") + o.count(eve, "INBOX"); got != 0 {
+				t.Errorf("%d of them have the message though one was refused", got)
+			}
+			<-time.After(5 * time.Minute)
+			got := wantState(t, b, "a", want)
+			arrived := []int{o.count(ann, "INBOX"), o.count(bob, "INBOX"), o.count(eve, "INBOX")}
+			if n := b2i(want == outbox.StateSent); !slices.Equal(arrived, []int{n, n, n}) {
+				t.Errorf("ann, bob and eve have %d messages (%+v), want %d each", arrived, got.Recipients, n)
+			}
+		})
+	}
+}

@@ -155,6 +155,9 @@ func answers(it *item, receipt session.Receipt, err error) {
 			answer.Err = nil // what was said of a recipient follows from it
 		}
 		r.State, r.Err = answered(receipt.Outcome, answer, err), ""
+		if it.Envelope.AllOrNone && receipt.Outcome == session.NotSent {
+			r.State = answered(session.NotSent, session.Recipient{}, err) // the same for all
+		}
 		if answer.Err != nil {
 			r.Err = answer.Err.Error()
 		} else if r.State == Refused {
