@@ -139,7 +139,7 @@ func (b *Outbox) work(ctx context.Context, body string) (next time.Time, err err
 	}
 	b.forget(it)
 	switch {
-	case it.Next.After(now):
+	case it.Next.After(now) && !fromTheFuture(it, now):
 		return it.Next, nil
 	case it.State == StateNew && held.After(now):
 		return held, nil
@@ -151,6 +151,16 @@ func (b *Outbox) work(ctx context.Context, body string) (next time.Time, err err
 		err = b.finish(ctx, it)
 	}
 	return it.Next, err
+}
+
+// clockSlack is how far the clocks of those who share an outbox may be apart.
+const clockSlack = 5 * time.Minute
+
+// fromTheFuture reports whether a message that waits to be sent came to that at a time
+// that is yet to come: the clock was wrong, and so is what it waits for. A try sets
+// both anew.
+func fromTheFuture(it *item, now time.Time) bool {
+	return it.State == StateNew && it.Changed.Sub(now) > clockSlack
 }
 
 // hold has nothing sent before a time.

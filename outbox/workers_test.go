@@ -306,3 +306,40 @@ func TestAWorkerGivesUpBeforeItsClaimIsOver(t *testing.T) {
 		}
 	})
 }
+
+// A message that was enqueued while the clock was wrong does not wait until the time
+// comes that it told.
+func TestAClockThatWasAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		store := state.NewMemory()
+		o.store = store
+		b := o.box(outbox.Options{})
+		began := enqueue(t, b, "a", draft("One", bob)).Queued
+		ahead := func(stored string) string {
+			return strings.ReplaceAll(stored, strconv.Itoa(began.Year())+"-", strconv.Itoa(began.Year()+30)+"-")
+		}
+		for key, err := range store.List(t.Context(), outbox.DefaultPrefix+"/entry/") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := state.Update(t.Context(), store, key, func(value []byte) ([]byte, error) { return []byte(ahead(string(value))), nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if e := wantState(t, b, "a", outbox.StateNew); e.Next.Year() != began.Year()+30 {
+			t.Fatalf("the next try is at %v, want it in thirty years", e.Next)
+		}
+		o.provider.SMTP.Inject(mailtest.Reply("MAIL", "451 4.3.0 local trouble"))
+		stop := running(t, b)
+		defer stop()
+		synctest.Wait()
+		if e := wantState(t, b, "a", outbox.StateNew); e.Tries != 1 {
+			t.Errorf("%d tries, want one and then a wait", e.Tries)
+		}
+		<-time.After(5 * time.Minute)
+		if wantState(t, b, "a", outbox.StateSent); o.count(bob, "INBOX") != 1 {
+			t.Error("bob has not got it")
+		}
+	})
+}
