@@ -2,8 +2,11 @@ package session
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"iter"
+	"strconv"
+	"sync"
 
 	"github.com/mailsession/mailsession/message"
 )
@@ -15,8 +18,8 @@ type Mail struct {
 	Key string
 	// Envelope says who sends the message to whom.
 	Envelope Envelope
-	// Message is opened once for each try, and maybe once more to look at its
-	// bytes.
+	// Message is opened once for each try, maybe once more to look at its bytes, and
+	// once more for a copy in the folder of sent mail.
 	Message message.Source
 }
 
@@ -81,17 +84,84 @@ type BulkSender interface {
 // once. An input that blocks without end is left to itself: it has to look at
 // ctx as well.
 //
-// Nil opts are the zero ones. Where the backend is no [BulkSender], each message
-// is sent by [Session.Send], once.
+// Copies are kept in the folder of sent mail as [Session.Send] keeps them. Each is
+// filed before the loop gets the result, over the way in and one after the other,
+// which takes longer than sending does. What comes through after a break has none.
+//
+// Nil opts are the zero ones. Where the backend is no [BulkSender], the messages are
+// sent one after the other, each once.
 func (s *Session) SendAll(ctx context.Context, messages iter.Seq[Mail], opts *BulkOptions) iter.Seq2[MailResult, error] {
 	out, err := s.sender("send")
 	if err != nil {
 		return failed[MailResult](err)
 	}
+	c := &copies{s: s, prefix: rand.Text() + " ", mails: map[string]Mail{}}
 	if b, ok := As[BulkSender](out); ok {
-		return b.SendAll(ctx, messages, opts)
+		return c.filed(ctx, b.SendAll(ctx, c.noted(messages), opts))
 	}
-	return oneByOne(ctx, out, messages, opts)
+	return c.filed(ctx, oneByOne(ctx, out, c.noted(messages), opts))
+}
+
+// copies are the messages of a SendAll of which copies may have to be kept, by the
+// keys that the backend knows them by. Programs may use a key of theirs twice.
+type copies struct {
+	s      *Session
+	prefix string // of the backend's keys, and of no program's
+
+	mu    sync.Mutex
+	n     int
+	mails map[string]Mail
+}
+
+// noted is the input of a backend.
+func (c *copies) noted(messages iter.Seq[Mail]) iter.Seq[Mail] {
+	return func(yield func(Mail) bool) {
+		for m := range messages {
+			if c.s.sentPolicy(m.Envelope) != SentNever {
+				m.Key = c.note(m)
+			}
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+// note takes note of a message, and returns the key that the backend gets.
+func (c *copies) note(m Mail) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := c.prefix + strconv.Itoa(c.n)
+	c.n++
+	c.mails[key] = m
+	return key
+}
+
+// take returns a message that was taken note of, once.
+func (c *copies) take(key string) (m Mail, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m, ok = c.mails[key]
+	delete(c.mails, key)
+	return m, ok
+}
+
+// filed is what a backend tells, with the copies filed and the program's keys.
+func (c *copies) filed(ctx context.Context, results iter.Seq2[MailResult, error]) iter.Seq2[MailResult, error] {
+	return func(yield func(MailResult, error) bool) {
+		for r, err := range results {
+			if m, ok := c.take(r.Key); ok {
+				r.Key = m.Key
+				r.Receipt.Copy = c.s.keepCopy(ctx, m.Envelope, m.Message, r.Receipt)
+				if failed, ok := errors.AsType[*SendError](err); ok {
+					failed.Receipt.Copy = r.Receipt.Copy
+				}
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
 }
 
 // oneByOne is SendAll over a backend that sends one message at a time.
@@ -114,12 +184,21 @@ func oneByOne(ctx context.Context, out Outgoing, messages iter.Seq[Mail], opts *
 			if !yield(MailResult{Key: m.Key, Receipt: rec, Tries: 1}, err) {
 				return
 			}
-			if cause := context.Cause(ctx); cause != nil {
+			if cause := endsAll(ctx, err); cause != nil {
 				yield(MailResult{}, cause)
 				return
 			}
 		}
 	}
+}
+
+// endsAll returns why no further message is sent, nil where the next one may be. An
+// account is soon locked that refused credentials are tried with again and again.
+func endsAll(ctx context.Context, err error) error {
+	if failed, ok := errors.AsType[*SendError](err); ok && (NeedsSignIn(err) || errors.Is(err, ErrClosed)) {
+		return failed.Err
+	}
+	return context.Cause(ctx)
 }
 
 // Count adds a result. It is for backends.
