@@ -224,3 +224,26 @@ func TestTheServersPauseHoldsAll(t *testing.T) {
 		}
 	})
 }
+
+// What a server says of one recipient's mailbox holds up nobody else; what it says of
+// the client in answer to RCPT does.
+func TestAPauseOfOneRecipient(t *testing.T) {
+	for said, want := range map[string]time.Duration{
+		"450 4.2.1 The user you are trying to contact is receiving mail at a rate that prevents delivery":                 0,
+		"451 4.7.650 The mail server [192.0.2.1] has been temporarily rate limited due to IP reputation; wait 30 seconds": 30 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, nil)
+			c := newClient(t, inMemory(s), withPassword(), nil)
+			s.Inject(mailtest.Reply("RCPT", said))
+			if _, err := c.Send(t.Context(), toBob(), source(letter)); session.RetryAfter(err) == 0 {
+				t.Errorf("%s: the error says nothing of when to come back: %v", said, err)
+			}
+			began := time.Now()
+			mustSend(t, c)
+			if took := time.Since(began); took != want {
+				t.Errorf("%s: the next message waited %v, want %v", said, took, want)
+			}
+		})
+	}
+}

@@ -60,10 +60,11 @@ func (p *pace) wait(ctx context.Context, n int) error {
 	return p.held.Wait(ctx)
 }
 
-// heed takes note of what the server asks for. What it says of one recipient
-// concerns nobody else.
+// heed takes note of what the server asks for. What it says of one recipient's
+// mailbox, by the codes x.2.x of RFC 3463, concerns nobody else.
 func (p *pace) heed(err error) {
-	if e, ok := errors.AsType[*Error](err); ok && e.throttled() {
+	e, ok := errors.AsType[*Error](err)
+	if ok && e.throttled() && (e.Op != opRcpt || e.Enhanced[1] != 2) {
 		p.held.Hold(e.RetryAfter())
 	}
 }
