@@ -103,8 +103,9 @@ func xtext(s string) string {
 	return string(b)
 }
 
-// checkAddress refuses what could end the path, the line or the string: the
-// server judges the rest.
+// checkAddress refuses what could end the path, the line or the string, and what
+// can only be a mistake: several addresses in one, and one without a mailbox or
+// without a domain behind its @. The server judges the rest.
 func checkAddress(a string) error {
 	bad := func(reason string) error { return &AddressError{Address: clean(a), Reason: reason} }
 	switch {
@@ -114,6 +115,8 @@ func checkAddress(a string) error {
 		return bad("is too long")
 	case !utf8.ValidString(a):
 		return bad("is not UTF-8")
+	case a[0] == '@' || a[len(a)-1] == '@':
+		return bad("has nothing before or behind its @; give one as user@example.com")
 	}
 	quoted := false
 	for i := 0; i < len(a); i++ {
@@ -130,6 +133,8 @@ func checkAddress(a string) error {
 			}
 		case !quoted && strings.IndexByte("<> ", b) >= 0:
 			return bad("contains a space or an angle bracket; give the bare address, without a display name")
+		case !quoted && (b == ',' || b == ';'):
+			return bad("contains a comma or a semicolon; give each address by itself")
 		}
 	}
 	if quoted {

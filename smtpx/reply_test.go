@@ -171,7 +171,7 @@ func TestQueueID(t *testing.T) {
 func TestCheckAddress(t *testing.T) {
 	for _, a := range []string{
 		"ann@example.com", "postmaster", `"ann b"@example.com`, `"a\"b>"@example.com`, "ann+tag@[192.0.2.1]",
-		"müller@example.com", "ann@bücher.example", "a=b@example.com",
+		"müller@example.com", "ann@bücher.example", "a=b@example.com", `"a,b"@example.com`, `"@"@example.com`, "ann",
 	} {
 		if err := checkAddress(a); err != nil {
 			t.Errorf("checkAddress(%q) = %v, want nil", a, err)
@@ -180,6 +180,7 @@ func TestCheckAddress(t *testing.T) {
 	for _, a := range []string{
 		"", "a@b\r\nRCPT TO:<c@d>", "a@b\n", "a\x00@b", "a@b> SIZE=1", "<a@b>", "Ann <a@b>", "a b@c", `"a@b`,
 		`"a\`, "\"a\r\nDATA\"@b", "a\xff@b", strings.Repeat("a", maxAddress) + "@b", "a@b\x7f",
+		"ann@example.com,bob@example.com", "ann@example.com;bob@example.com", "ann@", "@example.com", "@relay.example:ann@example.com",
 	} {
 		err := checkAddress(a)
 		if _, ok := errors.AsType[*AddressError](err); !ok {
