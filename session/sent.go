@@ -304,12 +304,17 @@ func withBcc(head message.Header, to []string, m message.Source) (message.Source
 	}
 	var unnamed []string
 	for _, address := range to {
-		if strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		if strings.ContainsFunc(address, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			return nil, errors.New("a recipient is not an address")
 		}
-		if a, err := mail.ParseAddress(address); err == nil && named[strings.ToLower(a.Address)] {
+		key := strings.ToLower(address)
+		if a, err := mail.ParseAddress(address); err == nil {
+			key = strings.ToLower(a.Address)
+		}
+		if named[key] {
 			continue
 		}
+		named[key] = true
 		unnamed = append(unnamed, "<"+address+">")
 	}
 	if len(unnamed) == 0 {

@@ -266,6 +266,19 @@ func TestBccInTheCopy(t *testing.T) {
 	})
 }
 
+// A recipient whose mailbox has a space, and one that is named twice, stand in the copy
+// once each.
+func TestBccOfOddRecipients(t *testing.T) {
+	inOffice(t, session.Options{SaveSent: session.SentAuto, KeepBcc: true}, false, func(o *office) {
+		rec := o.send(o.t, session.SentDefault, bob, `"carl b"@fabrikam.example`, "dora@fabrikam.example", "dora@Fabrikam.example")
+		copies := o.in(o.t, "Sent")
+		bcc := "Bcc: <\"carl b\"@fabrikam.example>,\r\n <dora@fabrikam.example>\r\n"
+		if len(copies) != 1 || copies[0].Raw != bcc+mailtest.CRLF(offer) {
+			o.t.Errorf("the copies are %+v (%v), want one with %q", copies, rec.Copy.Err, bcc)
+		}
+	})
+}
+
 // TestFindSent looks in the folder of sent mail, then in that of all mail, and
 // passes drafts over.
 func TestFindSent(t *testing.T) {
