@@ -10,11 +10,10 @@ import (
 	"github.com/mailsession/mailsession/session"
 )
 
-// read takes the answers in the order of what was asked, and gives each message
-// its result. It ends when the writer has ended and everything is answered, or
-// nothing will be.
-func (s *stream) read(ctx context.Context) {
-	for a := range s.asked {
+// hear takes the answers in the order of what was asked, and gives each message
+// its result.
+func (s *stream) hear(ctx context.Context, asks []ask) {
+	for _, a := range asks {
 		if s.failed == nil {
 			s.answer(ctx, a)
 		}
@@ -22,19 +21,35 @@ func (s *stream) read(ctx context.Context) {
 			s.skip(a)
 		}
 	}
-	// How much left is certain from here on.
-	for _, f := range s.flights {
-		s.lose(ctx, f)
+	// Whatever left was asked here before: without a question left, there is no
+	// answer left.
+	if s.failed == nil && len(s.asked) == 0 {
+		s.inStep(asks[len(asks)-1].what.op())
 	}
+}
+
+// inStep ends the reading where the server says more than it was asked.
+func (s *stream) inStep(op string) {
+	err := s.c.inStep(op)
+	if err == nil {
+		return
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == codeClosing {
+		s.bye = err
+		s.b.c.pace.heed(err)
+	} else {
+		s.outOfStep = true
+	}
+	s.fail(err)
 }
 
 // skip takes note of what will not be answered.
 func (s *stream) skip(a ask) {
 	s.track(a.f)
-	if a.wait {
+	if a.what == askGo || a.what == askData {
 		select {
-		case a.f.verb <- false:
-		default: // it knows
+		case s.verb <- false:
+		default: // the writer knows
 		}
 	}
 }
@@ -83,10 +98,6 @@ func (s *stream) answer(ctx context.Context, a ask) {
 		s.fail(err)
 		return
 	}
-	if s.begun.Load() < a.end {
-		s.misfit(a.what.op(), fmt.Sprintf("the server answers what it was not asked: %d %s", r.code, r.text()))
-		return
-	}
 	if a.what != askReset {
 		a.f.heard = true
 	}
@@ -133,10 +144,10 @@ func (s *stream) take(ctx context.Context, a ask, r reply) {
 func (s *stream) decide(ctx context.Context, a ask) {
 	if a.f.mail != nil || !a.f.agreed() {
 		s.done(ctx, a.f, session.NotSent, reply{}, a.f.why())
-		a.f.verb <- false
+		s.verb <- false
 		return
 	}
-	a.f.verb <- true
+	s.verb <- true
 }
 
 // decideData tells the writer whether the server agreed to DATA.
@@ -147,19 +158,14 @@ func (s *stream) decideData(ctx context.Context, a ask) {
 		s.misfit(opData, fmt.Sprintf("the server answers what it was not asked: %d %s", r.code, r.text()))
 		return // and the writer is told when this answer is skipped
 	case r.code == 354:
-		if err := s.c.inStep(opMessage); err != nil {
-			s.outOfStep = true
-			s.fail(err)
-			return
-		}
-		f.verb <- true
+		s.verb <- true
 		return
 	}
 	if f.mail == nil && f.agreed() {
 		f.refused = refusal(s.c.server, opData, r)
 	}
 	s.done(ctx, f, session.NotSent, r, f.why())
-	f.verb <- false
+	s.verb <- false
 }
 
 // why returns why a message is not sent, as far as the server said so before

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/mailsession/mailsession/internal/wire"
@@ -19,36 +20,39 @@ const (
 	// batchSize is how much is collected before it is sent, where there is more to
 	// send.
 	batchSize = 64 << 10
-	// maxAsked is how many answers may be outstanding.
-	maxAsked = 256
 )
 
 // stream sends messages over one connection before those ahead of them are
-// answered. The goroutine that has it writes, another one reads, and neither
+// answered.
+//
+// With CHUNKING the goroutine that has it writes, another one reads, and neither
 // waits for the other but where the protocol wants it: so the reader always
 // takes what the server says, and the server always comes to read what it is
-// sent.
+// sent. By DATA a message waits for the server in any case, with all that was said
+// before: there the goroutine that writes reads too, and is not held up by another
+// one's coming to its turn.
 type stream struct {
 	b        *bulk
 	c        *conn
 	chunking bool
 
-	asked  chan ask
+	asked  chan []ask    // what the reader will hear answered, told before it is sent
+	verb   chan bool     // whether a message is to be gone on, where the writer waits for that
 	slots  chan struct{} // one element for each message on its way
 	left   chan struct{} // tells that a message is no longer
-	broken chan struct{} // closed by the reader: nothing more is to be sent
-	begun  atomic.Int64  // how many bytes the server may have by now, at most
+	broken chan struct{} // closed by who reads: nothing more is to be sent
 
 	// The writer's.
 	buf    []byte // to be sent
+	said   []ask  // what is in it, or not heard yet where there is no reader
 	body   []byte // of the message that is written, up to about a chunk
 	block  []byte // for reading
 	head   []byte // the same
-	sent   int64  // bytes that left; also for the reader once asked is closed
+	sent   int64  // bytes that left
 	cut    bool   // nothing can be sent any more
 	opened bool   // a transaction was begun here
 
-	// The reader's.
+	// Of who reads.
 	flights   []*flight // without a result, in their order
 	failed    error     // why no more answers are read
 	bye       error     // the last answer, where it was 421
@@ -61,11 +65,10 @@ type flight struct {
 	*transaction
 
 	job     *job
-	end     int64     // how many bytes were written when it was whole, 0 before
-	gaveUp  error     // why it never will be; set before the last ask of it
-	heard   bool      // something was answered
-	settled bool      // it has its result
-	verb    chan bool // whether it is to be gone on, where the writer waits for that
+	end     int64 // how many bytes were written when it was whole, 0 before
+	gaveUp  error // why it never will be; set before the last ask of it
+	heard   bool  // something was answered
+	settled bool  // it has its result
 
 	hopeless atomic.Bool // what is still to be written of it is in vain
 }
@@ -74,9 +77,7 @@ type flight struct {
 type ask struct {
 	f    *flight
 	what asking
-	i    int   // the recipient
-	end  int64 // how many bytes were written with what is answered
-	wait bool  // nothing was sent behind it
+	i    int // the recipient
 }
 
 type asking int
@@ -110,7 +111,7 @@ func (a asking) op() string {
 
 func newStream(b *bulk, c *conn) *stream {
 	s := &stream{
-		b: b, c: c, chunking: c.ext.has("CHUNKING"), asked: make(chan ask, maxAsked),
+		b: b, c: c, chunking: c.ext.has("CHUNKING"), asked: make(chan []ask, b.window), verb: make(chan bool, 1),
 		left: make(chan struct{}, 1), broken: make(chan struct{}),
 		buf: make([]byte, 0, batchSize+chunkSize), body: make([]byte, 0, chunkSize+chunkSize/2), block: make([]byte, chunkSize/2),
 	}
@@ -126,11 +127,14 @@ func newStream(b *bulk, c *conn) *stream {
 func (s *stream) run(ctx context.Context) {
 	// An answer waits for all that is ahead of it.
 	s.c.w.SetStageFor(wire.StageCommand, s.b.c.finalTimeout)
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		s.read(ctx)
-	}()
+	var reader sync.WaitGroup
+	if s.chunking {
+		reader.Go(func() {
+			for asks := range s.asked {
+				s.hear(ctx, asks)
+			}
+		})
+	}
 	for !s.c.spent() && !s.cut {
 		j := s.next(ctx)
 		if j == nil {
@@ -138,9 +142,12 @@ func (s *stream) run(ctx context.Context) {
 		}
 		s.message(ctx, j)
 	}
-	s.flush()
+	s.exchange(ctx)
 	close(s.asked)
-	<-read
+	reader.Wait()
+	for _, f := range s.flights { // how much was sent is certain from here on
+		s.lose(ctx, f)
+	}
 	s.c.w.SetStage(wire.StageCommand)
 	if !s.clean {
 		s.c.reset() // the last message may have left a part of it
@@ -154,20 +161,20 @@ func (s *stream) next(ctx context.Context) *job {
 	select {
 	case s.slots <- struct{}{}:
 	default:
-		s.flush()
+		s.exchange(ctx)
 		select {
 		case s.slots <- struct{}{}:
 		case <-s.broken:
 			return nil
 		}
 	}
-	j := s.job()
+	j := s.job(ctx)
 	if j == nil {
 		<-s.slots
 		return nil
 	}
 	if !s.b.c.pace.free() {
-		s.flush() // since the others need not wait
+		s.exchange(ctx) // since the others need not wait
 	}
 	if err := s.b.c.pace.wait(ctx, len(j.Envelope.To)); err != nil {
 		s.settle(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
@@ -177,32 +184,35 @@ func (s *stream) next(ctx context.Context) *job {
 }
 
 // job returns the next message, waiting for one while others are on their way.
-func (s *stream) job() *job {
-	select {
-	case <-s.b.halted:
-		return nil
-	case <-s.broken:
-		return nil
-	default:
-	}
-	select {
-	case j := <-s.b.jobs:
-		return j
-	default:
-	}
-	s.flush()
-	for len(s.slots) > 1 { // the other one is ours
+func (s *stream) job(ctx context.Context) *job {
+	for {
+		select {
+		case <-s.b.halted:
+			return nil
+		case <-s.broken:
+			return nil
+		default:
+		}
+		select {
+		case j := <-s.b.jobs:
+			return j
+		default:
+		}
+		if len(s.slots) == 1 { // which is ours
+			return nil
+		}
+		s.exchange(ctx)
+		if !s.chunking {
+			continue
+		}
 		select {
 		case j := <-s.b.jobs:
 			return j
 		case <-s.left:
 		case <-s.broken:
-			return nil
 		case <-s.b.halted:
-			return nil
 		}
 	}
-	return nil
 }
 
 // settle gives a message back that nothing was written of.
@@ -233,57 +243,63 @@ func (s *stream) message(ctx context.Context, j *job) {
 		s.settle(ctx, j, f.receipt(session.NotSent), err)
 		return
 	}
-	s.begin(f)
+	s.begin(ctx, f)
 	if s.chunking {
-		s.chunks(f, m)
+		s.chunks(ctx, f, m)
 	} else {
-		s.data(f, m)
+		s.data(ctx, f, m)
 	}
 }
 
 // begin writes the commands ahead of the message.
-func (s *stream) begin(f *flight) {
+func (s *stream) begin(ctx context.Context, f *flight) {
 	if s.opened {
-		s.say(ask{f: f, what: askReset}, "RSET")
+		s.say(ctx, ask{f: f, what: askReset}, "RSET")
 	}
 	s.opened = true
 	s.c.messages++
-	s.say(ask{f: f, what: askMail}, f.mailLine())
+	s.say(ctx, ask{f: f, what: askMail}, f.mailLine())
 	for i, to := range f.env.To {
-		s.say(ask{f: f, what: askRcpt, i: i}, f.rcptLine(to))
+		s.say(ctx, ask{f: f, what: askRcpt, i: i}, f.rcptLine(to))
 	}
 }
 
 // say writes a line, and expects an answer.
-func (s *stream) say(a ask, line string) {
+func (s *stream) say(ctx context.Context, a ask, line string) {
 	s.buf = append(append(s.buf, line...), '\r', '\n')
-	s.expect(a)
+	s.expect(ctx, a)
 }
 
-// expect expects the answer to what was written last. Where too many are
-// outstanding already, what they answer has to be sent first.
-func (s *stream) expect(a ask) {
-	a.end = s.sent + int64(len(s.buf))
-	select {
-	case s.asked <- a:
-	default:
-		s.flush()
-		s.asked <- a
-	}
-	if len(s.buf) >= batchSize {
+// expect expects the answer to what was written last.
+func (s *stream) expect(ctx context.Context, a ask) {
+	s.said = append(s.said, a)
+	switch {
+	case !s.chunking && len(s.said) >= window:
+		s.exchange(ctx)
+	case len(s.buf) >= batchSize:
 		s.flush()
 	}
 }
 
-// flush sends what was written. Where that fails nothing is sent any more; the
-// reader hears what the server said before it left, and tells what that means
-// for whom.
+// exchange sends what was written. Where there is no reader it takes the answers
+// to all of it.
+func (s *stream) exchange(ctx context.Context) {
+	s.flush()
+	if !s.chunking && len(s.said) > 0 {
+		s.hear(ctx, s.said)
+		s.said = s.said[:0]
+	}
+}
+
+// flush sends what was written, when the reader knows what will be answered.
+// Where that fails nothing is sent any more; what the server said before it left
+// is heard all the same, and tells what that means for whom.
 func (s *stream) flush() {
-	if len(s.buf) == 0 {
-		return
+	if s.chunking && len(s.said) > 0 {
+		s.asked <- s.said
+		s.said = nil
 	}
-	s.begun.Add(int64(len(s.buf)))
-	if !s.cut {
+	if len(s.buf) > 0 && !s.cut {
 		n, err := s.c.w.Send(s.buf)
 		s.sent += int64(n)
 		s.cut = err != nil
@@ -293,21 +309,25 @@ func (s *stream) flush() {
 
 // agreed waits for the answers to all that was said of a message, and reports
 // whether it is to be gone on.
-func (s *stream) agreed(a ask) bool {
-	a.f.verb = make(chan bool, 1)
-	a.wait = true
+func (s *stream) agreed(ctx context.Context, a ask) bool {
 	if a.what == askGo {
-		s.expect(a)
+		s.expect(ctx, a)
 	} else {
-		s.say(a, "DATA")
+		s.say(ctx, a, "DATA")
 	}
-	s.flush()
-	return <-a.f.verb
+	s.exchange(ctx)
+	ok := <-s.verb
+	select {
+	case <-s.broken: // where the server says more than its agreement
+		return false
+	default:
+		return ok
+	}
 }
 
 // chunks writes a message by BDAT (RFC 3030).
-func (s *stream) chunks(f *flight, m *reading) {
-	if f.env.AllOrNone && !s.agreed(ask{f: f, what: askGo}) {
+func (s *stream) chunks(ctx context.Context, f *flight, m *reading) {
+	if f.env.AllOrNone && !s.agreed(ctx, ask{f: f, what: askGo}) {
 		return
 	}
 	for {
@@ -320,33 +340,33 @@ func (s *stream) chunks(f *flight, m *reading) {
 		s.buf = append(append(s.buf, '\r', '\n'), s.body...)
 		if last {
 			f.end = s.sent + int64(len(s.buf))
-			s.expect(ask{f: f, what: askWhole})
+			s.expect(ctx, ask{f: f, what: askWhole})
 			return
 		}
-		s.expect(ask{f: f, what: askChunk})
+		s.expect(ctx, ask{f: f, what: askChunk})
 		// What was sent by BDAT without LAST is nothing yet, and RSET drops it.
 		if err := m.fill(); err != nil || f.hopeless.Load() {
 			f.gaveUp = err
-			s.expect(ask{f: f, what: askGiveUp})
+			s.expect(ctx, ask{f: f, what: askGiveUp})
 			return
 		}
 	}
 }
 
 // data writes a message by DATA.
-func (s *stream) data(f *flight, m *reading) {
-	if f.env.AllOrNone && !s.agreed(ask{f: f, what: askGo}) || !s.agreed(ask{f: f, what: askData}) {
+func (s *stream) data(ctx context.Context, f *flight, m *reading) {
+	if f.env.AllOrNone && !s.agreed(ctx, ask{f: f, what: askGo}) || !s.agreed(ctx, ask{f: f, what: askData}) {
 		return
 	}
 	if f.accepted() == 0 || f.mail != nil {
-		s.say(ask{f: f, what: askEmpty}, ".")
+		s.say(ctx, ask{f: f, what: askEmpty}, ".")
 		return
 	}
 	for {
 		s.buf = append(s.buf, s.body...)
 		if m.whole {
 			f.end = s.sent + int64(len(s.buf))
-			s.expect(ask{f: f, what: askWhole})
+			s.expect(ctx, ask{f: f, what: askWhole})
 			return
 		}
 		if len(s.buf) >= batchSize {
@@ -357,7 +377,7 @@ func (s *stream) data(f *flight, m *reading) {
 			f.gaveUp = err
 			s.flush()
 			s.c.w.Kill(err)
-			s.expect(ask{f: f, what: askGiveUp})
+			s.expect(ctx, ask{f: f, what: askGiveUp})
 			return
 		}
 	}
