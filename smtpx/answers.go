@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/session"
@@ -72,11 +71,9 @@ func (s *stream) fail(err error) {
 
 // misfit is fail where the answers do not fit what was asked, so that nobody
 // knows what they are answers to.
-func (s *stream) misfit(op, text string) {
+func (s *stream) misfit(op string, r reply) {
 	s.outOfStep = true
-	err := &Error{Server: s.c.server, Op: op, Text: text}
-	s.c.w.Kill(err)
-	s.fail(err)
+	s.fail(s.c.misfit(op, "the server answers what it was not asked", r))
 }
 
 // answer reads the answer to one command, where it has one.
@@ -103,7 +100,7 @@ func (s *stream) answer(ctx context.Context, a ask) {
 	}
 	s.bye = nil
 	if r.code == codeClosing {
-		s.bye = refusal(s.c.server, a.what.op(), r)
+		s.bye = s.c.refusal(a.what.op(), r)
 		s.b.c.pace.heed(s.bye)
 		// It will hardly say more, and is not waited for as long as for a verdict.
 		s.c.w.SetStage(wire.StageCommand)
@@ -117,7 +114,8 @@ func (s *stream) take(ctx context.Context, a ask, r reply) {
 	switch a.what {
 	case askReset:
 		if !r.positive() && s.bye == nil {
-			s.misfit(opReset, fmt.Sprintf("the server refuses to begin anew: %d %s", r.code, r.text()))
+			s.outOfStep = true
+			s.fail(s.c.misfit(opReset, "the server refuses to begin anew", r))
 		}
 	case askMail:
 		f.tookMail(r)
@@ -129,7 +127,7 @@ func (s *stream) take(ctx context.Context, a ask, r reply) {
 		s.decideData(ctx, a)
 	case askChunk:
 		if !r.positive() && f.refused == nil {
-			f.refused = refusal(s.c.server, opMessage, r)
+			f.refused = s.c.refusal(opMessage, r)
 			f.hopeless.Store(true)
 		}
 	case askEmpty:
@@ -155,14 +153,14 @@ func (s *stream) decideData(ctx context.Context, a ask) {
 	f, r := a.f, a.f.transaction.data
 	switch {
 	case r.code == 354 && f.mail != nil, r.code/100 < 4 && r.code != 354:
-		s.misfit(opData, fmt.Sprintf("the server answers what it was not asked: %d %s", r.code, r.text()))
+		s.misfit(opData, r)
 		return // and the writer is told when this answer is skipped
 	case r.code == 354:
 		s.verb <- true
 		return
 	}
 	if f.mail == nil && f.agreed() {
-		f.refused = refusal(s.c.server, opData, r)
+		f.refused = s.c.refusal(opData, r)
 	}
 	s.done(ctx, f, session.NotSent, r, f.why())
 	s.verb <- false
@@ -197,7 +195,7 @@ func (s *stream) verdict(ctx context.Context, f *flight, r reply) {
 	case r.code/100 == 3, r.positive() && (why != nil || !s.c.takes.fits(r)), !r.positive() && why == nil && r.enhanced()[1] == 1:
 		// Neither yes nor no, a yes to what it said no to, or what it says of
 		// addresses: this is the answer to something else.
-		s.misfit(opMessage, fmt.Sprintf("the server answers what it was not asked: %d %s", r.code, r.text()))
+		s.misfit(opMessage, r)
 	case r.positive() && f.accepted() == len(f.rcpt):
 		s.done(ctx, f, session.Accepted, r, nil)
 	case r.positive():
@@ -205,7 +203,7 @@ func (s *stream) verdict(ctx context.Context, f *flight, r reply) {
 	case why != nil:
 		s.done(ctx, f, session.NotSent, r, why)
 	default:
-		f.refused = refusal(s.c.server, opMessage, r)
+		f.refused = s.c.refusal(opMessage, r)
 		s.done(ctx, f, session.NotSent, r, f.refused)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
 	"github.com/mailsession/mailsession/internal/wire"
+	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -35,29 +36,33 @@ func (c *conn) signIn(s session.Server, creds sasl.Credentials, stages *backend.
 	stages.Detail(session.StageSignIn, "mechanism", m.Name())
 	c.w.SetStage(wire.StageAuth)
 	defer c.w.SetStage(wire.StageCommand)
-	return sasl.Exchange(m, &dialogue{c: c, secrets: backend.Secrets{creds.Password.Reveal(), creds.Token.Reveal()}})
+	return sasl.Exchange(m, &dialogue{c})
+}
+
+// hide has the credentials kept out of errors, as they are and encoded. What is
+// made of them in signing in comes to it there.
+func (c *conn) hide(creds sasl.Credentials) {
+	for _, s := range []secret.Text{creds.Password, creds.Token} {
+		c.secrets = append(c.secrets, s.Reveal())
+		c.hideEncoded(string(sasl.Encode([]byte(s.Reveal()))))
+	}
+}
+
+// hideEncoded does that for something in base64, which may be repeated without
+// its padding.
+func (c *conn) hideEncoded(encoded string) {
+	c.secrets = append(c.secrets, strings.TrimRight(encoded, "="))
 }
 
 // dialogue is AUTH (RFC 4954).
-type dialogue struct {
-	c       *conn
-	secrets backend.Secrets
-}
-
-// mask takes the secrets out of an answer.
-func (d *dialogue) mask(r reply) reply {
-	for i, line := range r.lines {
-		r.lines[i] = d.secrets.Mask(line)
-	}
-	return r
-}
+type dialogue struct{ c *conn }
 
 func (d *dialogue) Begin(mechanism string, initial []byte) (bool, error) {
 	line := "AUTH " + mechanism
 	sent := false
 	if initial != nil {
 		encoded := string(sasl.EncodeInitial(initial))
-		d.secrets = append(d.secrets, encoded)
+		d.c.hideEncoded(encoded)
 		with := line + " " + encoded
 		if sent = len(with)+len("\r\n") <= maxCommand; sent {
 			line = with
@@ -79,12 +84,12 @@ func (d *dialogue) Challenge() ([]byte, bool, error) {
 	case r.positive():
 		return nil, true, nil
 	}
-	return nil, false, refusal(d.c.server, opAuth, d.mask(r))
+	return nil, false, d.c.refusal(opAuth, r)
 }
 
 func (d *dialogue) Answer(response []byte) error {
 	encoded := string(sasl.Encode(response))
-	d.secrets = append(d.secrets, encoded)
+	d.c.hideEncoded(encoded)
 	if err := d.c.send(opAuth, encoded); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -282,4 +283,61 @@ func TestServersThatEchoSecrets(t *testing.T) {
 			t.Errorf("Send = %v, want an error with %.12q masked", err, said)
 		}
 	}
+}
+
+// TestEveryStepEchoesSecrets: at no step, and in no kind of answer, not even one
+// that is none, do the credentials come into what is told of it.
+func TestEveryStepEchoesSecrets(t *testing.T) {
+	const initial = "AGFubkBleGFtcGxlLmNvbQBjb3JyZWN0IGhvcnNl" // which AUTH sends
+	token := withTokens(oauth.StaticToken(secret.New("horse-0")))
+	secrets := map[string]session.Credentials{
+		password: withPassword(), "Y29ycmVjdCBob3JzZQ": withPassword(), initial: withPassword(), "horse-0": token, "aG9yc2UtMA": token,
+	}
+	steps := []string{mailtest.Greeting, "EHLO", "AUTH", "RSET", "MAIL", "RCPT", "DATA", smtptest.EndOfData, "BDAT"}
+	for form, fault := range map[string]func(step, said string) mailtest.Fault{
+		"nonsense":       func(step, said string) mailtest.Fault { return mailtest.Reply(step, `what is "`+said) },
+		"noise":          func(step, said string) mailtest.Fault { return mailtest.Before(step, "250"+said+"\r\n") },
+		"a refusal":      func(step, said string) mailtest.Fault { return mailtest.Reply(step, "554-what is\r\n554 "+said) },
+		"for the moment": func(step, said string) mailtest.Fault { return mailtest.Reply(step, "451 4.3.0 "+said) },
+		"one too many":   func(step, said string) mailtest.Fault { return mailtest.After(step, "250 "+said+"\r\n") },
+	} {
+		masked := 0
+		for said, creds := range secrets {
+			for i, step := range steps {
+				if said == initial && i < slices.Index(steps, "AUTH") {
+					continue
+				}
+				told := errorsUnder(t, fault(step, said), creds)
+				masked += strings.Count(told, secret.Redacted)
+				if strings.Contains(told, said) {
+					t.Errorf("%s at %s: %q is to be masked in %s", form, step, said, told)
+				}
+			}
+		}
+		if masked == 0 {
+			t.Errorf("%s: the errors tell nothing of it, want the server's words", form)
+		}
+	}
+}
+
+// errorsUnder returns the errors and results of sending one message, and several
+// together, to a server with a fault that lasts.
+func errorsUnder(t *testing.T, fault mailtest.Fault, creds session.Credentials) string {
+	t.Helper()
+	var told strings.Builder
+	synctest.Test(t, func(t *testing.T) {
+		s := tokenServer(t, nil, "horse-0")
+		fault = fault.Repeating(-1)
+		if fault.Command == "MAIL" {
+			fault.Skip = 1 // and meets one that is sent behind another message
+		}
+		s.Inject(fault)
+		c := newClient(t, inMemory(s), creds, &smtpx.Options{MaxConnections: 1, Retry: smtpx.Retry{Count: -1}})
+		_, err := c.Send(t.Context(), toBob(), source(letter))
+		fmt.Fprintf(&told, "%v %+v", err, err)
+		for r, err := range c.SendAll(t.Context(), circulars(5), nil) {
+			fmt.Fprintf(&told, " %v %+v %+v", err, err, r)
+		}
+	})
+	return told.String()
 }

@@ -75,6 +75,10 @@ type conn struct {
 	server string
 	ext    extensions
 
+	// secrets are what the client signs in with, in the forms in which a server can
+	// repeat it.
+	secrets backend.Secrets
+
 	closing  bool // the server said that it ends the connection
 	messages int  // begun so far
 	most     int  // of them, 0 where there is no bound
@@ -92,6 +96,7 @@ func (c *Client) connect(ctx context.Context, creds sasl.Credentials) (*conn, er
 	release := w.Bind(ctx)
 	defer release()
 	cn := &conn{w: w, server: c.address}
+	cn.hide(creds)
 	if err := cn.open(ctx, c, creds); err != nil {
 		cn.Abandon()
 		return nil, err
@@ -149,7 +154,7 @@ func (c *conn) hello(name string) error {
 	case r.code/100 == 5:
 		return c.commandOK(opHello, "HELO "+name)
 	}
-	return refusal(c.server, opHello, r)
+	return c.refusal(opHello, r)
 }
 
 func (c *conn) startTLS(ctx context.Context) error {
@@ -184,7 +189,7 @@ func (c *conn) command(op, line string) (reply, error) {
 func (c *conn) commandOK(op, line string) error {
 	r, err := c.command(op, line)
 	if err == nil && !r.positive() {
-		err = refusal(c.server, op, r)
+		err = c.refusal(op, r)
 	}
 	return err
 }
@@ -193,7 +198,7 @@ func (c *conn) commandOK(op, line string) error {
 func (c *conn) greeting(stages *backend.Stages) error {
 	r, err := c.read(opGreeting)
 	if err == nil && !r.positive() {
-		err = refusal(c.server, opGreeting, r)
+		err = c.refusal(opGreeting, r)
 	}
 	if err == nil {
 		stages.Detail(session.StageGreeting, "greeting", r.text())
@@ -233,17 +238,43 @@ func (c *conn) inStep(op string) error {
 	case err != nil:
 		return err
 	case r.code == codeClosing: // which may come at any time
-		return refusal(c.server, op, r)
+		return c.refusal(op, r)
 	}
-	err = &Error{Server: c.server, Op: op, Text: fmt.Sprintf("the server answers what it was not asked: %d %s", r.code, r.text())}
+	return c.misfit(op, "the server answers what it was not asked", r)
+}
+
+// misfit ends the connection over an answer that cannot be one, and returns the
+// error that says so.
+func (c *conn) misfit(op, what string, r reply) error {
+	err := &Error{Server: c.server, Op: op, Text: fmt.Sprintf("%s: %d %s", what, r.code, c.mask(r).text())}
 	c.w.Kill(err)
 	return err
+}
+
+// refusal turns an answer into an error.
+func (c *conn) refusal(op string, r reply) *Error {
+	e := &Error{Server: c.server, Op: op, Code: r.code, Enhanced: r.enhanced(), Text: c.mask(r).text()}
+	if op != opAuth { // the remedy of a refused sign-in stands in the AuthError
+		e.Remedy = remedy(e)
+	}
+	return e
+}
+
+// mask takes the secrets out of an answer that is to be shown: a server may
+// repeat what it was sent at any time.
+func (c *conn) mask(r reply) reply {
+	lines := make([]string, len(r.lines))
+	for i, line := range r.lines {
+		lines[i] = c.secrets.Mask(line)
+	}
+	r.lines = lines
+	return r
 }
 
 // read reads one answer. An answer that is not SMTP ends the connection, since
 // nobody knows what would come after it.
 func (c *conn) read(op string) (reply, error) {
-	r, err := readReply(c.w)
+	r, err := readReply(c.w, c.secrets)
 	switch {
 	case err == nil:
 		c.closing = c.closing || r.code == codeClosing

@@ -131,12 +131,3 @@ type AddressError struct {
 func (e *AddressError) Error() string {
 	return fmt.Sprintf("the envelope address %q %s; nothing was sent", e.Address, e.Reason)
 }
-
-// refusal turns an answer into an error.
-func refusal(server, op string, r reply) *Error {
-	e := &Error{Server: server, Op: op, Code: r.code, Enhanced: r.enhanced(), Text: r.text()}
-	if op != opAuth { // the remedy of a refused sign-in stands in the AuthError
-		e.Remedy = remedy(e)
-	}
-	return e
-}

@@ -16,11 +16,11 @@ func (r replyLines) ReadLine() ([]byte, error) {
 
 func refusalOf(t *testing.T, op, answer string) *Error {
 	t.Helper()
-	r, err := readReply(replyLines{bytes.NewBufferString(answer + "\r\n")})
+	r, err := readReply(replyLines{bytes.NewBufferString(answer + "\r\n")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return refusal("mail.example.com:587", op, r)
+	return (&conn{server: "mail.example.com:587"}).refusal(op, r)
 }
 
 // Refusals as servers word them, and what helps.

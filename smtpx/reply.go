@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/emersion/go-smtp"
+
+	"github.com/mailsession/mailsession/internal/backend"
 )
 
 // Bounds on what is taken from a server in one answer.
@@ -32,17 +34,18 @@ type reply struct {
 }
 
 // readReply reads one answer. An error that wraps errSyntax is about what the
-// server sent, every other one is about the connection.
-func readReply(r lineReader) (reply, error) {
+// server sent, without the secrets that it repeats; every other one is about the
+// connection.
+func readReply(r lineReader, secrets backend.Secrets) (reply, error) {
 	var rep reply
 	for range maxReplyLines {
 		line, err := r.ReadLine()
 		if err != nil {
 			return reply{}, err
 		}
-		code, text, last, err := parseLine(string(line))
-		if err != nil {
-			return reply{}, err
+		code, text, last, ok := parseLine(string(line))
+		if !ok {
+			return reply{}, fmt.Errorf("%w: %q", errSyntax, clean(secrets.Mask(string(line))))
 		}
 		if rep.code != 0 && rep.code != code {
 			return reply{}, fmt.Errorf("%w: its lines begin with %d and %d", errSyntax, rep.code, code)
@@ -56,23 +59,23 @@ func readReply(r lineReader) (reply, error) {
 	return reply{}, fmt.Errorf("%w: it has more than %d lines", errSyntax, maxReplyLines)
 }
 
-// parseLine takes a line of an answer apart. "250" alone is taken for an
-// empty text, as many servers send it.
-func parseLine(line string) (code int, text string, last bool, err error) {
+// parseLine takes a line of an answer apart, if it is one. "250" alone is taken
+// for an empty text, as many servers send it.
+func parseLine(line string) (code int, text string, last, ok bool) {
 	if len(line) < 3 || line[0] < '2' || line[0] > '5' || !isDigit(line[1]) || !isDigit(line[2]) {
-		return 0, "", false, fmt.Errorf("%w: %q", errSyntax, clean(line))
+		return 0, "", false, false
 	}
 	code = int(line[0]-'0')*100 + int(line[1]-'0')*10 + int(line[2]-'0')
 	if len(line) == 3 {
-		return code, "", true, nil
+		return code, "", true, true
 	}
 	switch line[3] {
 	case ' ':
-		return code, line[4:], true, nil
+		return code, line[4:], true, true
 	case '-':
-		return code, line[4:], false, nil
+		return code, line[4:], false, true
 	}
-	return 0, "", false, fmt.Errorf("%w: %q", errSyntax, clean(line))
+	return 0, "", false, false
 }
 
 func isDigit(b byte) bool { return b >= '0' && b <= '9' }

@@ -26,7 +26,7 @@ func (l lines) ReadLine() ([]byte, error) {
 }
 
 func parse(s string) (reply, error) {
-	return readReply(lines{bufio.NewReader(strings.NewReader(s))})
+	return readReply(lines{bufio.NewReader(strings.NewReader(s))}, nil)
 }
 
 func TestReadReply(t *testing.T) {

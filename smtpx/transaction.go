@@ -59,11 +59,11 @@ func (t *transaction) run() (session.Receipt, error) {
 		return t.receipt(session.NotSent), err
 	case r.code/100 == 3:
 		// Neither yes nor no.
-		err := refusal(t.c.server, opMessage, r)
+		err := t.c.refusal(opMessage, r)
 		t.c.w.Kill(err)
 		return t.receipt(session.SentUnknown), err
 	case !r.positive():
-		t.refused = refusal(t.c.server, opMessage, r)
+		t.refused = t.c.refusal(opMessage, r)
 		t.c.reset()
 		return t.receipt(session.NotSent), t.refused
 	}
@@ -138,7 +138,7 @@ func (t *transaction) refusedBegin() error {
 	if !t.agreed() {
 		return t.refusedRecipients()
 	}
-	e := refusal(t.c.server, opData, t.data)
+	e := t.c.refusal(opData, t.data)
 	if t.data.code/100 < 4 {
 		// Not a refusal, but an answer to something else.
 		t.c.w.Kill(e)
@@ -175,7 +175,7 @@ func (t *transaction) steps() []step {
 // tookMail takes the answer to MAIL.
 func (t *transaction) tookMail(r reply) {
 	if !r.positive() {
-		t.mail = refusal(t.c.server, opMail, r)
+		t.mail = t.c.refusal(opMail, r)
 	}
 }
 
@@ -183,7 +183,7 @@ func (t *transaction) tookMail(r reply) {
 func (t *transaction) tookRcpt(i int, r reply) {
 	t.rcpt[i] = nil
 	if !r.positive() {
-		e := refusal(t.c.server, opRcpt, r)
+		e := t.c.refusal(opRcpt, r)
 		e.Recipient = t.env.To[i]
 		t.rcpt[i] = e
 	}
@@ -207,7 +207,7 @@ func (t *transaction) exchange(steps []step) error {
 		s.take(r)
 		if r.code == codeClosing {
 			// No further answer will come.
-			return refusal(t.c.server, s.op, r)
+			return t.c.refusal(s.op, r)
 		}
 	}
 	return nil
