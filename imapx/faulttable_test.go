@@ -5,11 +5,9 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -646,76 +644,31 @@ func (c *trial) checkAfterwards() {
 // TestFaultTable holds the client to testdata/faults.txt: each command under each
 // fault.
 func TestFaultTable(t *testing.T) {
-	text, err := os.ReadFile("testdata/faults.txt")
-	if err != nil {
-		t.Fatal(err)
+	rows, columns := rows(), columns()
+	play := faulttable.Play{
+		// A line of an answer that is missing, doubled or another is an odd answer, of
+		// which testdata/responses.txt has the kinds.
+		Unused: []string{"DropAfterLine", "Lines", "RepeatLine", "ReplaceLine", "WithoutLine"},
 	}
-	table, err := faulttable.Parse(string(text))
-	if err != nil {
-		t.Fatal(err)
+	for _, r := range rows {
+		play.Rows = append(play.Rows, faulttable.Row{Name: r.name, Command: r.command})
 	}
-	checkComplete(t, table)
-	said := map[string]bool{}
-	for _, r := range rows() {
-		for _, col := range columns() {
-			want, can := table.Cell(r.name, col.name)
-			if !can {
-				continue
-			}
-			for i := range col.faults(&trial{row: r}) {
-				t.Run(fmt.Sprintf("%s/%s/%d", r.name, col.name, i), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						c := newTrial(t, r, col.name)
-						if got := c.run(col.faults(c)[i]); got != want {
-							t.Errorf("it comes to %q, the table says %q", got, want)
-						}
-						for _, command := range c.server.Commands() {
-							said[command.Name] = true
-						}
-					})
-				})
-			}
+	for _, col := range columns {
+		play.Faults = append(play.Faults, col.name)
+	}
+	play.Cases = func(row, column int) (cases []faulttable.Case) {
+		r, col := rows[row], columns[column]
+		for i := range col.faults(&trial{row: r}) {
+			cases = append(cases, faulttable.Case{
+				Name: strconv.Itoa(i),
+				Play: func(t *testing.T) (string, []mailtest.Command) {
+					t.Helper()
+					c := newTrial(t, r, col.name)
+					return c.run(col.faults(c)[i]), c.server.Commands()
+				},
+			})
 		}
+		return cases
 	}
-	checkSaidAll(t, said)
-}
-
-// checkComplete: the table has the rows and columns of this test, and the columns
-// are all that a fake server can do wrong.
-func checkComplete(t *testing.T, table *faulttable.Table) {
-	t.Helper()
-	var commands, faults []string
-	for _, r := range rows() {
-		commands = append(commands, r.name)
-	}
-	for _, col := range columns() {
-		faults = append(faults, col.name)
-	}
-	if err := table.Is(commands, faults); err != nil {
-		t.Error(err)
-	}
-	unused, err := faulttable.Unused("../mailtest/fault.go", "Fault", "mailtest", "faulttable_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A line of an answer that is missing, doubled or another is an odd answer, of
-	// which testdata/responses.txt has the kinds.
-	want := []string{"DropAfterLine", "Lines", "RepeatLine", "ReplaceLine", "WithoutLine"}
-	if !slices.Equal(unused, want) {
-		t.Errorf("the faults %q are in no column, want only %q to be in none", unused, want)
-	}
-}
-
-// checkSaidAll: every command that the client said has a row, and was said for
-// every row.
-func checkSaidAll(t *testing.T, said map[string]bool) {
-	t.Helper()
-	var commands []string
-	for _, r := range rows() {
-		commands = append(commands, r.command)
-	}
-	said[mailtest.Greeting], said[mailtest.Handshake] = true, true // which a client does not say
-	if err := faulttable.Compare(commands, said); err != nil {
-		t.Error(err)
-	}
+	play.Run(t)
 }

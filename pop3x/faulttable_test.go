@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -449,77 +448,33 @@ func (c *trial) checkAfterwards() {
 // TestFaultTable holds the client to testdata/faults.txt: each command under each
 // fault, with and without PIPELINING.
 func TestFaultTable(t *testing.T) {
-	text, err := os.ReadFile("testdata/faults.txt")
-	if err != nil {
-		t.Fatal(err)
+	rows, columns := rows(), columns()
+	play := faulttable.Play{
+		// A session sees nothing of what others do to the maildrop; sizes are what a
+		// server estimates, see TestSizesAreEstimates; Lines is what others are made of.
+		Unused: []string{"Call", "CallAfter", "Lines", "WrongSize"},
 	}
-	table, err := faulttable.Parse(string(text))
-	if err != nil {
-		t.Fatal(err)
+	for _, r := range rows {
+		play.Rows = append(play.Rows, faulttable.Row{Name: r.name, Command: r.command})
 	}
-	checkComplete(t, table)
-	said := map[string]bool{}
-	for _, r := range rows() {
-		for _, col := range columns() {
-			want, can := table.Cell(r.name, col.name)
-			if !can {
-				continue
-			}
-			for i, fault := range col.faults(r) {
-				for _, without := range []string{"", "PIPELINING"} {
-					t.Run(fmt.Sprintf("%s/%s/%d, without %s", r.name, col.name, i, without), func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) {
-							c := newTrial(t, r, col.name, pop3test.Without(without))
-							if got := c.run(fault); got != want {
-								t.Errorf("it comes to %q, the table says %q", got, want)
-							}
-							for _, command := range c.server.Commands() {
-								said[command.Name] = true
-							}
-						})
-					})
-				}
+	for _, col := range columns {
+		play.Faults = append(play.Faults, col.name)
+	}
+	play.Cases = func(row, column int) (cases []faulttable.Case) {
+		r, col := rows[row], columns[column]
+		for i, fault := range col.faults(r) {
+			for _, without := range []string{"", "PIPELINING"} {
+				cases = append(cases, faulttable.Case{
+					Name: fmt.Sprintf("%d, without %s", i, without),
+					Play: func(t *testing.T) (string, []mailtest.Command) {
+						t.Helper()
+						c := newTrial(t, r, col.name, pop3test.Without(without))
+						return c.run(fault), c.server.Commands()
+					},
+				})
 			}
 		}
+		return cases
 	}
-	checkSaidAll(t, said)
-}
-
-// checkComplete: the table has the rows and columns of this test, and the columns
-// are all that a fake server can do wrong.
-func checkComplete(t *testing.T, table *faulttable.Table) {
-	t.Helper()
-	var commands, faults []string
-	for _, r := range rows() {
-		commands = append(commands, r.name)
-	}
-	for _, col := range columns() {
-		faults = append(faults, col.name)
-	}
-	if err := table.Is(commands, faults); err != nil {
-		t.Error(err)
-	}
-	unused, err := faulttable.Unused("../mailtest/fault.go", "Fault", "mailtest", "faulttable_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A session sees nothing of what others do to the maildrop; sizes are what a
-	// server estimates, see TestSizesAreEstimates; Lines is what others are made of.
-	if want := []string{"Call", "CallAfter", "Lines", "WrongSize"}; !slices.Equal(unused, want) {
-		t.Errorf("the faults %q are in no column, want only %q to be in none", unused, want)
-	}
-}
-
-// checkSaidAll: every command that the client said has a row, and was said for
-// every row.
-func checkSaidAll(t *testing.T, said map[string]bool) {
-	t.Helper()
-	var commands []string
-	for _, r := range rows() {
-		commands = append(commands, r.command)
-	}
-	said[mailtest.Greeting], said[mailtest.Handshake] = true, true // which a client does not say
-	if err := faulttable.Compare(commands, said); err != nil {
-		t.Error(err)
-	}
+	play.Run(t)
 }

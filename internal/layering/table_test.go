@@ -68,7 +68,7 @@ func table() map[string]layering.Rule {
 
 		"internal/backend":    {Packages: backend, Modules: join(message, sasl)},
 		"internal/fakenet":    {Packages: fake},
-		"internal/faulttable": {},
+		"internal/faulttable": {Packages: []string{"mailtest", "secret"}, Testing: true},
 		"internal/grantstory": {Packages: join(patience, []string{"oauth", "proxy", "state"}), Modules: join(oauth2, proxy, flock), Testing: true},
 		"internal/layering":   {},
 		"internal/leak":       {},
