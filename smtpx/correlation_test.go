@@ -47,87 +47,123 @@ func (m *moody) mood() byte {
 }
 
 func (m *moody) serve(r *bufio.Reader, w io.Writer) {
-	say := func(s string) { _, _ = io.WriteString(w, s+"\r\n") }
-	say("220 moody")
-	from, to, text := false, 0, ""
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			return
-		}
-		verb, args, _ := strings.Cut(strings.TrimSpace(line), " ")
-		chunk := ""
-		if verb == "BDAT" {
-			n, _ := strconv.Atoi(strings.Fields(args)[0])
-			p := make([]byte, n)
-			if _, err := io.ReadFull(r, p); err != nil {
-				return
-			}
-			chunk = string(p)
-		}
-		mood := byte(0)
-		if verb != "EHLO" && verb != "QUIT" {
-			mood = m.mood()
-		}
-		switch mood % 8 {
-		case 4:
-			say("550 5.7.1 no")
-			continue
-		case 5:
-			say("451 4.3.0 later")
-			continue
-		case 7:
-			return
-		}
-		var last string
-		switch verb {
-		case "EHLO":
-			last = m.offers + "250 8BITMIME"
-		case "RSET":
-			from, to, text, last = false, 0, "", "250 2.0.0 Flushed"
-		case "MAIL":
-			if last = "503 5.5.1 nested"; !from {
-				from, to, text, last = true, 0, "", "250 2.1.0 Ok"
-			}
-		case "RCPT":
-			if last = "503 5.5.1 first MAIL"; from {
-				to++
-				last = "250 2.1.5 Ok"
-			}
-		case "DATA":
-			if last = "503 5.5.1 first RCPT"; to > 0 {
-				say("354 go")
-				m.data(r, say)
-				from, to = false, 0
-				continue
-			}
-		case "BDAT":
-			if last = "503 5.5.1 first RCPT"; to > 0 {
-				text += chunk
-				last = "250 2.0.0 more"
-				if strings.HasSuffix(args, "LAST") {
-					from, to = false, 0
-					last = m.take(text)
-				}
-			}
-		default:
-			last = "221 bye"
-		}
-		if mood > 128 && verb == "BDAT" {
-			return // carried out, and not answered
-		}
-		say(last)
-		if mood%8 == 6 {
-			say("250 2.0.0 and so on")
-		}
+	c := &moodyConn{moody: m, r: r, w: w}
+	c.say("220 moody")
+	for c.command() {
 	}
 }
 
+// moodyConn is one connection with its transaction.
+type moodyConn struct {
+	*moody
+
+	r    *bufio.Reader
+	w    io.Writer
+	from bool   // MAIL was accepted
+	to   int    // how many recipients were
+	text string // of the chunks so far
+}
+
+func (c *moodyConn) say(line string) { _, _ = io.WriteString(c.w, line+"\r\n") }
+
+// begin begins a transaction, or ends it.
+func (c *moodyConn) begin(from bool) { c.from, c.to, c.text = from, 0, "" }
+
+// command answers one command. It reports whether there may be more.
+func (c *moodyConn) command() bool {
+	verb, args, chunk, err := c.read()
+	if err != nil {
+		return false
+	}
+	mood := byte(0)
+	if verb != "EHLO" && verb != "QUIT" {
+		mood = c.mood()
+	}
+	switch mood % 8 {
+	case 4:
+		c.say("550 5.7.1 no")
+		return true
+	case 5:
+		c.say("451 4.3.0 later")
+		return true
+	case 7:
+		return false
+	}
+	answer := c.carryOut(verb, args, chunk)
+	if mood > 128 && verb == "BDAT" {
+		return false // carried out, and not answered
+	}
+	if answer == "" {
+		return true // a message's, which is in a mood of its own
+	}
+	c.say(answer)
+	if mood%8 == 6 {
+		c.say("250 2.0.0 and so on")
+	}
+	return true
+}
+
+// read reads a command with the chunk behind it.
+func (c *moodyConn) read() (verb, args, chunk string, err error) {
+	line, err := c.r.ReadString('\n')
+	if err != nil {
+		return "", "", "", err
+	}
+	verb, args, _ = strings.Cut(strings.TrimSpace(line), " ")
+	if verb != "BDAT" {
+		return verb, args, "", nil
+	}
+	n, _ := strconv.Atoi(strings.Fields(args)[0])
+	p := make([]byte, n)
+	_, err = io.ReadFull(c.r, p)
+	return verb, args, string(p), err
+}
+
+// carryOut carries out a command and returns the answer, nothing where it was
+// given.
+func (c *moodyConn) carryOut(verb, args, chunk string) string {
+	switch verb {
+	case "EHLO":
+		return c.offers + "250 8BITMIME"
+	case "RSET":
+		c.begin(false)
+		return "250 2.0.0 Flushed"
+	case "MAIL":
+		if c.from {
+			return "503 5.5.1 nested"
+		}
+		c.begin(true)
+		return "250 2.1.0 Ok"
+	case "RCPT":
+		if !c.from {
+			return "503 5.5.1 first MAIL"
+		}
+		c.to++
+		return "250 2.1.5 Ok"
+	case "DATA", "BDAT":
+		if c.to == 0 {
+			return "503 5.5.1 first RCPT"
+		}
+		if verb == "DATA" {
+			c.data()
+			c.begin(false)
+			return ""
+		}
+		if c.text += chunk; !strings.HasSuffix(args, "LAST") {
+			return "250 2.0.0 more"
+		}
+		defer c.begin(false)
+		return c.take(c.text)
+	}
+	return "221 bye"
+}
+
 // data takes a message up to the dot.
-func (m *moody) data(r *bufio.Reader, say func(string)) {
+func (c *moodyConn) data() {
+	c.say("354 go")
 	var text strings.Builder
 	for {
-		line, err := r.ReadString('\n')
+		line, err := c.r.ReadString('\n')
 		if err != nil {
 			return
 		}
@@ -136,13 +172,13 @@ func (m *moody) data(r *bufio.Reader, say func(string)) {
 		}
 		text.WriteString(line)
 	}
-	switch m.mood() % 8 {
+	switch c.mood() % 8 {
 	case 4:
-		say("554 5.6.0 no")
+		c.say("554 5.6.0 no")
 	case 5:
-		say("451 4.3.0 later")
+		c.say("451 4.3.0 later")
 	default:
-		say(m.take(text.String()))
+		c.say(c.take(text.String()))
 	}
 }
 
