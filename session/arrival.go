@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -43,29 +42,22 @@ func arrivalPace() retry.Policy {
 }
 
 // arrival waits for the message with a Message-ID in any of some folders, and
-// returns it with the folder that it is in. It asks again and again until ctx
-// ends, also after errors that another try may not meet; a folder that does not
-// exist is passed over.
+// returns it with the folder that it is in. A folder that does not exist is
+// passed over until it does.
+//
+// It looks at a pace of its own besides listening: the time that it takes is
+// measured, and some servers take theirs to tell those who listen.
 func (s *Session) arrival(ctx context.Context, messageID string, folders []FolderRef) (*Message, FolderRef, error) {
 	pace, began := arrivalPace(), time.Now()
-	var trouble error
-	for try := 1; ; try++ {
-		for _, folder := range folders {
-			list, err := s.having(ctx, Query{Folder: folder, Where: withMessageID(messageID)}, messageID)
-			switch {
-			case err == nil && len(list) > 0:
-				return list[0], folder, nil
-			case err == nil || errors.Is(err, ErrNoFolder) || ctx.Err() != nil:
-			case Temporary(err):
-				trouble = err
-			default:
-				return nil, "", err
-			}
-		}
-		if err := rest(ctx, pace.Wait(try, trouble)); err != nil {
-			return nil, "", &NotArrivedError{MessageID: messageID, Folders: folders, Waited: time.Since(began), Err: errors.Join(err, trouble)}
-		}
+	q := Query{Where: withMessageID(messageID), Fields: FieldHeader | FieldReceived | FieldFlags}
+	w := newWait(s.in, q, distinct(folders), WatchOptions{FirstWait: pace.Initial, MaxWait: pace.Max})
+	w.lenient, w.pace = true, &pace
+	w.fits = func(m *Message) bool { return m.Header.MessageID() == messageID }
+	m, folder, err := w.run(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = &NotArrivedError{MessageID: messageID, Folders: folders, Waited: time.Since(began), Err: err}
 	}
+	return m, folder, err
 }
 
 // rest waits for d, or for the end of ctx and returns why it ended.

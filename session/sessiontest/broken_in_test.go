@@ -113,7 +113,7 @@ func noResume(b *bed) { b.server.noResume = true }
 func brokenWaysIn() []brokenWay {
 	return slices.Concat(
 		brokenListings(), brokenSearches(), brokenBodies(), brokenChanges(), brokenEndings(), brokenDetails(), brokenRoom(),
-		brokenSignIns(), brokenChecks(), brokenAbilities(), brokenDrafts(), brokenSyncs(),
+		brokenSignIns(), brokenChecks(), brokenAbilities(), brokenDrafts(), brokenSyncs(), brokenNotices(),
 	)
 }
 
@@ -130,7 +130,7 @@ func brokenListings() []brokenWay {
 			},
 		},
 		{
-			name: "loses a message after a lost line", alter: noResume, rules: []string{ruleCutListing, ruleResumed},
+			name: "loses a message after a lost line", alter: noResume, rules: []string{ruleCutListing, ruleResumed, ruleWaitCut},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				return lie{Incoming: in, messages: again(in, 1)}
 			},
@@ -473,7 +473,7 @@ func brokenEndings() []brokenWay {
 			},
 		},
 		{
-			name: "does not listen to Close", rules: []string{ruleClose, "a closed backend is ErrClosed"},
+			name: "does not listen to Close", rules: []string{ruleClose, "a closed backend is ErrClosed", ruleNoticeEnds},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				return lie{Incoming: in, close: func() error { return nil }}
 			},

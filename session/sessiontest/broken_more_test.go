@@ -60,7 +60,7 @@ func brokenDetails() []brokenWay {
 func brokenOrders() []brokenWay {
 	return []brokenWay{
 		{
-			name: "sorts a folder that is named the other way", rules: []string{"messages come newest first, or oldest first where asked"},
+			name: "sorts a folder that is named the other way", rules: []string{"messages come newest first, or oldest first where asked", ruleWait},
 			in: listing(func(in session.Incoming, ctx context.Context, q session.Query, yield func(*session.Message, error) bool) {
 				if q.Folder == session.Inbox {
 					q.OldestFirst = !q.OldestFirst

@@ -67,6 +67,8 @@ func TestBackendsThatAreBegun(t *testing.T) {
 		ruleAppended, rulePlain, ruleNoAppend, ruleHalf, ruleCutAppend, ruleMade, ruleRenamed, ruleEdits, ruleSubscribed, rulePurge, ruleCount, rulePlan,
 		ruleListedCounts, ruleQuota, ruleDraft, ruleConflict, ruleCutDraft,
 		ruleFromZero, ruleSyncField, ruleNow, ruleNet, ruleByPage, ruleElsewhere, ruleExpired, ruleUnread, ruleCutSync,
+		ruleNotices, ruleNoticeLost, ruleSilent, ruleNoticeEnds, ruleNoticeLeft,
+		ruleWatch, ruleWatchOn, ruleWatchMany, ruleWatchReset, ruleWatchCut, ruleDay, ruleWatchEnds, ruleWatchLeft, ruleWaitEnds,
 	} {
 		kept["in: "+rule] = true
 	}

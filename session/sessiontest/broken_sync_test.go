@@ -86,7 +86,9 @@ func brokenSyncs() []brokenWay {
 			in: alteredPage(func(page *session.Changes) { slices.Reverse(page.Added) }),
 		},
 		{
-			name: "voids what was known for no reason", rules: []string{ruleFromZero, ruleNet, ruleByPage, ruleCutSync, ruleExpired},
+			name: "voids what was known for no reason", rules: []string{
+				ruleFromZero, ruleNet, ruleByPage, ruleCutSync, ruleExpired, ruleWatch, ruleWatchOn, ruleWatchMany, ruleWatchCut, ruleDay,
+			},
 			in: alteredPage(func(page *session.Changes) { page.Reset = true }),
 		},
 		{
@@ -94,7 +96,7 @@ func brokenSyncs() []brokenWay {
 			in: askedAlteredly(func(_ *session.Cursor, opts *session.SyncOptions) { opts.Fields = 0 }),
 		},
 		{
-			name: "takes now for the beginning", rules: []string{ruleNow},
+			name: "takes now for the beginning", rules: []string{ruleNow, ruleWatch},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				return syncLie{under: under{in}, cursor: func(ctx context.Context, folder session.FolderRef) (session.Cursor, error) {
 					_, err := all(in).Cursor(ctx, folder)
@@ -103,11 +105,11 @@ func brokenSyncs() []brokenWay {
 			},
 		},
 		{
-			name: "does not tell what is removed", rules: []string{ruleNet, ruleByPage, ruleUnread},
+			name: "does not tell what is removed", rules: []string{ruleNet, ruleByPage, ruleUnread, ruleWatch, ruleWatchOn, ruleWatchCut, ruleDay},
 			in: alteredPage(func(page *session.Changes) { page.Removed = nil }),
 		},
 		{
-			name: "does not tell what is changed", rules: []string{ruleNet, ruleByPage},
+			name: "does not tell what is changed", rules: []string{ruleNet, ruleByPage, ruleWatch, ruleDay, ruleWait},
 			in: alteredPage(func(page *session.Changes) { page.Changed = nil }),
 		},
 		{
@@ -157,7 +159,7 @@ func brokenSyncs() []brokenWay {
 			in: alteredPage(func(page *session.Changes) { page.Failed = nil }),
 		},
 		{
-			name: "takes a lost line for the end of the changes", alter: noResume, rules: []string{ruleResumed, ruleCutSync},
+			name: "takes a lost line for the end of the changes", alter: noResume, rules: []string{ruleResumed, ruleCutSync, ruleWatchCut, ruleDay, ruleWaitCut},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				return syncLie{under: under{in}, changes: func(ctx context.Context, folder session.FolderRef, since session.Cursor, opts session.SyncOptions) iter.Seq2[session.Changes, error] {
 					return func(yield func(session.Changes, error) bool) {

@@ -37,6 +37,8 @@ type Reference struct {
 
 	// noResume has a listing end where its line is lost.
 	noResume bool
+	// noAlarm has a client that listens wait for ever on a silent line.
+	noAlarm bool
 }
 
 // referenceName is the backend in ids.
@@ -132,7 +134,7 @@ func (c *referenceClient) ask(ctx context.Context, q question) (*call, error) {
 	}()
 	q.User, q.Password = c.creds.User, c.creds.Password.Reveal()
 	if err := k.put(q); err != nil {
-		return nil, k.end(fmt.Errorf("%s: %s: %w", referenceName, q.Op, err))
+		return nil, k.end(fmt.Errorf("%s: %s: %w: %w", referenceName, q.Op, io.ErrUnexpectedEOF, err)) // the line was cut
 	}
 	return k, nil
 }

@@ -177,7 +177,11 @@ func (c *referenceClient) listen(ctx context.Context, folders []session.FolderRe
 	if err != nil {
 		return nil, err
 	}
-	silence := time.AfterFunc(2*heartbeat, k.silent)
+	alarm := k.silent
+	if c.server.noAlarm {
+		alarm = func() {}
+	}
+	silence := time.AfterFunc(2*heartbeat, alarm)
 	a, err := k.take()
 	if err == nil {
 		err = a.failure(q.Op)

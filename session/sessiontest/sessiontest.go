@@ -118,6 +118,9 @@ type Incoming struct {
 	// FinalBreak says that every message ends in a line break, since the protocol
 	// sends whole lines (RFC 1939 section 3).
 	FinalBreak bool
+	// Polls says that the backend's [session.Notifier] keeps no line, since the
+	// server tells nothing by itself: it gives notice that it is time to look.
+	Polls bool
 	// NoValidity says that the protocol does not tell that a server voided its
 	// ids. A message of an id from before is gone, then.
 	NoValidity bool
@@ -228,7 +231,7 @@ func incomingRules() []incomingRule {
 	for _, group := range [][]incomingRule{
 		listingRules(), contentRules(), pageRules(), filterRules(), bodyRules(), folderRules(), roomRules(), idRules(), flagRules(),
 		changeRules(), lineRules(), endingRules(), signInRules(), checkRules(),
-		appendRules(), draftRules(), bulkRules(), partRules(), editRules(), upkeepRules(), extraRules(), syncRules(),
+		appendRules(), draftRules(), bulkRules(), partRules(), editRules(), upkeepRules(), extraRules(), syncRules(), noticeRules(), watchRules(), waitRules(),
 	} {
 		all = append(all, group...)
 	}

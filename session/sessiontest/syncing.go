@@ -39,10 +39,10 @@ func changesOf(ctx context.Context, in session.Incoming, folder session.FolderRe
 	return func(func(session.Changes, error) bool) {}
 }
 
-// over returns a Session over the backend of the test itself.
-func (r *reading) over(mode session.Mode) *session.Session {
+// over returns a Session that reads, over the backend of the test itself.
+func (r *reading) over() *session.Session {
 	r.Helper()
-	s, err := session.New(r.Credentials, func(session.Setup) (session.Incoming, error) { return r.in, nil }, nil, &session.Options{Mode: mode})
+	s, err := session.New(r.Credentials, func(session.Setup) (session.Incoming, error) { return r.in, nil }, nil, &session.Options{Mode: session.ReadOnly})
 	if err != nil {
 		r.Fatalf("session.New: %v", err)
 	}
@@ -56,7 +56,7 @@ func (r *reading) syncs(ctx context.Context) bool {
 	if _, ok := session.As[session.Syncer](r.in); ok {
 		return true
 	}
-	_, err := r.over(session.ReadOnly).Cursor(ctx, "")
+	_, err := r.over().Cursor(ctx, "")
 	wantUnsupported(r, "Cursor", err, "changes")
 	return false
 }
@@ -259,7 +259,7 @@ func presentCursor(ctx context.Context, r *reading) {
 		return
 	}
 	r.seed(3)
-	s := r.over(session.ReadOnly)
+	s := r.over()
 	for _, folder := range []session.FolderRef{"", session.Inbox, session.FolderAt(inbox)} {
 		now, err := s.Cursor(ctx, folder)
 		if err != nil {
@@ -446,7 +446,7 @@ func cursorOfElsewhere(ctx context.Context, r *reading) {
 	if r.facts(ctx).OneFolder {
 		want = errors.ErrUnsupported
 	}
-	if _, err := r.over(session.ReadOnly).Cursor(ctx, nowhere); !errors.Is(err, want) {
+	if _, err := r.over().Cursor(ctx, nowhere); !errors.Is(err, want) {
 		r.Errorf("Cursor of a folder that is not there: error %v, want %v", err, want)
 	}
 	for page, err := range changesOf(ctx, r.in, nowhere, session.Cursor{}, session.SyncOptions{}) {

@@ -1,0 +1,351 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/retry"
+)
+
+// DefaultWatchInterval is what a zero [WatchOptions.Interval] means where the
+// backend listens to nothing and has no interval of its own.
+const DefaultWatchInterval = time.Minute
+
+// EventKind is what an [Event] tells.
+type EventKind int
+
+// The kinds of events.
+const (
+	// EventListening: the folder is watched from now on, and what happened before
+	// has been told. It comes once for each folder.
+	EventListening EventKind = iota
+	// EventNew: a message came to the folder.
+	EventNew
+	// EventChanged: the flags, labels or read state of a message may differ from
+	// before.
+	EventChanged
+	// EventRemoved: a message left the folder.
+	EventRemoved
+	// EventReset: what was known of the folder is void, and all its messages
+	// follow as new ones. The server renumbered it, or forgot its history.
+	EventReset
+	// EventReconnected: the line was lost and is there again, and what happened
+	// meanwhile has been told.
+	EventReconnected
+)
+
+// String returns the kind in a word, such as "new".
+func (k EventKind) String() string {
+	names := []string{"listening", "new", "changed", "removed", "reset", "reconnected"}
+	if k < 0 || int(k) >= len(names) {
+		return fmt.Sprintf("event %d", int(k))
+	}
+	return names[k]
+}
+
+// Event is one thing that happened in a folder that is watched.
+type Event struct {
+	// Kind is what happened.
+	Kind EventKind
+	// Folder is where, by the name that it was given to Watch; [Inbox] for the zero
+	// one.
+	Folder FolderRef
+	// ID is the message that it happened to, where the Kind is about one.
+	ID ID
+	// Message is the summary of one that is new, with the fields that were asked
+	// for. Of one that was changed it has what [Changes.Changed] has.
+	Message *Message
+	// Cursor, unless it is zero, is the place in the folder's history behind this
+	// event: keep it once the event has been dealt with. Where it is zero, events
+	// follow that belong together with this one.
+	Cursor Cursor
+}
+
+// WatchOptions are the settings of [Session.Watch], [Session.WaitFor] and
+// [Session.Process]. The zero value works.
+type WatchOptions struct {
+	// Since is where to go on from, folder by folder: what happened after the
+	// Cursor is told first. The zero Cursor means the beginning, where all messages
+	// are new. A folder that is not in it is watched from now on. WaitFor and
+	// Process have no use for it.
+	Since map[FolderRef]Cursor
+	// Fields are the parts of the summaries of new messages; zero means
+	// [FieldsAll].
+	Fields Fields
+	// PageSize is how many new messages are asked for at once; zero means the
+	// backend's own default.
+	PageSize int
+	// Interval is the time between two looks where the server tells nothing by
+	// itself; zero means the backend's own default, or [DefaultWatchInterval].
+	Interval time.Duration
+	// FirstWait is the wait after the first failure that passes, half a second
+	// where it is zero; each following one is twice as long, up to MaxWait, a
+	// minute where that is zero, or as long as the server asks for.
+	FirstWait, MaxWait time.Duration
+}
+
+func (o *WatchOptions) orZero() WatchOptions {
+	if o == nil {
+		return WatchOptions{}
+	}
+	return *o
+}
+
+func (o WatchOptions) pace() retry.Policy {
+	return retry.Policy{Initial: o.FirstWait, Max: cmp.Or(o.MaxWait, time.Minute)}
+}
+
+// Watch iterates over what happens in folders, in the inbox where none is named,
+// until ctx ends, and with its error. It listens where the protocol can, and
+// looks again and again where it cannot; the events are the same.
+//
+// Nothing is lost and nothing told twice, whatever happens to the line: after
+// each notice, and whenever the line was lost and is there again, it asks for the
+// [Session.Changes] since the place that it has come to. The last event of each
+// page has the Cursor behind the page; with that in [WatchOptions.Since], a later
+// Watch goes on, also in another process, and also where the loop was left within
+// a page, of which all is told again.
+//
+// A message that came and cannot be summarized is an [*ItemError] beside an
+// EventNew that has its ID. Failures that pass are waited over: [Temporary] ones,
+// and from the first success on a server that cannot be reached. Any other error
+// is the last item. Any call is legal inside the loop, a slow loop does not
+// disturb the line, and break leaks nothing.
+//
+// Where the backend cannot tell changes, the error wraps
+// [errors.ErrUnsupported]. A nil opts means the zero WatchOptions.
+func (s *Session) Watch(ctx context.Context, folders []FolderRef, opts *WatchOptions) iter.Seq2[Event, error] {
+	syncer, err := readingAs[Syncer](s, "watch folders")
+	if err != nil {
+		return failed[Event](err)
+	}
+	return func(yield func(Event, error) bool) {
+		w := &watch{syncer: syncer, opts: opts.orZero()}
+		w.name(folders)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		if err := w.run(ctx, s.in, yield); err != nil && !errors.Is(err, errLeft) {
+			yield(Event{}, fmt.Errorf("session: watch: %w", err))
+		}
+	}
+}
+
+// errLeft says that a loop wants no more.
+var errLeft = errors.New("the loop was left")
+
+// watch is one loop over events.
+type watch struct {
+	syncer  Syncer
+	opts    WatchOptions
+	folders []*watched
+	trouble patience
+}
+
+// watched is one folder that is watched.
+type watched struct {
+	ref    FolderRef
+	cursor Cursor
+	placed bool // the cursor is known
+	heard  bool // EventListening has been told
+	failed bool // the last look failed
+}
+
+// name takes the folders, each once.
+func (w *watch) name(folders []FolderRef) {
+	since := map[FolderRef]Cursor{}
+	for ref, c := range w.opts.Since {
+		since[cmp.Or(ref, Inbox)] = c
+	}
+	for _, ref := range distinct(folders) {
+		c, placed := since[ref]
+		w.folders = append(w.folders, &watched{ref: ref, cursor: c, placed: placed})
+	}
+	w.trouble = patience{pace: w.opts.pace()}
+}
+
+// distinct returns folders by their names, each once, and the inbox for none.
+func distinct(folders []FolderRef) []FolderRef {
+	all := make([]FolderRef, 0, max(len(folders), 1))
+	for _, ref := range folders {
+		if ref = cmp.Or(ref, Inbox); !slices.Contains(all, ref) {
+			all = append(all, ref)
+		}
+	}
+	if len(all) == 0 {
+		all = append(all, Inbox)
+	}
+	return all
+}
+
+func (w *watch) refs() []FolderRef {
+	refs := make([]FolderRef, len(w.folders))
+	for i, f := range w.folders {
+		refs[i] = f.ref
+	}
+	return refs
+}
+
+// run finds out where each folder stands, listens, and looks where something may
+// have happened.
+func (w *watch) run(ctx context.Context, in Incoming, yield func(Event, error) bool) error {
+	for _, f := range w.folders {
+		if err := w.begin(ctx, f); err != nil {
+			return err
+		}
+	}
+	e := listen(ctx, in, w.refs(), earOptions{interval: w.opts.Interval})
+	defer e.stop()
+	for {
+		n, err := e.next(ctx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(w.folders, func(f *watched) bool { return f.ref == n.Folder })
+		if i < 0 {
+			continue // nobody asked for it
+		}
+		if err := w.look(ctx, w.folders[i], n.Kind, e.polls, yield); err != nil {
+			if err := w.trouble.wait(ctx, err); err != nil {
+				return err
+			}
+			e.again(n)
+		}
+	}
+}
+
+// begin finds out the present place in a folder's history.
+func (w *watch) begin(ctx context.Context, f *watched) error {
+	for !f.placed {
+		c, err := w.syncer.Cursor(ctx, f.ref)
+		if err == nil {
+			f.cursor, f.placed = c, true
+			w.trouble.passed()
+			return nil
+		}
+		if err := w.trouble.wait(ctx, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look tells what happened in a folder.
+func (w *watch) look(ctx context.Context, f *watched, kind NoticeKind, polls bool, yield func(Event, error) bool) error {
+	opts := SyncOptions{Fields: w.opts.Fields, PageSize: w.opts.PageSize}
+	for page, err := range w.syncer.Changes(ctx, f.ref, f.cursor, opts) {
+		if errors.Is(err, ErrCursorExpired) {
+			continue // the pages that follow say so
+		}
+		if err != nil {
+			f.failed = true
+			return err
+		}
+		w.trouble.passed()
+		if err := tellPage(ctx, f.ref, page, yield); err != nil {
+			return err
+		}
+		f.cursor = page.Cursor
+	}
+	event := Event{Kind: EventReconnected, Folder: f.ref, Cursor: f.cursor}
+	again := kind == Listening || polls && f.failed
+	f.failed = false
+	if !f.heard {
+		event.Kind, again, f.heard = EventListening, true, true
+	}
+	if again && !yield(event, nil) {
+		return errLeft
+	}
+	return nil
+}
+
+// tellPage tells a page of changes, the last event with the cursor.
+func tellPage(ctx context.Context, folder FolderRef, page Changes, yield func(Event, error) bool) error {
+	left := len(page.Removed) + len(page.Changed) + len(page.Failed) + len(page.Added)
+	tell := func(e Event, item error) error {
+		if ctx.Err() != nil {
+			return retry.Ended(ctx)
+		}
+		if e.Folder = folder; left == 0 {
+			e.Cursor = page.Cursor
+		}
+		if left--; !yield(e, item) {
+			return errLeft
+		}
+		return nil
+	}
+	if page.Reset {
+		if err := tell(Event{Kind: EventReset}, nil); err != nil {
+			return err
+		}
+	} else {
+		left--
+	}
+	for _, id := range page.Removed {
+		if err := tell(Event{Kind: EventRemoved, ID: id}, nil); err != nil {
+			return err
+		}
+	}
+	for _, m := range page.Changed {
+		if err := tell(Event{Kind: EventChanged, ID: m.ID, Message: m}, nil); err != nil {
+			return err
+		}
+	}
+	for _, item := range page.Failed {
+		if err := tell(Event{Kind: EventNew, ID: item.ID}, item); err != nil {
+			return err
+		}
+	}
+	for _, m := range page.Added {
+		if err := tell(Event{Kind: EventNew, ID: m.ID, Message: m}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// patience waits over failures that pass, longer each time.
+type patience struct {
+	pace    retry.Policy
+	tries   int
+	reached bool  // the server answered once
+	last    error // the failure that is waited over
+}
+
+// passed says that something worked.
+func (p *patience) passed() { p.tries, p.reached, p.last = 0, true, nil }
+
+// wait waits where err passes, and returns what does not: err, or why ctx ended.
+func (p *patience) wait(ctx context.Context, err error) error {
+	if errors.Is(err, errLeft) || ctx.Err() == nil && !p.passes(err) {
+		return err
+	}
+	if ctx.Err() != nil {
+		return retry.Ended(ctx)
+	}
+	p.tries++
+	p.last = err
+	if rest(ctx, p.pace.Wait(p.tries, err)) != nil {
+		return retry.Ended(ctx)
+	}
+	return nil
+}
+
+// passes reports whether another try may fare better. Nobody knows of a server
+// that was never reached whether there is one.
+func (p *patience) passes(err error) bool {
+	if errors.Is(err, ErrClosed) {
+		return false
+	}
+	if Temporary(err) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	_, network := errors.AsType[*net.OpError](err)
+	return network && p.reached
+}
