@@ -23,6 +23,8 @@ type codes struct {
 	appended string // APPENDUID
 	modified string // MODIFIED
 	validity string // UIDVALIDITY
+	next     string // UIDNEXT
+	highest  string // HIGHESTMODSEQ
 
 	noVersions bool // NOMODSEQ
 }
@@ -149,6 +151,10 @@ func (c *codes) learn(s status) {
 		c.modified = s.args
 	case "UIDVALIDITY":
 		c.validity = s.args
+	case "UIDNEXT":
+		c.next = s.args
+	case "HIGHESTMODSEQ":
+		c.highest = s.args
 	case "NOMODSEQ":
 		c.noVersions = true
 	}
@@ -168,6 +174,9 @@ func (m *command) remark(line []byte) bool {
 func (m *command) aside(line []byte) error {
 	if text, ok := parseBye(line); ok {
 		m.c.bye = text
+	}
+	if n, ok := parseExists(line); ok {
+		m.c.exists = n
 	}
 	if isStatus(line) {
 		return nil // it ends in words

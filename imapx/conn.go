@@ -30,6 +30,10 @@ type conn struct {
 
 	edits    *atomic.Int64 // counts what may have put another folder in the place of one
 	selected *selected
+	exists   uint32 // how many messages the open folder has, as told last
+	opened   bool   // a folder was opened on it
+	enabling bool   // it was asked to resynchronize
+	resyncs  bool   // and does: QRESYNC is enabled
 }
 
 // selected is the folder that a connection has open.
@@ -40,6 +44,11 @@ type selected struct {
 	edits    int64 // as they were then
 
 	noVersions bool // it counts no changes, and takes a question about them for an error (RFC 7162 section 3.1.2.2)
+
+	// What the server told when it opened the folder; 0 where it did not.
+	next    uint32 // UIDNEXT
+	exists  uint32
+	highest uint64 // HIGHESTMODSEQ
 }
 
 // errPreauth: a greeting of PREAUTH leaves no room for STARTTLS, and whoever
@@ -117,7 +126,13 @@ func (c *conn) enter(name string, readOnly bool) (*selected, error) {
 	if c.in(name, readOnly) {
 		return c.selected, nil
 	}
-	c.selected = nil
+	return c.reopen(name, readOnly, "")
+}
+
+// reopen opens a folder, also where it is open, so that the server tells where
+// it stands. Params follow the name in the command.
+func (c *conn) reopen(name string, readOnly bool, params string) (*selected, error) {
+	c.selected, c.exists, c.opened = nil, 0, true
 	verb := "SELECT "
 	if readOnly {
 		verb = "EXAMINE "
@@ -126,7 +141,7 @@ func (c *conn) enter(name string, readOnly bool) (*selected, error) {
 	op := "select " + shownName(name)
 	var m *command
 	err := c.named(func() (err error) {
-		m, err = c.collect(op, verb+c.mailboxName(name), func(string, *scanner) error { return nil })
+		m, err = c.collect(op, verb+c.mailboxName(name)+params, func(string, *scanner) error { return nil })
 		return err
 	})
 	if err != nil {
@@ -136,7 +151,16 @@ func (c *conn) enter(name string, readOnly bool) (*selected, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: the server gives no UIDVALIDITY, so that messages cannot be told apart for good", c.address, op)
 	}
-	c.selected = &selected{name: name, validity: uint32(validity), readOnly: readOnly, edits: edits, noVersions: m.codes.noVersions}
+	c.selected = &selected{
+		name: name, validity: uint32(validity), readOnly: readOnly, edits: edits,
+		noVersions: m.codes.noVersions, exists: c.exists,
+	}
+	if next, err := strconv.ParseUint(m.codes.next, 10, 32); err == nil {
+		c.selected.next = uint32(next)
+	}
+	if highest, err := strconv.ParseUint(m.codes.highest, 10, 64); err == nil && !m.codes.noVersions {
+		c.selected.highest = highest
+	}
 	return c.selected, nil
 }
 

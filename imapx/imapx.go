@@ -100,7 +100,7 @@ type Options struct {
 	// Observer is told of each operation: "imap.connect", "imap.list",
 	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge", "imap.append",
 	// "imap.bodies", "imap.part", "imap.create", "imap.rename", "imap.delete",
-	// "imap.subscribe", "imap.status", "imap.quota", "imap.check". Nil means the
+	// "imap.subscribe", "imap.status", "imap.quota", "imap.check", "imap.changes". Nil means the
 	// Session's.
 	Observer session.Observer
 }
@@ -156,6 +156,7 @@ type Client struct {
 
 	edits  atomic.Int64 // how often the folders were changed
 	narrow atomic.Bool  // the server takes no search beyond ASCII
+	syncs  atomic.Bool  // changes were asked for
 
 	mu      sync.Mutex // never held during I/O
 	folders []folder   // as last listed, those of others too
@@ -175,6 +176,7 @@ var (
 	_ session.Checker      = (*Client)(nil)
 	_ session.FolderLister = (*Client)(nil)
 	_ session.Quotas       = (*Client)(nil)
+	_ session.Syncer       = (*Client)(nil)
 )
 
 // Backend returns what [session.New] makes an IMAP way in of.
@@ -240,6 +242,16 @@ func (c *Client) connect(ctx context.Context) (_ *conn, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.syncs.Load() {
+		release := cn.Bind(ctx)
+		err := cn.enable()
+		release()
+		if err != nil {
+			cn.Abandon()
+			return nil, cn.explain("enable", err)
+		}
+		cn.Rest()
+	}
 	_, encrypted := cn.wire.TLS()
 	c.log.DebugContext(ctx, "imap connected", "server", c.address, "user", c.setup.Credentials.User, "encrypted", encrypted)
 	return cn, nil
@@ -258,7 +270,7 @@ func (c *Client) do(ctx context.Context, op string, f func(*conn) error, again f
 		return err
 	}
 	err = l.Conn.explain(op, f(l.Conn))
-	if backend.IsLost(err) && again() {
+	if (backend.IsLost(err) || errors.Is(err, errTooLate)) && again() {
 		if err := l.Renew(); err != nil {
 			return err
 		}

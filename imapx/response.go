@@ -19,7 +19,9 @@ func ours(line []byte) (name string, args []byte) {
 		}
 		return "", nil
 	}
-	for _, name := range []string{"SEARCH", "ESEARCH", "LIST", "LSUB", "STATUS", "NAMESPACE", "QUOTAROOT", "QUOTA", "ID"} {
+	for _, name := range []string{
+		"SEARCH", "ESEARCH", "LIST", "LSUB", "STATUS", "NAMESPACE", "QUOTAROOT", "QUOTA", "ID", "ENABLED", "VANISHED",
+	} {
 		if bytes.EqualFold(word, []byte(name)) {
 			return name, args
 		}
@@ -31,6 +33,21 @@ func ours(line []byte) (name string, args []byte) {
 func cutWord(line []byte) (word, rest []byte) {
 	word, rest, _ = bytes.Cut(bytes.TrimLeft(line, " "), []byte{' '})
 	return word, bytes.TrimLeft(rest, " ")
+}
+
+// parseExists reads how many messages the open folder has, of a line that says
+// so.
+func parseExists(line []byte) (n uint32, ok bool) {
+	rest, ok := bytes.CutPrefix(line, []byte{'*'})
+	if !ok {
+		return 0, false
+	}
+	number, rest := cutWord(rest)
+	if word, _ := cutWord(rest); !bytes.EqualFold(word, []byte("EXISTS")) {
+		return 0, false
+	}
+	v, err := strconv.ParseUint(string(number), 10, 32)
+	return uint32(v), err == nil
 }
 
 func isNumber(word []byte) bool {

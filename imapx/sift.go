@@ -74,12 +74,20 @@ func (l *listing) turn() []uint32 {
 	}
 	l.paged = true
 	n := min(most, len(l.uids))
-	for n > size && len(formatSet(slices.Sorted(slices.Values(l.uids[:n])))) > maxSet {
-		n = max(size, n/2)
-	}
+	n = fitting(l.uids[:n], size)
 	page := l.uids[:n]
 	l.uids = l.uids[n:]
 	return page
+}
+
+// fitting returns how many of the numbers fit into one command, at least so
+// many.
+func fitting(uids []uint32, least int) int {
+	n := len(uids)
+	for n > least && len(formatSet(slices.Sorted(slices.Values(uids[:n])))) > maxSet {
+		n = max(least, n/2)
+	}
+	return n
 }
 
 // sift compares the messages with the local part of the plan.
