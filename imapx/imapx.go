@@ -77,6 +77,12 @@ type Options struct {
 	// [DefaultIdleTimeout], a negative value that none is kept.
 	IdleTimeout time.Duration
 
+	// IdleRenewal is how long a server is left to tell what happens before it is
+	// asked for a sign of life, which it has to give within half a minute; zero
+	// means [DefaultIdleRenewal]. Shorter is for networks that forget connections
+	// sooner; more than 29 minutes is refused (RFC 2177).
+	IdleRenewal time.Duration
+
 	// PageSize is how many summaries are asked for at first, and how many
 	// messages are changed by one command at most; zero means [DefaultPageSize].
 	// A loop that goes on is given four times as many at once, and one that asks
@@ -100,7 +106,8 @@ type Options struct {
 	// Observer is told of each operation: "imap.connect", "imap.list",
 	// "imap.search", "imap.fetch", "imap.open", "imap.apply", "imap.purge", "imap.append",
 	// "imap.bodies", "imap.part", "imap.create", "imap.rename", "imap.delete",
-	// "imap.subscribe", "imap.status", "imap.quota", "imap.check", "imap.changes". Nil means the
+	// "imap.subscribe", "imap.status", "imap.quota", "imap.check", "imap.changes",
+	// "imap.listen". Nil means the
 	// Session's.
 	Observer session.Observer
 }
@@ -123,6 +130,7 @@ func (o *Options) withDefaults(setup session.Setup) Options {
 	d.MaxConnections = cmp.Or(d.MaxConnections, DefaultMaxConnections)
 	d.IdleTimeout = cmp.Or(d.IdleTimeout, DefaultIdleTimeout)
 	d.PageSize = cmp.Or(d.PageSize, DefaultPageSize)
+	d.IdleRenewal = cmp.Or(d.IdleRenewal, DefaultIdleRenewal)
 	if d.Logger == nil {
 		d.Logger = setup.Logger
 	}
@@ -138,6 +146,8 @@ func (o Options) check() error {
 		return fmt.Errorf("%d connections are too few", o.MaxConnections)
 	case o.PageSize < 0:
 		return fmt.Errorf("%d messages are too few for a page", o.PageSize)
+	case o.IdleRenewal < time.Second || o.IdleRenewal > maxIdleRenewal:
+		return fmt.Errorf("an IdleRenewal of %v is not between a second and %v", o.IdleRenewal, maxIdleRenewal)
 	}
 	return checkID(o.ID)
 }

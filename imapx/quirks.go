@@ -44,6 +44,6 @@ package imapx
 //	several       no search beyond ASCII, in any words      compared here, and not asked again      emersion/go-imap#465          TestOddAnswersToACharset
 //	several       days in the server's own zone             asked for a day more, compared here     emersion/go-imap#425          TestDaysAreWide
 //	NetEase       opens no folder before ID                 told "mailsession", and asked again     pimalaya/himalaya#651         TestAServerThatWantsAName
-//	Dovecot       vanished messages told once more          remembered until then, told once        measured, 2.3.19              TestChangesBetweenSelectAndFetch
+//	several       vanished messages told once more          remembered until then, told once        RFC 7162 section 3.2.6        TestChangesBetweenSelectAndFetch
 //	several       a change counter that went back           the cursor has expired                  restored mailboxes             TestServersThatForget
 //	several       fewer messages than were told as gone     the cursor has expired                  restored mailboxes             TestServersThatForget

@@ -127,19 +127,19 @@ func (p *Pool[C]) surplus() (c C, ok bool) {
 // get waits for the right to use a connection; acquire finds or makes it.
 func (p *Pool[C]) get(ctx context.Context, acquire func(*Lease[C]) error) (*Lease[C], error) {
 	if ctx.Err() != nil {
-		return nil, p.fail(retry.Ended(ctx)) // no connection dies for a call that is over
+		return nil, p.Fail(retry.Ended(ctx)) // no connection dies for a call that is over
 	}
 	l := &Lease[C]{pool: p}
 	l.Context, l.end = context.WithCancelCause(ctx)
 	if !p.register(l) {
 		l.end(nil)
-		return nil, p.fail(p.opts.Closed)
+		return nil, p.Fail(p.opts.Closed)
 	}
 	select {
 	case p.slots <- struct{}{}:
 	case <-l.Context.Done():
 		defer p.unregister(l)
-		return nil, p.fail(fmt.Errorf("wait for a free connection: %w", retry.Ended(l.Context))) //nolint:contextcheck // the lease's context is made of ctx
+		return nil, p.Fail(fmt.Errorf("wait for a free connection: %w", retry.Ended(l.Context))) //nolint:contextcheck // the lease's context is made of ctx
 	}
 	if err := acquire(l); err != nil {
 		l.leave()
@@ -148,9 +148,9 @@ func (p *Pool[C]) get(ctx context.Context, acquire func(*Lease[C]) error) (*Leas
 	return l, nil
 }
 
-// fail says which server err is about; the errors of connections say so
+// Fail says which server err is about; the errors of connections say so
 // themselves.
-func (p *Pool[C]) fail(err error) error { return fmt.Errorf("%s: %w", p.opts.Name, err) }
+func (p *Pool[C]) Fail(err error) error { return fmt.Errorf("%s: %w", p.opts.Name, err) }
 
 func (p *Pool[C]) register(l *Lease[C]) bool {
 	p.mu.Lock()
@@ -188,7 +188,7 @@ func (l *Lease[C]) acquire() error {
 			l.pool.purge() // the others were quiet for as long or longer
 		}
 		if l.Context.Err() != nil {
-			return l.pool.fail(retry.Ended(l.Context))
+			return l.pool.Fail(retry.Ended(l.Context))
 		}
 	}
 }

@@ -160,6 +160,25 @@ func (c *Conn) attach(nc net.Conn, size int) {
 	c.w = bufio.NewWriterSize(c.t, bufferSize)
 }
 
+// The sizes of the buffers of a connection that waits.
+const (
+	narrowRead  = 512
+	narrowWrite = 64
+)
+
+// Narrow makes the buffers small, for a connection on which little is said from
+// now on: thousands of them may wait in one program. It has no effect where bytes
+// that came are unread. Long lines can still be read, Ahead sees less. Nobody may
+// be reading or writing.
+func (c *Conn) Narrow() {
+	if c.r.Buffered() > 0 || c.w.Buffered() > 0 {
+		return
+	}
+	c.long = nil
+	c.r = bufio.NewReaderSize(c.t, narrowRead)
+	c.w = bufio.NewWriterSize(c.t, narrowWrite)
+}
+
 // StartTLS upgrades the connection after the server agreed to STARTTLS or
 // STLS. Bytes that came in plain text behind that agreement are refused with
 // [ErrInjected], since whoever sits on the line could have put them there to

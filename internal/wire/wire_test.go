@@ -307,6 +307,38 @@ func TestAheadAtTheEnd(t *testing.T) {
 	}
 }
 
+// TestNarrow: a connection with small buffers reads what came before, lines longer
+// than they are, and literals; and writes what does not fit into them.
+func TestNarrow(t *testing.T) {
+	c, server := dialPipe(t, wire.Config{})
+	long := strings.Repeat("x", 5000)
+	if _, err := io.WriteString(server, "first\r\nsecond\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"first", "second", long, long} {
+		if want == long {
+			if _, err := io.WriteString(server, long+"\r\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := c.ReadLine()
+		if err != nil || string(got) != want {
+			t.Fatalf("ReadLine() = %d bytes, %v, want %.10s of %d", len(got), err, want, len(want))
+		}
+		c.Narrow() // of no effect before the second line is read
+	}
+	if _, err := c.WriteString(long); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(long))
+	if _, err := io.ReadFull(server, got); err != nil || string(got) != long {
+		t.Errorf("%d bytes arrived, %v, want %d", len(got), err, len(long))
+	}
+}
+
 func TestLineLimit(t *testing.T) {
 	c, server := dialPipe(t, wire.Config{MaxLine: 20_000})
 	go func() {

@@ -1,0 +1,377 @@
+package imapx
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/internal/observe"
+	"github.com/mailsession/mailsession/internal/pool"
+	"github.com/mailsession/mailsession/internal/retry"
+	"github.com/mailsession/mailsession/session"
+)
+
+// DefaultPollInterval is the time between two looks at a folder of which the
+// server tells nothing by itself.
+const DefaultPollInterval = time.Minute
+
+// Notify implements [session.Notifier]. One folder has a line of its own, on
+// which the server is left in IDLE (RFC 2177). Of several folders one line is told
+// by NOTIFY (RFC 5465) where the server has it; else each has a line, as long as
+// one of [Options.MaxConnections] is left for other operations. The others, and
+// all where there is no IDLE, are looked at by STATUS. Where a server counts no
+// changes, each look is an Activity.
+func (c *Client) Notify(ctx context.Context, folders []session.FolderRef, opts session.NotifyOptions) iter.Seq2[session.Notice, error] {
+	return func(yield func(session.Notice, error) bool) {
+		n := newNotifier(c, folders, opts)
+		lines, cancel := context.WithCancel(ctx)
+		defer func() {
+			cancel()
+			n.lines.Wait()
+		}()
+		n.lines.Go(func() { n.arrange(lines) })
+		for {
+			if ctx.Err() != nil {
+				yield(session.Notice{}, n.client.pool.Fail(retry.Ended(ctx)))
+				return
+			}
+			notice, ok := n.board.take()
+			if ok {
+				if !yield(notice, nil) {
+					return
+				}
+				continue
+			}
+			if err := n.board.failure(); err != nil {
+				yield(session.Notice{}, err)
+				return
+			}
+			select {
+			case <-n.board.posted:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// notifier is one iteration over notices.
+type notifier struct {
+	client   *Client
+	refs     []session.FolderRef
+	names    []string // the server's, of each
+	interval time.Duration
+	board    *board
+	lines    sync.WaitGroup
+	reached  atomic.Bool // the server was there once: if it is not, it may come back
+}
+
+func newNotifier(c *Client, folders []session.FolderRef, opts session.NotifyOptions) *notifier {
+	n := &notifier{client: c, interval: cmp.Or(opts.Interval, DefaultPollInterval)}
+	for _, f := range folders {
+		if !slices.Contains(n.refs, cmp.Or(f, session.Inbox)) {
+			n.refs = append(n.refs, cmp.Or(f, session.Inbox))
+		}
+	}
+	if len(n.refs) == 0 {
+		n.refs = []session.FolderRef{session.Inbox}
+	}
+	n.names = make([]string, len(n.refs))
+	n.board = &board{refs: n.refs, kinds: make([]posting, len(n.refs)), posted: make(chan struct{}, 1)}
+	return n
+}
+
+// board is where lines leave what they notice. It holds at most one notice for
+// each folder.
+type board struct {
+	refs   []session.FolderRef
+	posted chan struct{}
+
+	mu    sync.Mutex // never held during I/O
+	kinds []posting
+	queue []int
+	err   error
+}
+
+type posting int
+
+const (
+	nothing posting = iota
+	activity
+	listening // it says all that an activity says
+)
+
+func (b *board) post(folder int, kind posting) {
+	b.mu.Lock()
+	if b.kinds[folder] == nothing {
+		b.queue = append(b.queue, folder)
+	}
+	b.kinds[folder] = max(b.kinds[folder], kind)
+	b.mu.Unlock()
+	b.wake()
+}
+
+// fail ends the iteration, behind what is posted already.
+func (b *board) fail(err error) {
+	b.mu.Lock()
+	b.err = cmp.Or(b.err, err)
+	b.mu.Unlock()
+	b.wake()
+}
+
+func (b *board) wake() {
+	select {
+	case b.posted <- struct{}{}:
+	default: // it was not taken note of yet
+	}
+}
+
+func (b *board) take() (notice session.Notice, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == 0 {
+		return notice, false
+	}
+	i := b.queue[0]
+	b.queue = slices.Delete(b.queue, 0, 1)
+	notice = session.Notice{Kind: session.Activity, Folder: b.refs[i]}
+	if b.kinds[i] == listening {
+		notice.Kind = session.Listening
+	}
+	b.kinds[i] = nothing
+	return notice, true
+}
+
+// failure returns why there is nothing more to come, nil where there may be.
+func (b *board) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// arrange finds out what the server can do and divides the folders among lines.
+func (n *notifier) arrange(ctx context.Context) {
+	var caps capabilities
+	n.keep(ctx, func(ctx context.Context, _ func()) (err error) {
+		if err := n.resolve(ctx); err != nil {
+			return err
+		}
+		return n.client.read(ctx, "capability", func(cn *conn) error {
+			caps = cn.caps
+			return nil
+		})
+	})
+	if caps == nil || ctx.Err() != nil {
+		return
+	}
+	folders := make([]int, len(n.refs))
+	for i := range folders {
+		folders[i] = i
+	}
+	if caps.has("IDLE") && caps.has("NOTIFY") && len(folders) > 1 && n.hold() {
+		if n.keepLine(ctx, folders, (*listener).notified) {
+			return
+		}
+	}
+	n.divide(ctx, folders, caps.has("IDLE"))
+}
+
+// divide gives lines to as many folders as may have one, and looks at the others
+// now and then.
+func (n *notifier) divide(ctx context.Context, folders []int, idle bool) {
+	for idle && len(folders) > 0 && n.hold() {
+		one := folders[:1]
+		folders = folders[1:]
+		n.lines.Go(func() {
+			if !n.keepLine(ctx, one, (*listener).idle) {
+				n.poll(ctx, one)
+			}
+		})
+	}
+	if len(folders) > 0 {
+		n.poll(ctx, folders)
+	}
+}
+
+// hold takes one of the places for those that hold a connection for long.
+func (n *notifier) hold() bool {
+	select {
+	case n.client.streams <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// resolve finds the server's names of the folders.
+func (n *notifier) resolve(ctx context.Context) error {
+	for i, ref := range n.refs {
+		name, err := n.client.resolve(ctx, ref)
+		if errors.Is(err, session.ErrNoFolder) && n.client.forget() {
+			name, err = n.client.resolve(ctx, ref)
+		}
+		if err != nil {
+			return err
+		}
+		n.names[i] = name
+	}
+	return nil
+}
+
+// steady is for how long a line has to last for the next one to be tried as if
+// it were the first.
+const steady = time.Minute
+
+// keep does something until it succeeds or ctx ends, with growing pauses after
+// errors that are temporary, and where a server that was there cannot be reached.
+// Any other ends the iteration. What calls up is successful so far.
+func (n *notifier) keep(ctx context.Context, do func(ctx context.Context, up func()) error) {
+	policy := retry.Policy{Initial: time.Second, Max: 2 * time.Minute}
+	for try := 1; ; try++ {
+		var since time.Time
+		err := do(ctx, func() {
+			since = time.Now()
+			n.reached.Store(true)
+		})
+		switch {
+		case err == nil, ctx.Err() != nil:
+			return
+		case !session.Temporary(err) && (!n.reached.Load() || !backend.Unreachable(err)):
+			n.board.fail(err)
+			return
+		case !since.IsZero() && time.Since(since) >= steady:
+			try = 1
+		}
+		wait := time.NewTimer(policy.Wait(try, err))
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return
+		}
+	}
+}
+
+// keepLine keeps a line for folders, over one connection after the other. It
+// gives up its place in the end, and returns false where the server refuses.
+func (n *notifier) keepLine(ctx context.Context, folders []int, listen func(*listener) error) (ok bool) {
+	defer func() { <-n.client.streams }()
+	ok = true
+	n.keep(ctx, func(ctx context.Context, up func()) error {
+		l := &listener{notifier: n, folders: folders, listen: listen, up: up}
+		err := l.run(ctx)
+		if errors.Is(err, errUnheard) {
+			ok = false
+			return nil
+		}
+		return err
+	})
+	return ok
+}
+
+// listener is a connection on which the server tells what happens.
+type listener struct {
+	notifier *notifier
+	folders  []int
+	listen   func(*listener) error
+	up       func()
+	conn     *conn
+	began    bool // the server has told, or would have
+}
+
+// run listens until the connection dies. The error is never nil.
+func (l *listener) run(ctx context.Context) (err error) {
+	c := l.notifier.client
+	ctx, end := observe.Start(ctx, c.opts.Observer, "imap.listen", slog.String("server", c.address))
+	defer func() {
+		end(err)
+		c.report(ctx, "listen", nil, err)
+	}()
+	lease, err := c.pool.Get(ctx)
+	if err != nil {
+		return err
+	}
+	err = l.on(lease)
+	if backend.IsLost(err) && lease.Reused && !l.began || errors.Is(err, errTooLate) {
+		if err := lease.Renew(); err != nil {
+			return err
+		}
+		err = l.on(lease)
+	}
+	if !errors.Is(err, errUnheard) {
+		lease.Conn.Abandon() // the server may be in the middle of telling
+	}
+	lease.Release()
+	return err
+}
+
+func (l *listener) on(lease *pool.Lease[*conn]) error {
+	l.conn = lease.Conn
+	return l.conn.explain("listen", l.listen(l))
+}
+
+// poll looks at folders now and then.
+func (n *notifier) poll(ctx context.Context, folders []int) {
+	last := map[int]map[string]uint64{}
+	n.keep(ctx, func(ctx context.Context, up func()) error {
+		for {
+			if err := n.look(ctx, folders, last); err != nil {
+				return err
+			}
+			up()
+			next := time.NewTimer(n.interval)
+			select {
+			case <-next.C:
+			case <-ctx.Done():
+				next.Stop()
+				return retry.Ended(ctx)
+			}
+		}
+	})
+}
+
+// look asks where the folders stand, and posts those that stand elsewhere than
+// before.
+func (n *notifier) look(ctx context.Context, folders []int, last map[int]map[string]uint64) error {
+	return n.client.read(ctx, "status", func(cn *conn) error {
+		for _, i := range folders {
+			told, err := cn.folderStatus(n.names[i], cn.standing()...)
+			if err != nil {
+				return noFolder(err)
+			}
+			before, known := last[i]
+			last[i] = told
+			switch {
+			case !known:
+				n.board.post(i, listening)
+			case told["HIGHESTMODSEQ"] == 0 || !equalCounts(before, told):
+				n.board.post(i, activity)
+			}
+		}
+		return nil
+	}, slog.Int("folders", len(folders)))
+}
+
+// standing are the items of STATUS that tell whether something happened.
+func (c *conn) standing() []string {
+	items := []string{"MESSAGES", "UIDNEXT", "UIDVALIDITY", "UNSEEN"}
+	if c.caps.versions() {
+		items = append(items, "HIGHESTMODSEQ")
+	}
+	return items
+}
+
+func equalCounts(a, b map[string]uint64) bool {
+	for name, n := range b {
+		if a[name] != n {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
