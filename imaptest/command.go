@@ -36,7 +36,7 @@ func (s *Server) known() map[string]command {
 	for _, family := range []map[string]command{
 		generalCommands(), authCommands(), listCommands(), folderCommands(), selectCommands(),
 		fetchCommands(), searchCommands(), storeCommands(), copyCommands(), appendCommands(), idleCommands(),
-		quotaCommands(), compressCommands(),
+		quotaCommands(), compressCommands(), notifyCommands(),
 	} {
 		for name, c := range family {
 			if c.needs == "" || s.offers(c.needs) {
@@ -119,8 +119,11 @@ func (s *session) execute(ctx context.Context, in input) error {
 		if name, is := errors.AsType[nameError](err); is {
 			r, err = no("CANNOT", name.Error()), nil
 		}
-		if err == nil && s.view != nil {
+		if err == nil && s.view != nil && (in.name != "IDLE" || s.tellsSelected()) {
 			err = s.sync(!c.whole, strings.HasPrefix(in.name, "UID "))
+		}
+		if err == nil {
+			err = s.tellOthers(false)
 		}
 		return r, err
 	})

@@ -43,7 +43,9 @@
 // All of RFC 3501, and ID, ENABLE, NAMESPACE, UNSELECT, IDLE, CHILDREN, UIDPLUS,
 // MOVE, SASL-IR, LITERAL+ and LITERAL-, CONDSTORE and QRESYNC, ESEARCH and
 // PARTIAL, SPECIAL-USE and CREATE-SPECIAL-USE, LIST-EXTENDED, LIST-STATUS,
-// STATUS=SIZE, QUOTA, OBJECTID and PREVIEW. Sign-in is by LOGIN and by
+// STATUS=SIZE, QUOTA, OBJECTID and PREVIEW. Of NOTIFY it knows the events of
+// messages, without items to fetch, and tells them within IDLE and with the
+// answers to commands. Sign-in is by LOGIN and by
 // AUTHENTICATE with PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER; COMPRESS=DEFLATE. On
 // request there is Gmail's X-GM-EXT-1 with ids, labels and X-GM-RAW; see
 // [GmailCapabilities].

@@ -60,10 +60,13 @@ func (s *session) pushFirst() error {
 
 // push sends what happened.
 func (s *session) push() error {
-	if s.view != nil {
+	if s.view != nil && s.tellsSelected() {
 		if err := s.sync(true, false); err != nil {
 			return err
 		}
+	}
+	if err := s.tellOthers(false); err != nil {
+		return err
 	}
 	return s.c.Flush()
 }

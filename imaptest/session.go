@@ -24,7 +24,8 @@ type session struct {
 
 	condstore, qresync bool // enabled by the client (RFC 7162)
 	compressed         bool
-	identified         bool // the client said its name by ID
+	identified         bool          // the client said its name by ID
+	notification       *notification // nil where the client has not said what it wants to be told
 
 	tag, name string // of the command that is carried out
 	refuse    bool   // whether its fault wants it refused

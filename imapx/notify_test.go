@@ -319,6 +319,91 @@ func TestSeveralFoldersOverFewConnections(t *testing.T) {
 	})
 }
 
+// TestSeveralFoldersByNotify: a server with NOTIFY tells of any number of folders
+// over one connection.
+func TestSeveralFoldersByNotify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		e := listen(t, w.client, session.NotifyOptions{}, session.Inbox, session.Sent, session.Trash, session.Drafts, session.Archive)
+		if got := e.news(); strings.Count(got, "listening") != 5 || strings.Contains(got, "activity") {
+			t.Errorf("first came %q, want listening of five", got)
+		}
+		for name, happens := range map[string]func(folder string) error{
+			"an arrival": func(folder string) error { w.deliver(t, folder); return nil },
+			"a flag":     func(folder string) error { return w.account.AddFlags(folder, []string{mailtest.Seen}, 1) },
+		} {
+			for folder, want := range map[string]string{"INBOX": "activity inbox", "Archive": "activity archive", "Junk": ""} {
+				w.deliver(t, folder)
+				e.news()
+				if err := happens(folder); err != nil {
+					t.Fatal(err)
+				}
+				if got := e.news(); got != want {
+					t.Errorf("of %s in %s came %q, want %q", name, folder, got, want)
+				}
+				if err := w.account.RemoveFlags(folder, []string{mailtest.Seen}, 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if made, _ := w.server.Connections(); made != 1 && made != 2 {
+			t.Errorf("%d connections, want one for all", made)
+		}
+		w.server.Disconnect()
+		pass(time.Second)
+		if got := e.news(); strings.Count(got, "listening") != 5 {
+			t.Errorf("after the connection was cut came %q, want listening of five", got)
+		}
+	})
+}
+
+// TestNotifyIsRefused: then folders have lines of their own; where one of them is
+// not there, that ends the loop.
+func TestNotifyIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		w.server.Inject(mailtest.Reply("NOTIFY", "NO [BADEVENT (MessageNew)] no"))
+		e := listen(t, w.client, session.NotifyOptions{}, session.Inbox, session.Sent)
+		if got := e.news(); strings.Count(got, "listening") != 2 {
+			t.Errorf("first came %q, want listening of two", got)
+		}
+		w.deliver(t, "Sent")
+		if got := e.news(); got != "activity sent" {
+			t.Errorf("of an arrival came %q", got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		for _, err := range w.client.Folders(t.Context()) { // which are known from here on
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.account.DeleteFolder("Archive"); err != nil {
+			t.Fatal(err)
+		}
+		e := listen(t, w.client, session.NotifyOptions{}, session.Inbox, session.FolderAt("Archive"))
+		if got := e.news(); !errors.Is(e.failure(), session.ErrNoFolder) {
+			t.Errorf("%q, error %v, want no folder", got, e.failure())
+		}
+	})
+}
+
+// TestNotifyOverflow: a server that tells more than it can gives up, and is asked
+// anew.
+func TestNotifyOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		w.server.Inject(mailtest.Before("DONE", "* OK [NOTIFICATIONOVERFLOW] too much\r\n"))
+		e := listen(t, w.client, session.NotifyOptions{}, session.Inbox, session.Sent)
+		e.news()
+		pass(imapx.DefaultIdleRenewal + time.Second)
+		if got := e.news(); strings.Count(got, "listening") != 2 {
+			t.Errorf("then came %q, want listening again", got)
+		}
+	})
+}
+
 // TestServersThatTellNothing: where there is no IDLE, or where it is refused, the
 // folder is looked at; where the server counts no changes, every look may be worth
 // it.
