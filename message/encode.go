@@ -3,7 +3,6 @@ package message
 import (
 	"bytes"
 	"encoding/base64"
-	"mime/quotedprintable"
 	"strings"
 	"unicode/utf8"
 )
@@ -141,11 +140,8 @@ func encodeText(text []byte, eightBit bool) (encoding string, body []byte) {
 	if size := base64Size(int64(len(text))); int64(cost) > size+size/8 {
 		return "base64", appendLines64(make([]byte, 0, size), text)
 	}
-	b := bytes.NewBuffer(make([]byte, 0, cost+cost/16+64))
-	q := quotedprintable.NewWriter(b)
-	_, _ = q.Write(text) // a Buffer takes everything
-	_ = q.Close()
-	return "quoted-printable", guardFrom(b.Bytes())
+	b := appendPrintable(make([]byte, 0, cost+cost/16+64), text)
+	return "quoted-printable", guardFrom(b)
 }
 
 // hasFromLine reports whether a line begins with "From ". Servers that keep mail

@@ -25,3 +25,6 @@ func SplitWork(raw []byte) int64 {
 		}
 	}
 }
+
+// Printable returns text in quoted-printable.
+func Printable(text string) string { return string(appendPrintable(nil, canonical(text))) }
