@@ -81,7 +81,8 @@ type Entry struct {
 	// QueueID is the server's own name of the message, where it told one.
 	QueueID string `json:"queue_id,omitempty"`
 	// Found says that the message is in StateSent because it was found in the folder of sent
-	// mail, without an answer of the server.
+	// mail, without an answer of the server. Of several recipients that proves one: a
+	// worker that crashed took what the server had said of each with it.
 	Found bool `json:"found,omitempty"`
 	// Copy is what became of the copy in the folder of sent mail, CopyErr why there
 	// is none.

@@ -348,6 +348,9 @@ func (s *Session) Facts(ctx context.Context) (Facts, error) {
 // Send sends the message under the envelope. The error is nil only where every
 // recipient was accepted; otherwise it is a [*SendError] or tells why nothing
 // was tried, and the receipt tells how far it came.
+//
+// The message goes out as it is, with a Bcc field where its header has one;
+// [message.Submit] takes that off. Drafts are composed without.
 func (s *Session) Send(ctx context.Context, e Envelope, m message.Source) (Receipt, error) {
 	out, err := s.sender("send")
 	if err != nil {

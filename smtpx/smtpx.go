@@ -116,8 +116,8 @@ type Options struct {
 	// silence.
 	Logger *slog.Logger
 
-	// Observer is told of each "smtp.send", "smtp.connect" and "smtp.check". Nil means the
-	// Session's.
+	// Observer is told of each "smtp.send", "smtp.send_all", "smtp.connect" and
+	// "smtp.check". Nil means the Session's.
 	Observer session.Observer
 }
 
