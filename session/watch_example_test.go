@@ -43,19 +43,17 @@ func ExampleSession_Watch() {
 			log.Println(err)
 			return
 		}
-		switch e.Kind {
-		case session.EventListening:
+		if !e.Cursor.IsZero() {
+			since = e.Cursor // to be written down, once the event has been dealt with
+		}
+		if e.Kind == session.EventListening {
 			fmt.Println("listening")
 			if err := box.Deliver(mailtest.Sample(1), "ann@example.com"); err != nil {
 				log.Println(err)
 			}
-		case session.EventNew:
-			fmt.Println("new:", e.Message.Header.Subject())
-		}
-		if !e.Cursor.IsZero() {
-			since = e.Cursor // to be written down
 		}
 		if e.Kind == session.EventNew {
+			fmt.Println("new:", e.Message.Header.Subject())
 			break
 		}
 	}
