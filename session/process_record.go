@@ -1,0 +1,126 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mailsession/mailsession/state"
+)
+
+// itemState is what the record says of one message.
+type itemState string
+
+const (
+	itemBegun   itemState = "begun" // the handler was called, and nobody knows more
+	itemRetry   itemState = "retry" // to be handled again at its time
+	itemDone    itemState = "done"
+	itemProblem itemState = "problem"
+)
+
+// progressItem is what the record keeps of one message: since the cursor, and as
+// long as something is left to do.
+type progressItem struct {
+	State itemState `json:"state"`
+	Tries int       `json:"tries,omitempty"`
+	At    time.Time `json:"at,omitzero"`
+	// Move says that it has to be moved yet. MoveTries counts what failed.
+	Move bool `json:"move,omitempty"`
+}
+
+// settled reports whether nothing is left to do.
+func (i *progressItem) settled() bool {
+	return !i.Move && (i.State == itemDone || i.State == itemProblem)
+}
+
+// progressRecord is what a Store keeps of a processor.
+type progressRecord struct {
+	Version int `json:"version"`
+	// Owner is drawn anew by each call that takes the record over.
+	Owner string `json:"owner"`
+	// Cursor is behind the last page of which all messages have been looked at.
+	Cursor Cursor `json:"cursor,omitzero"`
+	// Items are the messages of the page after that, and those of earlier ones that
+	// are to be tried again.
+	Items map[ID]*progressItem `json:"items,omitempty"`
+
+	kept state.Version
+}
+
+const progressVersion = 1
+
+// load reads the record. Where there is none, fresh is true.
+func (p Progress) load(ctx context.Context) (rec progressRecord, fresh bool, err error) {
+	kept, err := p.Store.Load(ctx, p.Name)
+	if err != nil {
+		return rec, false, err
+	}
+	rec = progressRecord{Version: progressVersion, Items: map[ID]*progressItem{}, kept: kept.Version}
+	if kept.Version == "" {
+		return rec, true, nil
+	}
+	if err := json.Unmarshal(kept.Value, &rec); err != nil {
+		return rec, false, fmt.Errorf("the record of the progress cannot be read; delete it to begin anew: %w", err)
+	}
+	if rec.Version != progressVersion {
+		return rec, false, fmt.Errorf("the record of the progress has the version %d, this program knows %d", rec.Version, progressVersion)
+	}
+	return rec, false, nil
+}
+
+// save writes the record, unless somebody else did so meanwhile.
+func (p Progress) save(ctx context.Context, rec *progressRecord) error {
+	value, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	version, err := p.Store.CompareAndSwap(ctx, p.Name, rec.kept, value)
+	if errors.Is(err, state.ErrConflict) {
+		return fmt.Errorf("another processor has taken over the record: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the progress: %w", err)
+	}
+	rec.kept = version
+	return nil
+}
+
+// passed takes away what is settled, when the page that it came in is.
+func (r *progressRecord) passed() {
+	maps.DeleteFunc(r.Items, func(_ ID, i *progressItem) bool { return i.settled() })
+}
+
+// waiting is how many messages are to be tried again.
+func (r *progressRecord) waiting() (n int) {
+	for _, i := range r.Items {
+		if i.State == itemRetry || i.State == itemBegun {
+			n++
+		}
+	}
+	return n
+}
+
+// due returns the messages whose time has come, in the order of their times, and
+// when the next one's comes; the zero time where there is none.
+func (r *progressRecord) due(now time.Time) (ids []ID, next time.Time) {
+	for id, i := range r.Items {
+		switch {
+		case i.State != itemRetry && !i.Move:
+		case !i.At.After(now):
+			ids = append(ids, id)
+		case next.IsZero() || i.At.Before(next):
+			next = i.At
+		}
+	}
+	slices.SortFunc(ids, func(a, b ID) int {
+		at := r.Items[a].At.Compare(r.Items[b].At)
+		return cmp.Or(at, cmp.Compare(len(a.text), len(b.text)), strings.Compare(a.text, b.text)) // numbers in their order
+	})
+	return ids, next
+}
