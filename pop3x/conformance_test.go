@@ -43,7 +43,7 @@ func conforming(tb testing.TB, o *pop3test.Options) *sessiontest.Incoming {
 		Credentials: session.Credentials{User: ann, Password: password()},
 		Mailbox:     sessiontest.Account(account),
 		Dial:        server.Dial,
-		NoArrival:   true, FinalBreak: true, NoValidity: true,
+		NoArrival:   true, FinalBreak: true, NoValidity: true, Polls: true,
 		Backend: func(dial sessiontest.Dial) session.IncomingBackend {
 			s := session.Server{Host: "localhost", Security: session.None, AllowPlainAuth: true, Dial: dial, Transcript: log}
 			return pop3x.Backend(s, &pop3x.Options{PageSize: 10, Logger: testlog.Logger(log), Observer: testlog.NewObserver(log)})

@@ -57,6 +57,7 @@ type listing struct {
 	there  map[string]int // all of it, by key
 	left   []entry
 
+	size int // of a page; zero means that of the options
 	told int // items so far
 	vain int // messages that were looked at here and do not match
 }
@@ -175,7 +176,7 @@ var errSizeless = errors.New("the server lists the message without a size that c
 // next returns the next items of the listing. Items and an error may come
 // together: the items are before it.
 func (l *listing) next(ctx context.Context) ([]item, error) {
-	size := l.client.opts.PageSize
+	size := cmp.Or(l.size, l.client.opts.PageSize)
 	if l.plan.whole() {
 		size = min(size, bodyPage)
 	}

@@ -31,6 +31,11 @@
 // deleted, and every sign-in reads all headers. Messages that share a name can
 // be read and not deleted either.
 //
+// # Watching
+//
+// [session.Session.Watch] looks into the maildrop again and again, no sooner than
+// the server allows, and tells what came and what left; see [Client.Changes].
+//
 // # Deleting
 //
 // Messages go when the server has agreed to the end of the session, and not
@@ -90,9 +95,9 @@ type Options struct {
 	// means [DefaultLockWait], a negative value that it is an error at once.
 	LockWait time.Duration
 
-	// Store keeps which messages were marked with [session.Seen], and which
-	// [Client.Watch] has told, under keys that begin with "pop3/" and tell
-	// neither server nor user. Nil means that no flag is kept.
+	// Store keeps which messages were marked with [session.Seen], under keys that
+	// begin with "pop3/" and tell neither server nor user. Nil means that no flag is
+	// kept.
 	Store state.Store
 
 	// Logger gets one record an operation at level debug, and at warn where the
@@ -146,9 +151,13 @@ type Client struct {
 	log     *slog.Logger
 	pool    *pool.Pool[*conn]
 
-	known  atomic.Bool  // a sign-in has worked
-	delay  atomic.Int64 // the time.Duration that the server wants between two sign-ins
-	serial atomic.Bool  // commands are not sent ahead, since answers got out of step
+	known    atomic.Bool  // a sign-in has worked
+	delay    atomic.Int64 // the time.Duration that the server wants between two sign-ins
+	signedIn atomic.Int64 // when the last one was, in microseconds
+	serial   atomic.Bool  // commands are not sent ahead, since answers got out of step
+
+	closed chan struct{} // closed by Close
+	close  sync.Once
 
 	mu      sync.Mutex // never held during I/O
 	waiting int        // calls that wait for the connection
@@ -165,6 +174,8 @@ var (
 	_ session.Fetcher   = (*Client)(nil)
 	_ session.Counter   = (*Client)(nil)
 	_ session.Checker   = (*Client)(nil)
+	_ session.Syncer    = (*Client)(nil)
+	_ session.Notifier  = (*Client)(nil)
 )
 
 // Backend returns what [session.New] makes a POP3 way in of. The server's port
@@ -197,6 +208,7 @@ func newClient(server session.Server, setup session.Setup, opts *Options) (*Clie
 		server: server, setup: setup, opts: o,
 		address: server.Address(ports().Of(server.Security)),
 		log:     observe.Logger(o.Logger),
+		closed:  make(chan struct{}),
 	}
 	c.mailbox = session.Fingerprint(c.address, setup.Credentials.User)
 	c.pool = pool.New(pool.Options[*conn]{
@@ -231,6 +243,7 @@ func (c *Client) connect(ctx context.Context) (cn *conn, err error) {
 	}
 	c.known.Store(true)
 	c.delay.Store(int64(cn.caps.loginDelay()))
+	c.signedIn.Store(time.Now().UnixMicro())
 	_, encrypted := cn.w.TLS()
 	c.log.DebugContext(ctx, "pop3 connected", "server", c.address, "user", c.setup.Credentials.User,
 		"mechanism", cn.mechanism, "encrypted", encrypted)
@@ -417,6 +430,7 @@ func (c *Client) Facts(ctx context.Context) (session.Facts, error) {
 // Close implements [session.Incoming]. It says goodbye on a connection that is
 // not in use and cuts one that is.
 func (c *Client) Close() error {
+	c.close.Do(func() { close(c.closed) })
 	c.pool.Close()
 	return nil
 }
