@@ -106,6 +106,14 @@ func table() map[string]layering.Rule {
 		"preset": {Packages: session, Modules: message},
 		// The rules of domain names, and what is registered below which ending.
 		"preset/lookup": {Packages: join(session, []string{"preset"}), Modules: message},
+		"profile": {
+			Packages: join(backend, []string{"imapx", "internal/spool", "pop3x", "preset", "smtpx"}),
+			Modules:  join(message, sasl, goIMAP, goPOP3, goSMTP),
+		},
+		"profile/sealed": {
+			Packages: join(backend, []string{"imapx", "internal/spool", "pop3x", "preset", "profile", "smtpx"}),
+			Modules:  join(message, sasl, goIMAP, goPOP3, goSMTP, age),
+		},
 
 		"imapx": {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, goIMAP)},
 		"pop3x": {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, goPOP3)},
@@ -163,6 +171,11 @@ func programs() []program {
 			name:    "sends by SMTP",
 			imports: []string{"session", "smtpx"},
 			never:   join(heavy, fakes, []string{"ews", "graph", "pop3x", "imapx", "preset", "github.com/emersion/go-imap/v2", "github.com/knadh/go-pop3"}),
+		},
+		{
+			name:    "opens sessions by name",
+			imports: []string{"profile"},
+			never:   join(heavy, fakes, []string{"filippo.io/age", "profile/sealed", "software.sslmate.com/src/go-pkcs12"}),
 		},
 		{
 			name:    "signs in and keeps the grant",

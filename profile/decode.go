@@ -1,0 +1,239 @@
+package profile
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mailsession/mailsession/secret"
+)
+
+// decoder puts a tree into the types of this package. What does not fit is a
+// mistake; the rest goes on.
+type decoder struct {
+	m       *mistakes
+	schemes schemes
+}
+
+// object puts an object into the struct v.
+func (d decoder) object(v reflect.Value, node any, path string) {
+	o, ok := node.(*object)
+	if !ok {
+		d.m.add(path, "it is "+whatIs(node), "write an object: {…}")
+		return
+	}
+	names := make([]string, v.NumField())
+	for i := range names {
+		names[i] = nameOf(v.Type().Field(i))
+	}
+	for _, member := range o.members {
+		at := below(path, member.name)
+		i := indexOf(names, member.name)
+		if i < 0 {
+			d.m.add(at, fmt.Sprintf("the name %q is not known", cut(member.name)), nearOf(member.name, names))
+			d.m.suspect(below(path, nearest(member.name, names)))
+			continue
+		}
+		d.value(v.Field(i), member.value, at)
+	}
+}
+
+// value puts a node into a field.
+func (d decoder) value(v reflect.Value, node any, path string) {
+	switch {
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.object(v.Elem(), node, path)
+	case v.Type() == reflect.TypeFor[List]():
+		d.list(v, node, path)
+	case v.Kind() == reflect.Slice:
+		nodes, ok := node.([]any)
+		if !ok {
+			nodes = []any{node}
+		}
+		for i, n := range nodes {
+			item := reflect.New(v.Type().Elem()).Elem()
+			d.value(item, n, fmt.Sprintf("%s/%d", path, i))
+			v.Set(reflect.Append(v, item))
+		}
+	case v.Kind() == reflect.Map:
+		d.dictionary(v, node, path)
+	default:
+		d.leaf(v, node, path)
+	}
+}
+
+func (d decoder) list(v reflect.Value, node any, path string) {
+	list := List{}
+	switch n := node.(type) {
+	case string:
+		if d.schemes.has(n) {
+			list = append(list, String(n))
+			break
+		}
+		for _, item := range split(n) {
+			list = append(list, String(item))
+		}
+	case []any:
+		for i, item := range n {
+			text, ok := item.(string)
+			if !ok || text == "" {
+				d.m.add(fmt.Sprintf("%s/%d", path, i), "it is "+whatIs(item), "write a text that is not empty")
+				continue
+			}
+			list = append(list, String(text))
+		}
+	default:
+		d.m.add(path, "it is "+whatIs(node), "write a list of texts, or one text with spaces, commas or ~ between them")
+	}
+	if len(list) > 0 {
+		v.Set(reflect.ValueOf(list))
+	}
+}
+
+func (d decoder) dictionary(v reflect.Value, node any, path string) {
+	o, ok := node.(*object)
+	if !ok {
+		d.m.add(path, "it is "+whatIs(node), "write an object of texts: {…}")
+		return
+	}
+	for _, member := range o.members {
+		at := below(path, member.name)
+		if member.name == "" {
+			d.m.add(at, "a name is empty", "name it")
+			continue
+		}
+		value := reflect.New(v.Type().Elem()).Elem()
+		d.leaf(value, member.value, at)
+		if v.IsNil() {
+			v.Set(reflect.MakeMap(v.Type()))
+		}
+		v.SetMapIndex(reflect.ValueOf(member.name), value)
+	}
+}
+
+func (d decoder) leaf(v reflect.Value, node any, path string) {
+	what, _ := kindOf(v.Type(), "")
+	text, isText := node.(string)
+	switch {
+	case what == kindSecret && isText:
+		s := Secret{literal: secret.New(text)}
+		if d.schemes.has(text) && !isLiteral(text) {
+			s = Ref(text)
+		} else if isLiteral(text) {
+			s = Literal(secret.New(strings.TrimPrefix(text, SchemeLiteral+":")))
+		}
+		v.Set(reflect.ValueOf(s))
+		return
+	case isText && what == kindNumber && !d.schemes.has(text):
+		d.m.add(path, "it is a text", "write the number without quotes")
+		return
+	case isText && what == kindFlag && !d.schemes.has(text):
+		d.m.add(path, "it is a text", "write true or false, without quotes")
+		return
+	case isText:
+		v.SetString(text)
+		return
+	}
+	switch n := node.(type) {
+	case json.Number:
+		if what == kindNumber {
+			v.SetString(n.String())
+			return
+		}
+	case bool:
+		if what == kindFlag {
+			v.SetString(strconv.FormatBool(n))
+			return
+		}
+	}
+	want := map[kind]string{kindNumber: "a number", kindFlag: "true or false"}[what]
+	if want == "" {
+		want = "a text"
+	}
+	d.m.add(path, "it is "+whatIs(node), "write "+want)
+}
+
+// whatIs names the type of a node.
+func whatIs(node any) string {
+	switch node.(type) {
+	case nil:
+		return "null"
+	case *object:
+		return "an object"
+	case []any:
+		return "a list"
+	case json.Number:
+		return "a number"
+	case bool:
+		return "true or false"
+	}
+	return "a text"
+}
+
+// formats looks at each value whether it can be what it has to be, and empties
+// those that cannot. Values that are references are looked at when they are
+// resolved.
+func (c *checker) formats() {
+	walk(reflect.ValueOf(c.p).Elem(), c.path, func(l *leaf) {
+		before := len(c.m.list)
+		defer func() {
+			if len(c.m.list) > before {
+				l.text = ""
+			}
+		}()
+		if l.kind == kindSecret {
+			c.literal(l)
+			return
+		}
+		if c.refers(l.text) {
+			return
+		}
+		switch l.kind {
+		case kindNumber:
+			if !isNumber(l.text) {
+				c.m.add(l.path, "it is not a number", "write digits")
+			}
+		case kindFlag:
+			if l.text != string(Yes) && l.text != string(No) {
+				c.m.add(l.path, "it is neither true nor false", "write one of the two")
+			}
+		case kindDuration:
+			if t, err := time.ParseDuration(l.text); err != nil || t < 0 {
+				c.m.add(l.path, "it is not a time", `write one such as "500ms", "30s" or "1m30s"`)
+			}
+		case kindWord:
+			if indexOf(l.words, l.text) < 0 {
+				c.m.add(l.path, c.quote(l.text)+" is not known", nearOf(l.text, l.words))
+			}
+		case kindItem:
+			if len(split(l.text)) != 1 {
+				c.m.add(l.path, "it holds a space, a comma or a ~", "write each text by itself")
+			}
+		default:
+			if strings.ContainsAny(l.text, "\x00\r\n") && !c.multiline(l.path) {
+				c.m.add(l.path, "it holds a line break", "write it in one line")
+			}
+		}
+	})
+}
+
+// multiline reports whether a text is the content of a file, or for people.
+func (c *checker) multiline(path string) bool {
+	for _, end := range []string{"/tls/ca", "/tls/certificate", "/description"} {
+		if strings.HasSuffix(path, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// literal refuses a secret itself, unless the program has allowed it.
+func (c *checker) literal(l *leaf) {
+	if !l.secret.literal.IsZero() && !c.resolved && !c.opts.AllowLiteralSecrets {
+		c.m.add(l.path, "the secret itself is here, for everybody to read", "refer to it: "+strings.Join(c.schemes.examples(), ", ")+"; a program may allow it by AllowLiteralSecrets")
+	}
+}

@@ -1,0 +1,450 @@
+package profile
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/preset"
+	"github.com/mailsession/mailsession/proxy"
+	"github.com/mailsession/mailsession/session"
+	"github.com/mailsession/mailsession/state"
+)
+
+// Plan is what becomes of a set when it is opened: every reference resolved,
+// every default filled in, every server found. It prints without secrets.
+type Plan struct {
+	// Name is the set's.
+	Name string
+	// Flow is the way of signing in.
+	Flow Flow
+	// User is the name to sign in with, where the sides have none of their own:
+	// the mailbox's address, or else the account's. It is empty where the
+	// id_token will tell.
+	User string
+	// OAuth is the client of the authorization server, nil for FlowExternal and
+	// FlowPassword.
+	OAuth *oauth.Config
+	// Mode is what the session may do, SaveSent its policy for copies.
+	Mode     session.Mode
+	SaveSent session.SentPolicy
+	// Incoming and Outgoing are the sides, nil where there is none.
+	Incoming, Outgoing *Side
+}
+
+// Side is one side of a Plan.
+type Side struct {
+	// Protocol is the protocol.
+	Protocol Protocol
+	// Server is the mail server, with TLS settings, proxy and timeouts. For EWS
+	// and Graph it has no host.
+	Server session.Server
+	// URL is the service of EWS or Graph, and HTTPClient the way there, with TLS
+	// settings and proxy.
+	URL        string
+	HTTPClient *http.Client
+	// User is the side's own name to sign in with, "" where it is the plan's.
+	User string
+	// Mailbox is the address of the mailbox that is opened, "" where it is that of
+	// who signs in. ByApp tells that a program signs in in its own name, which
+	// EWS wants to be told whose mailbox it opens.
+	Mailbox string
+	ByApp   bool
+	// TestRecipient is where a test message goes; it may be empty.
+	TestRecipient string
+
+	// Connections, PageSize and MessagesPerMinute are bounds, IdleTimeout is how
+	// long a connection is kept; 0 is the backend's default.
+	Connections, PageSize, MessagesPerMinute int
+	IdleTimeout                              time.Duration
+	// Retry is how what failed for the moment is tried again.
+	Retry oauth.Retry
+	// Store keeps what the server cannot.
+	Store state.Store
+}
+
+// Override replaces parts of a set for one session. Later ones replace what
+// earlier ones have set.
+type Override struct {
+	// Incoming and Outgoing are those of each side.
+	Incoming, Outgoing SideOverride
+	// Credentials are used in place of the set's flow, with its servers.
+	Credentials *session.Credentials
+}
+
+// SideOverride replaces parts of one side; what is zero stays.
+type SideOverride struct {
+	Host string
+	Port int
+	User string
+}
+
+// Plan returns what becomes of a set. It resolves its references, and asks
+// servers as far as the set wants endpoints or hosts to be found; it does not
+// sign in. Mistakes that show only now are an [*InvalidError].
+func (f *File) Plan(ctx context.Context, name string, overrides ...Override) (*Plan, error) {
+	b, err := f.build(ctx, name, overrides)
+	if err != nil {
+		return nil, err
+	}
+	return b.plan, nil
+}
+
+// builder makes a session of a set.
+type builder struct {
+	file     *File
+	opts     *Options
+	original *Parameters // with the overrides, and with its references
+	p        *Parameters // resolved
+	provider preset.Provider
+	client   *http.Client
+	proxy    *proxy.Config
+	tls      *tls.Config // nil where there are no settings
+	retry    oauth.Retry
+	store    state.Store
+	given    *session.Credentials
+	implied  [2]SideOverride // of the sides that the set does not name
+	plan     *Plan
+}
+
+// build resolves a set and fills in what it leaves out.
+func (f *File) build(ctx context.Context, name string, overrides []Override) (*builder, error) {
+	p, err := f.set(name)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{file: f, opts: &f.opts, original: p.clone(), plan: &Plan{Name: name}}
+	for _, o := range overrides {
+		if err := b.override(o); err != nil {
+			return nil, fmt.Errorf("profile: set %q: %w", name, err)
+		}
+	}
+	if err := b.resolve(ctx); err != nil {
+		return nil, fmt.Errorf("set %q: %w", cut(name), err)
+	}
+	if err := b.settings(); err != nil {
+		return nil, fmt.Errorf("profile: set %q: %w", name, err)
+	}
+	if err := b.sides(ctx); err != nil {
+		return nil, fmt.Errorf("profile: set %q: %w", name, err)
+	}
+	if b.given == nil && b.plan.Flow != FlowExternal && b.plan.Flow != FlowPassword {
+		if b.plan.OAuth, err = b.config(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if b.opts.Configure != nil {
+		b.opts.Configure(name, b.plan)
+	}
+	return b, nil
+}
+
+// override puts what a program gives into the parameters, as it is. Sides that
+// are implied have theirs later.
+func (b *builder) override(o Override) error {
+	p := b.original
+	implied := p.Incoming == nil && p.Outgoing == nil
+	for _, side := range []struct {
+		name  string
+		there bool
+		o     SideOverride
+		merge *SideOverride
+	}{{"incoming", p.Incoming != nil, o.Incoming, &b.implied[0]}, {"outgoing", p.Outgoing != nil, o.Outgoing, &b.implied[1]}} {
+		switch {
+		case side.o == SideOverride{}:
+		case implied:
+			side.merge.Host = cmp.Or(side.o.Host, side.merge.Host)
+			side.merge.Port = cmp.Or(side.o.Port, side.merge.Port)
+			side.merge.User = cmp.Or(side.o.User, side.merge.User)
+		case !side.there:
+			return fmt.Errorf("there is no %s side to override", side.name)
+		case side.name == "incoming":
+			replace(&p.Incoming.Host, &p.Incoming.Port, &p.Incoming.User, side.o)
+		default:
+			replace(&p.Outgoing.Host, &p.Outgoing.Port, &p.Outgoing.User, side.o)
+		}
+	}
+	if o.Credentials != nil {
+		b.given = o.Credentials
+	}
+	return nil
+}
+
+func replace(host *String, port *Number, user *String, o SideOverride) {
+	const itself = SchemeLiteral + ":"
+	if o.Host != "" {
+		*host = String(itself + o.Host)
+	}
+	if o.Port != 0 {
+		*port = Number(strconv.Itoa(o.Port))
+	}
+	if o.User != "" {
+		*user = String(itself + o.User)
+	}
+}
+
+// resolve replaces the references, and looks for mistakes in what they give.
+func (b *builder) resolve(ctx context.Context) error {
+	path := setPath(b.plan.Name)
+	p, err := b.opts.resolve(ctx, b.original, path)
+	if err != nil {
+		return err
+	}
+	if err := openTokenFile(p, path); err != nil {
+		return err
+	}
+	m := &mistakes{}
+	c := &checker{m: m, opts: b.opts, resolved: true, implied: b.implied, given: b.given != nil}
+	if b.given != nil {
+		withoutSignIn(p)
+	}
+	c.set(p, path)
+	if err := m.err(); err != nil {
+		return err
+	}
+	b.p, b.plan.Flow = p, c.flow
+	if c.provider != nil {
+		b.provider = *c.provider
+	}
+	b.plan.User = string(orDefault(p.Mailbox, p.Account))
+	if b.given != nil {
+		b.plan.User = b.given.User
+	}
+	return nil
+}
+
+// withoutSignIn removes what the credentials of the program replace.
+func withoutSignIn(p *Parameters) {
+	p.Flow, p.ClientID, p.ClientSecret, p.RedirectURI = "", "", Secret{}, ""
+	p.Scopes, p.AuthParams, p.TokenFile, p.RefreshToken, p.Password = nil, nil, Secret{}, Secret{}, Secret{}
+	p.Certificate, p.ServiceAccount, p.ManagedIdentity, p.External = nil, nil, nil, nil
+}
+
+// settings makes what both sides and the requests for tokens share.
+func (b *builder) settings() error {
+	p := b.p
+	var err error
+	if b.tls, err = tlsOf(p.TLS); err != nil {
+		return err
+	}
+	if x := p.Proxy; x != nil {
+		b.proxy = &proxy.Config{URL: string(x.URL), Environment: x.Environment == Yes, User: string(x.User), Password: x.Password.literal}
+		if err := b.proxy.Check(); err != nil {
+			return err
+		}
+	}
+	b.retry = retryOf(p.Retry)
+	b.plan.Mode = modeOf(p.Mode)
+	if out := p.Outgoing; out != nil {
+		b.plan.SaveSent = map[SaveSent]session.SentPolicy{SaveNever: session.SentNever, SaveAlways: session.SentAlways, SaveAuto: session.SentAuto}[out.SaveSent]
+	}
+	if b.client, err = b.httpClient(b.tls); err != nil {
+		return err
+	}
+	b.store, err = b.storeOf(p.Store)
+	return err
+}
+
+// storeOf returns where sign-ins are kept.
+func (b *builder) storeOf(s *Store) (state.Store, error) {
+	switch {
+	case b.opts.Store != nil:
+		return b.opts.Store, nil
+	case s != nil && s.Dir != "":
+		return state.OpenDir(string(s.Dir))
+	}
+	b.file.memory.Do(func() { b.file.store = state.NewMemory() })
+	return b.file.store, nil
+}
+
+// httpClient returns the way to authorization servers.
+func (b *builder) httpClient(settings *tls.Config) (*http.Client, error) {
+	if settings == nil {
+		return b.opts.HTTPClient, nil
+	}
+	client := http.Client{}
+	if b.opts.HTTPClient != nil {
+		client = *b.opts.HTTPClient
+	}
+	own := client.Transport
+	if own == nil {
+		own = http.DefaultTransport
+	}
+	transport, ok := own.(*http.Transport)
+	if !ok {
+		return nil, fmt.Errorf("the TLS settings cannot be used with the HTTPClient, whose Transport is a %T", own)
+	}
+	transport = transport.Clone()
+	transport.TLSClientConfig = settings.Clone()
+	transport.TLSClientConfig.ServerName = "" // That is of the mail servers.
+	client.Transport = transport
+	return &client, nil
+}
+
+// tlsOf returns settings, nil where there are none.
+func tlsOf(t *TLSSettings) (*tls.Config, error) {
+	if t == nil {
+		return nil, nil //nolint:nilnil // no settings are proper ones
+	}
+	c := &tls.Config{ServerName: string(t.ServerName), MinVersion: tls.VersionTLS12}
+	if t.MinVersion == TLS13 {
+		c.MinVersion = tls.VersionTLS13
+	}
+	if t.CA != "" {
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
+			return nil, errors.New("tls/ca holds no certificate in PEM; refer to the file: file:/path")
+		}
+	}
+	if t.Certificate != "" {
+		pair, err := tls.X509KeyPair([]byte(t.Certificate), []byte(t.Key.literal.Reveal()))
+		if err != nil {
+			return nil, errors.New("tls/certificate and tls/key are not a certificate and its key in PEM")
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// retryOf returns what the words stand for; they were looked at before.
+func retryOf(r *Retry) oauth.Retry {
+	if r == nil {
+		return oauth.Retry{}
+	}
+	result := oauth.Retry{
+		On:      map[RetryOn]oauth.RetryOn{RetryNone: oauth.RetryNever, RetryStatus: oauth.RetryStatus}[r.On],
+		Count:   intOf(r.Count),
+		Initial: durationOf(r.Wait),
+		Max:     durationOf(r.MaxWait),
+	}
+	if r.Count == "0" {
+		result.Count = -1
+	}
+	result.Factor, _ = strconv.ParseFloat(string(r.Factor), 64) // 0 where it is empty.
+	for _, s := range r.Statuses {
+		result.Statuses = append(result.Statuses, intOf(s))
+	}
+	return result
+}
+
+func intOf(n Number) int {
+	i, _ := strconv.Atoi(string(n)) // 0 where it is empty.
+	return i
+}
+
+func durationOf(d Duration) time.Duration {
+	t, _ := time.ParseDuration(string(d)) // 0 where it is empty.
+	return t
+}
+
+// sides makes the sides of the plan.
+func (b *builder) sides(ctx context.Context) error {
+	c := checker{p: b.p, resolved: true, implied: b.implied}
+	for _, s := range c.sidesOf() {
+		made, err := b.side(ctx, s)
+		if err != nil {
+			return err
+		}
+		if made == nil {
+			continue
+		}
+		if s.incoming {
+			b.plan.Incoming = made
+		} else {
+			b.plan.Outgoing = made
+		}
+	}
+	return nil
+}
+
+func (b *builder) side(ctx context.Context, s side) (*Side, error) {
+	made := &Side{
+		Protocol: s.protocol, User: string(s.user), TestRecipient: string(s.recipient), Retry: b.retry, Store: b.store,
+		Mailbox: string(b.p.Mailbox), HTTPClient: b.client, ByApp: byApp(b.plan.Flow),
+	}
+	if made.ByApp && made.Mailbox == "" {
+		made.Mailbox = string(b.p.Account)
+	}
+	if l := b.p.Limits; l != nil {
+		made.Connections, made.PageSize = intOf(l.Connections), intOf(l.PageSize)
+		made.MessagesPerMinute, made.IdleTimeout = intOf(l.MessagesPerMinute), durationOf(l.IdleTimeout)
+	}
+	if s.protocol == EWS || s.protocol == Graph {
+		service, _ := b.provider.Service(preset.Protocol(s.protocol))
+		made.URL, made.Server.Resource = string(orDefault(s.url, String(service.URL))), service.Resource
+		made.Server.TLS, made.Server.Proxy = b.tls, b.proxy
+		return made, nil
+	}
+	known, ok := b.provider.Server(preset.Protocol(s.protocol))
+	if s.implied && !ok {
+		return nil, nil //nolint:nilnil // a side that nobody asked for
+	}
+	if s.host == "" && !ok {
+		var err error
+		if known, err = b.find(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	made.Server = b.server(known, s)
+	return made, nil
+}
+
+// byApp reports whether a program signs in in its own name.
+func byApp(f Flow) bool {
+	return f == FlowClientCredentials || f == FlowCertificate || f == FlowManagedIdentity
+}
+
+// find finds the server of a side by the address.
+func (b *builder) find(ctx context.Context, s side) (session.Server, error) {
+	if b.opts.FindServer == nil {
+		return session.Server{}, fmt.Errorf("%s has no host, and Options.FindServer, which would find one, is not set: %w", s.name, errors.ErrUnsupported)
+	}
+	address := orDefault(b.p.Mailbox, b.p.Account)
+	found, err := b.opts.FindServer(ctx, string(address), s.protocol)
+	if err != nil {
+		return found, fmt.Errorf("find the %s server of %s: %w", s.protocol, address, err)
+	}
+	return found, nil
+}
+
+// server puts the settings of a side over those that are known of its server.
+func (b *builder) server(known session.Server, s side) session.Server {
+	server := known
+	if s.host != "" {
+		server.Host = string(s.host)
+	}
+	if s.security != "" && (securityOf(s.security) != known.Security || known.Host == "") {
+		server.Security, server.Port = securityOf(s.security), 0
+	}
+	if s.port != "" {
+		server.Port = intOf(s.port)
+	}
+	server.AllowPlainAuth = server.AllowPlainAuth || s.allowPlain == Yes
+	if len(s.mechanisms) > 0 {
+		server.Mechanisms = words(s.mechanisms...)
+	}
+	if b.p.OAuth != nil && b.p.OAuth.Resource != "" {
+		server.Resource = string(b.p.OAuth.Resource)
+	}
+	if b.tls != nil {
+		server.TLS = b.tls
+	}
+	if b.proxy != nil {
+		server.Proxy = b.proxy
+	}
+	if l := b.p.Limits; l != nil && l.Timeouts != nil {
+		t := l.Timeouts
+		server.Timeouts = session.Timeouts{
+			Dial: durationOf(t.Dial), Handshake: durationOf(t.Handshake), Greeting: durationOf(t.Greeting),
+			Auth: durationOf(t.Auth), Command: durationOf(t.Command), Close: durationOf(t.Close),
+		}
+	}
+	return server
+}
