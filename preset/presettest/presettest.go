@@ -166,6 +166,10 @@ func (p *Provider) App(protocols ...preset.Protocol) (*oauth.App, error) {
 	return oauth.ClientCredentials(c, oauth.ClientSecret(p.appSecret), nil)
 }
 
+// AppSecret returns the secret of the program AppID, for settings that are to hold
+// it.
+func (p *Provider) AppSecret() secret.Text { return p.appSecret }
+
 // checker decides about the access tokens of one protocol.
 func checker(server *oauthtest.Server, scope string) func(ctx context.Context, user string, token secret.Text) error {
 	check := server.Checker(scope)
