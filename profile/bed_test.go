@@ -4,8 +4,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/mailtest"
@@ -46,7 +48,7 @@ func newBed(t *testing.T, o *presettest.Options) *bed {
 	return &bed{Provider: p, opts: &profile.Options{
 		Providers:  map[string]preset.Provider{"contoso": p.Preset()},
 		HTTPClient: p.OAuth.Client(),
-		Browser:    &oauth.SignInOptions{OpenURL: p.OAuth.Browser, Listen: p.OAuth.Listen},
+		Browser:    &oauth.SignInOptions{OpenURL: p.OAuth.Browser, Listen: p.OAuth.Listen, Timeout: 10 * time.Second},
 		Logger:     testlog.Logger(log), Observer: testlog.NewObserver(log),
 		Configure: func(_ string, plan *profile.Plan) {
 			for _, s := range []*profile.Side{plan.Incoming, plan.Outgoing} {
@@ -152,3 +154,11 @@ func (b *bed) pin(t *testing.T, address string) string {
 func (b *bed) password(address, text string) *session.Credentials {
 	return &session.Credentials{User: address, Password: secret.New(text)}
 }
+
+// secretText is a secret.
+type secretText = secret.Text
+
+func newSecret(s string) secretText { return secret.New(s) }
+
+// profileNumber is a number in a file.
+func profileNumber(n int) string { return strconv.Itoa(n) }

@@ -273,19 +273,46 @@ func (b *builder) httpClient(settings *tls.Config) (*http.Client, error) {
 	if b.opts.HTTPClient != nil {
 		client = *b.opts.HTTPClient
 	}
+	transport, err := transportOf(&client)
+	if err != nil {
+		return nil, err
+	}
+	transport.TLSClientConfig = settings.Clone()
+	transport.TLSClientConfig.ServerName = "" // That is of the mail servers.
+	client.Transport = transport
+	return &client, nil
+}
+
+// serviceClient returns the way to services over HTTPS.
+func (b *builder) serviceClient() (*http.Client, error) {
+	if b.proxy == nil {
+		return cmp.Or(b.client, http.DefaultClient), nil
+	}
+	client := http.Client{}
+	if b.client != nil {
+		client = *b.client
+	}
+	transport, err := transportOf(&client)
+	if err != nil {
+		return nil, err
+	}
+	transport.Proxy = nil
+	transport.DialContext = b.proxy.Dialer("https", transport.DialContext)
+	client.Transport = transport
+	return &client, nil
+}
+
+// transportOf returns a copy of a client's transport.
+func transportOf(client *http.Client) (*http.Transport, error) {
 	own := client.Transport
 	if own == nil {
 		own = http.DefaultTransport
 	}
 	transport, ok := own.(*http.Transport)
 	if !ok {
-		return nil, fmt.Errorf("the TLS settings cannot be used with the HTTPClient, whose Transport is a %T", own)
+		return nil, fmt.Errorf("TLS settings and proxy cannot be used with the HTTPClient, whose Transport is a %T", own)
 	}
-	transport = transport.Clone()
-	transport.TLSClientConfig = settings.Clone()
-	transport.TLSClientConfig.ServerName = "" // That is of the mail servers.
-	client.Transport = transport
-	return &client, nil
+	return transport.Clone(), nil
 }
 
 // tlsOf returns settings, nil where there are none.
@@ -367,7 +394,7 @@ func (b *builder) sides(ctx context.Context) error {
 func (b *builder) side(ctx context.Context, s side) (*Side, error) {
 	made := &Side{
 		Protocol: s.protocol, User: string(s.user), TestRecipient: string(s.recipient), Retry: b.retry, Store: b.store,
-		Mailbox: string(b.p.Mailbox), HTTPClient: b.client, ByApp: byApp(b.plan.Flow),
+		Mailbox: string(b.p.Mailbox), ByApp: byApp(b.plan.Flow),
 	}
 	if made.ByApp && made.Mailbox == "" {
 		made.Mailbox = string(b.p.Account)
@@ -380,7 +407,9 @@ func (b *builder) side(ctx context.Context, s side) (*Side, error) {
 		service, _ := b.provider.Service(preset.Protocol(s.protocol))
 		made.URL, made.Server.Resource = string(orDefault(s.url, String(service.URL))), service.Resource
 		made.Server.TLS, made.Server.Proxy = b.tls, b.proxy
-		return made, nil
+		var err error
+		made.HTTPClient, err = b.serviceClient()
+		return made, err
 	}
 	known, ok := b.provider.Server(preset.Protocol(s.protocol))
 	if s.implied && !ok {
