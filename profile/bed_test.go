@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -162,3 +163,5 @@ func newSecret(s string) secretText { return secret.New(s) }
 
 // profileNumber is a number in a file.
 func profileNumber(n int) string { return strconv.Itoa(n) }
+
+type ctx = context.Context
