@@ -200,7 +200,7 @@ func flowRules() map[Flow]flowFields {
 		FlowClientCredentials: {"clientId clientSecret", "tenant scopes tokenFile"},
 		FlowCertificate:       {"clientId certificate", "tenant scopes"},
 		FlowServiceAccount:    {"serviceAccount", "scopes"},
-		FlowManagedIdentity:   {"", "clientId managedIdentity scopes"},
+		FlowManagedIdentity:   {"", "clientId managedIdentity tenant scopes"},
 		FlowPinned:            {"clientId refreshToken", "clientSecret tenant scopes tokenFile"},
 		FlowExternal:          {"external", ""},
 		FlowPassword:          {"password", ""},
