@@ -14,11 +14,11 @@ import (
 
 // everything is a file with every field of the parameters, in sets that have no
 // mistakes.
-func everything(t testing.TB) []byte {
-	t.Helper()
+func everything(tb testing.TB) []byte {
+	tb.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "everything.json"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return data
 }
@@ -81,7 +81,7 @@ func TestEveryFieldIsWrittenAndReadAgain(t *testing.T) {
 		t.Errorf("the file is %v, %v; want it to be the owner's alone", info.Mode(), err)
 	}
 	var text map[string]any
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(path) //nolint:gosec // G304: a file of the test
 	if err != nil || json.Unmarshal(data, &text) != nil || !strings.HasSuffix(string(data), "}\n") {
 		t.Errorf("the file holds %s, %v", data, err)
 	}

@@ -96,7 +96,7 @@ func (b *builder) signInAs(ctx context.Context) (session.Credentials, error) {
 	}
 	creds.Tokens = r
 	if creds.User == "" {
-		creds.User, err = b.found(ctx, r)
+		creds.User, err = b.address(ctx, r)
 	}
 	return creds, err
 }
@@ -111,9 +111,9 @@ func (b *builder) sideUser() string {
 	return ""
 }
 
-// found returns the address that the sign-in is of. A pin tells it with its
+// address returns the address that the sign-in is of. A pin tells it with its
 // first token.
-func (b *builder) found(ctx context.Context, r *renewing) (string, error) {
+func (b *builder) address(ctx context.Context, r *renewing) (string, error) {
 	if user := b.sideUser(); user != "" && (b.plan.Incoming == nil || b.plan.Incoming.User != "") && (b.plan.Outgoing == nil || b.plan.Outgoing.User != "") {
 		return user, nil
 	}

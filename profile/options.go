@@ -7,6 +7,7 @@ import (
 
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/preset"
+	"github.com/mailsession/mailsession/preset/lookup"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 	"github.com/mailsession/mailsession/state"
@@ -28,9 +29,14 @@ type Options struct {
 	// or replace those of IMAP, POP3 and SMTP.
 	Incoming map[Protocol]IncomingMaker
 	Outgoing map[Protocol]OutgoingMaker
-	// FindServer finds the server of a side for which neither the set nor its
-	// provider names one. Nil means that this is an error.
-	FindServer func(ctx context.Context, address string, proto Protocol) (session.Server, error)
+	// Lookup says how the server of a side is found for which neither the set nor
+	// its provider names one; see lookup.Find. Nil means the way of the zero
+	// options.
+	Lookup *lookup.Options
+	// Trust is asked about servers that were found by answers which nobody
+	// protects, and that a person has to look at before credentials go there. Nil
+	// means that those are not used.
+	Trust func(ctx context.Context, found *lookup.Result) error
 
 	// Store keeps sign-ins, in place of that of the parameters. Without either
 	// they live as long as the File.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/preset"
+	"github.com/mailsession/mailsession/preset/lookup"
 	"github.com/mailsession/mailsession/proxy"
 	"github.com/mailsession/mailsession/session"
 	"github.com/mailsession/mailsession/state"
@@ -110,6 +111,7 @@ type builder struct {
 	retry    oauth.Retry
 	store    state.Store
 	given    *session.Credentials
+	found    *lookup.Result  // of the address, nil where nothing had to be found
 	implied  [2]SideOverride // of the sides that the set does not name
 	plan     *Plan
 }
@@ -417,7 +419,7 @@ func (b *builder) side(ctx context.Context, s side) (*Side, error) {
 	}
 	if s.host == "" && !ok {
 		var err error
-		if known, err = b.find(ctx, s); err != nil {
+		if known, err = b.find(ctx, s, made); err != nil {
 			return nil, err
 		}
 	}
@@ -430,17 +432,43 @@ func byApp(f Flow) bool {
 	return f == FlowClientCredentials || f == FlowCertificate || f == FlowManagedIdentity
 }
 
-// find finds the server of a side by the address.
-func (b *builder) find(ctx context.Context, s side) (session.Server, error) {
-	if b.opts.FindServer == nil {
-		return session.Server{}, fmt.Errorf("%s has no host, and Options.FindServer, which would find one, is not set: %w", s.name, errors.ErrUnsupported)
+// find finds the server of a side by the address, and the name to sign in with
+// there.
+func (b *builder) find(ctx context.Context, s side, made *Side) (session.Server, error) {
+	address := string(orDefault(b.p.Mailbox, b.p.Account))
+	wrap := func(err error) error { return fmt.Errorf("find the %s server of %s: %w", s.protocol, address, err) }
+	if b.found == nil {
+		o := lookup.Options{}
+		if b.opts.Lookup != nil {
+			o = *b.opts.Lookup
+		}
+		if o.HTTPClient == nil {
+			client, err := b.serviceClient()
+			if err != nil {
+				return session.Server{}, err
+			}
+			o.HTTPClient = client
+		}
+		found, err := lookup.Find(ctx, address, &o)
+		if err != nil {
+			return session.Server{}, wrap(err)
+		}
+		if found.Confirm != "" && b.opts.Trust == nil {
+			return session.Server{}, wrap(fmt.Errorf("%s; look at them and give the host, or set Options.Trust", found.Confirm))
+		}
+		if found.Confirm != "" {
+			if err := b.opts.Trust(ctx, found); err != nil {
+				return session.Server{}, wrap(err)
+			}
+		}
+		b.found = found
 	}
-	address := orDefault(b.p.Mailbox, b.p.Account)
-	found, err := b.opts.FindServer(ctx, string(address), s.protocol)
-	if err != nil {
-		return found, fmt.Errorf("find the %s server of %s: %w", s.protocol, address, err)
+	server, ok := b.found.Provider.Server(preset.Protocol(s.protocol))
+	if !ok {
+		return server, wrap(fmt.Errorf("%w; there is %s", lookup.ErrNotFound, protocolNames(b.found.Provider.Protocols())))
 	}
-	return found, nil
+	made.User = string(orDefault(s.user, String(b.found.Users[preset.Protocol(s.protocol)])))
+	return server, nil
 }
 
 // server puts the settings of a side over those that are known of its server.

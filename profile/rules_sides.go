@@ -206,7 +206,7 @@ func (c *checker) offered(s side) {
 	}
 	proto := preset.Protocol(s.protocol)
 	if !c.provider.Offers(proto) {
-		if s.host == "" && s.url == "" && c.opts.FindServer == nil {
+		if s.host == "" && s.url == "" {
 			c.add(s.name, fmt.Sprintf("%s does not offer %s", c.provider.Name, s.protocol), "use "+protocolNames(c.provider.Protocols()))
 		}
 		return

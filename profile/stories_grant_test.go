@@ -26,21 +26,20 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// bubble runs a test in virtual time with a provider in memory.
-func bubble(t *testing.T, story func(t *testing.T, b *bed)) {
+// inMemory starts a provider for a bubble of virtual time.
+func inMemory(t *testing.T) *bed {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, &presettest.Options{InMemory: true})
-		b.opts.AllowLiteralSecrets = true
-		story(t, b)
-	})
+	b := newBed(t, &presettest.Options{InMemory: true})
+	b.opts.AllowLiteralSecrets = true
+	return b
 }
 
 // TestSignInAgainAfterTheTokenWasReplacedOutsideRefusedForAnotherUser: whoever
 // looks after a pinned token replaces it in its file, and the open session goes on
 // without a restart; the token of somebody else is refused.
 func TestSignInAgainAfterTheTokenWasReplacedOutsideRefusedForAnotherUser(t *testing.T) {
-	bubble(t, func(t *testing.T, b *bed) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inMemory(t)
 		path := filepath.Join(t.TempDir(), "token")
 		write(t, path, b.pin(t, ann)+"\n")
 		f := b.load(t, `"provider": "contoso", "account": "`+ann+`", "clientId": "test-client", "refreshToken": "file:`+path+`"`)
@@ -78,7 +77,8 @@ func TestExpiredToldFromRevoked(t *testing.T) {
 		{oauthtest.Entra(700082, "invalid_grant", "", "The refresh token has expired due to inactivity."), oauth.KindExpired},
 		{oauthtest.Entra(50173, "invalid_grant", "", "The provided grant has expired due to it being revoked."), oauth.KindRevoked},
 	} {
-		bubble(t, func(t *testing.T, b *bed) {
+		synctest.Test(t, func(t *testing.T) {
+			b := inMemory(t)
 			f := b.load(t, `"provider": "contoso", "account": "`+ann+`", "clientId": "test-client", "refreshToken": "literal:`+b.pin(t, ann)+`"`)
 			b.OAuth.Inject(oauthtest.TokenPath, tt.fault)
 			_, err := subjects(t, open(t, f))
@@ -130,7 +130,8 @@ func TestTokenFileWithThreeProperties(t *testing.T) {
 		},
 	}
 	for name, form := range forms {
-		bubble(t, func(t *testing.T, b *bed) {
+		synctest.Test(t, func(t *testing.T) {
+			b := inMemory(t)
 			path := filepath.Join(t.TempDir(), "token")
 			write(t, path, form(b.pin(t, ann)))
 			s := open(t, b.load(t, `"provider": "contoso", "account": "`+ann+`", "tokenFile": "file:`+path+`"`))
@@ -198,7 +199,8 @@ func TestClientCredentialsRefusedForGmail(t *testing.T) {
 // TestReferencesAreResolvedAgainWhenSignInFails: a password and a client's secret
 // are changed where they are kept, and the open sessions go on.
 func TestReferencesAreResolvedAgainWhenSignInFails(t *testing.T) {
-	bubble(t, func(t *testing.T, b *bed) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inMemory(t)
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "password"), "wrong horse\n")
 		s := open(t, b.load(t, `"provider": "contoso", "account": "`+ann+`", "password": "file:`+filepath.Join(dir, "password")+`"`))
@@ -230,7 +232,8 @@ func TestReferencesAreResolvedAgainWhenSignInFails(t *testing.T) {
 // TestTokensOfSomebodyElse: external tokens come from a reference, for each
 // resource, or from an address.
 func TestTokensOfSomebodyElse(t *testing.T) {
-	bubble(t, func(t *testing.T, b *bed) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inMemory(t)
 		issued, err := b.OAuth.Issue(ann, presettest.Resource+"/IMAP", presettest.Resource+"/SMTP")
 		if err != nil {
 			t.Fatal(err)

@@ -13,39 +13,78 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/oauth/oauthtest"
+	"github.com/mailsession/mailsession/preset"
+	"github.com/mailsession/mailsession/preset/lookup"
 	"github.com/mailsession/mailsession/profile"
 	"github.com/mailsession/mailsession/session"
 )
 
-// TestServerDiscoveredOrSupplied: a side without a host asks the program's finder
-// for the server of the address; one with a host does not.
+// TestServerDiscoveredOrSupplied: a side without a host is found by the address,
+// with what the program says of how; one with a host is not looked for. What
+// nobody vouches for needs the program's word.
 func TestServerDiscoveredOrSupplied(t *testing.T) {
 	b := newBed(t, nil)
 	b.opts.AllowLiteralSecrets = true
-	var asked []string
-	b.opts.FindServer = func(_ context.Context, address string, proto profile.Protocol) (session.Server, error) {
-		asked = append(asked, address+" "+string(proto))
-		if proto == profile.POP3 {
-			return session.Server{}, errors.New("nobody publishes one")
-		}
-		return b.Preset().IMAP, nil
-	}
-	const creds = `"account": "` + ann + `", "password": "literal:correct horse"`
-	wantInbox(t, open(t, b.load(t, creds+`, "incoming": {}`)), ann)
-	if !slices.Equal(asked, []string{ann + " IMAP"}) {
-		t.Errorf("the finder was asked for %q, want the IMAP server of %s", asked, ann)
-	}
-	if _, err := b.load(t, creds+`, "incoming": {"protocol": "POP3"}`).Open(t.Context(), "ann"); err == nil || !strings.Contains(err.Error(), "find the POP3 server of "+ann) {
+	known := b.Preset()
+	known.Domains = []string{"contoso.example"}
+	b.opts.Lookup = &lookup.Options{Methods: []lookup.Method{lookup.ByDomain, lookup.ByMX, lookup.BySRV}, Providers: []preset.Provider{known}, Resolver: exchangers{}}
+	const creds = `"password": "literal:correct horse", "account": "`
+	wantInbox(t, open(t, b.load(t, creds+ann+`", "incoming": {}`)), ann)
+
+	_, err := b.load(t, creds+`ann@elsewhere.example", "incoming": {}`).Open(t.Context(), "ann")
+	if !errors.Is(err, lookup.ErrNotFound) || !strings.Contains(err.Error(), "find the IMAP server of ann@elsewhere.example") {
 		t.Errorf("Open where nothing is found: %v", err)
 	}
-	asked = nil
-	if p, err := b.load(t, creds+`, "incoming": {"host": "imap.own.example"}`).Plan(t.Context(), "ann"); err != nil || p.Incoming.Server.Host != "imap.own.example" || asked != nil {
-		t.Errorf("the plan is %+v, %v after asking for %q; want the supplied host", p, err, asked)
+	if p, err := b.load(t, creds+`ann@elsewhere.example", "incoming": {"host": "imap.own.example"}`).Plan(t.Context(), "ann"); err != nil || p.Incoming.Server.Host != "imap.own.example" {
+		t.Errorf("the plan is %+v, %v; want the supplied host", p, err)
 	}
+
+	if p, err := b.load(t, creds+`ann@customer.example", "incoming": {}`).Plan(t.Context(), "ann"); err != nil || p.Incoming.Server.Port != known.IMAP.Port {
+		t.Errorf("the plan is %+v, %v; want the provider of the mail exchanger", p, err)
+	}
+
+	hosted := creds + `ann@small.example", "incoming": {}`
+	if _, err := b.load(t, hosted).Plan(t.Context(), "ann"); err == nil || !strings.Contains(err.Error(), "Options.Trust") {
+		t.Errorf("a server that nobody vouches for: %v, want that somebody has to look at it", err)
+	}
+	b.opts.Trust = func(_ context.Context, found *lookup.Result) error {
+		if found.Provider.IMAP.Host != "imap.hosting.example" {
+			t.Errorf("asked about %+v", found)
+		}
+		return nil
+	}
+	if p, err := b.load(t, hosted).Plan(t.Context(), "ann"); err != nil || p.Incoming.Server.Host != "imap.hosting.example" {
+		t.Errorf("the plan is %+v, %v; want the server that was found", p, err)
+	}
+	b.opts.Trust = func(context.Context, *lookup.Result) error { return errors.New("nobody knows them") }
+	if _, err := b.load(t, hosted).Plan(t.Context(), "ann"); err == nil || !strings.Contains(err.Error(), "nobody knows them") {
+		t.Errorf("a server that the program does not trust: %v", err)
+	}
+}
+
+// exchangers is DNS: the mail of customer.example goes to the fake provider, and
+// small.example names a server of somebody else.
+type exchangers struct{}
+
+// LookupMX implements [lookup.Resolver].
+func (exchangers) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
+	if strings.TrimSuffix(name, ".") != "customer.example" {
+		return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+	}
+	return []*net.MX{{Host: "mx.contoso.example.", Pref: 10}}, nil
+}
+
+// LookupSRV implements [lookup.Resolver].
+func (exchangers) LookupSRV(_ context.Context, service, _, name string) (string, []*net.SRV, error) {
+	if service == "imaps" && strings.HasPrefix(name, "small.example") {
+		return name, []*net.SRV{{Target: "imap.hosting.example.", Port: 993}}, nil
+	}
+	return "", nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 }
 
 // gate is a proxy that speaks CONNECT.
@@ -195,7 +234,8 @@ func TestRetryNoneAnyByStatusCountMultiplyingWait(t *testing.T) {
 		{`{"on": "status", "count": 1, "wait": "1s"}`, 429, 2, time.Second, false},
 		{`{"on": "any", "count": 0}`, 503, 1, 0, false},
 	} {
-		bubble(t, func(t *testing.T, b *bed) {
+		synctest.Test(t, func(t *testing.T) {
+			b := inMemory(t)
 			f := b.load(t, `"provider": "contoso", "account": "`+ann+`", "clientId": "test-client", "refreshToken": "literal:`+b.pin(t, ann)+`", "retry": `+tt.retry)
 			b.opts.Configure = nil
 			for range 3 {

@@ -107,11 +107,11 @@ func table() map[string]layering.Rule {
 		// The rules of domain names, and what is registered below which ending.
 		"preset/lookup": {Packages: join(session, []string{"preset"}), Modules: message},
 		"profile": {
-			Packages: join(backend, []string{"imapx", "internal/spool", "pop3x", "preset", "smtpx"}),
+			Packages: join(backend, []string{"imapx", "internal/spool", "pop3x", "preset", "preset/lookup", "smtpx"}),
 			Modules:  join(message, sasl, goIMAP, goPOP3, goSMTP),
 		},
 		"profile/sealed": {
-			Packages: join(backend, []string{"imapx", "internal/spool", "pop3x", "preset", "profile", "smtpx"}),
+			Packages: join(backend, []string{"imapx", "internal/spool", "pop3x", "preset", "preset/lookup", "profile", "smtpx"}),
 			Modules:  join(message, sasl, goIMAP, goPOP3, goSMTP, age),
 		},
 
