@@ -119,6 +119,7 @@ func table() map[string]layering.Rule {
 		"pop3x": {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, goPOP3)},
 		"smtpx": {Packages: backend, Modules: join(message, sasl, goSMTP)},
 
+		"ewstest":           {Packages: fake},
 		"imaptest":          {Packages: fake},
 		"mailtest":          {Packages: []string{"secret"}},
 		"oauth/oauthtest":   {Packages: []string{"internal/pipe", "internal/testtls", "secret"}},
@@ -155,7 +156,7 @@ type program struct {
 // programs returns what people build of the parts.
 func programs() []program {
 	heavy := []string{"testing", "net/http/httptest", "github.com/emersion/go-msgauth"}
-	fakes := []string{"imaptest", "mailtest", "oauth/oauthtest", "pop3test", "preset/presettest", "smtptest"}
+	fakes := []string{"ewstest", "imaptest", "mailtest", "oauth/oauthtest", "pop3test", "preset/presettest", "smtptest"}
 	return []program{
 		{
 			name:    "reads by IMAP",
