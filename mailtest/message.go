@@ -104,6 +104,33 @@ func (a *Account) add(f *folder, m message) *message {
 	return &m
 }
 
+// Rewrite gives a message other bytes, as servers do whose messages can be
+// edited: Exchange's drafts, for one. It keeps its ID, its flags and its time,
+// and gets a new UID, which is returned, since what IMAP clients know under the
+// old one has not changed. The error wraps [ErrNoFolder], [ErrNoMessage] or
+// [ErrOverQuota].
+func (a *Account) Rewrite(folder string, uid UID, raw string) (UID, error) {
+	a.box.mu.Lock()
+	defer a.box.unlock()
+	f, err := a.folder(folder)
+	if err != nil {
+		return 0, err
+	}
+	i, there := f.at(uid)
+	if !there {
+		return 0, fmt.Errorf("mailtest: message %d in %q of %s: %w", uid, folder, a.address, ErrNoMessage)
+	}
+	m := *f.messages[i]
+	if more := int64(len(raw) - len(m.raw)); more > 0 {
+		if err := a.room(Quota{Bytes: more}); err != nil {
+			return 0, err
+		}
+	}
+	m.raw = raw
+	a.remove(f, []UID{uid})
+	return a.add(f, m).uid, nil
+}
+
 // Messages returns the messages of a folder in the order of their UIDs. The
 // error wraps [ErrNoFolder].
 func (a *Account) Messages(folder string) ([]Message, error) {

@@ -182,8 +182,40 @@ func TestChangedSince(t *testing.T) {
 	if d.Expunged[0].ID != all.Changed[0].ID {
 		t.Errorf("Expunged[0].ID = %d, want %d", d.Expunged[0].ID, all.Changed[0].ID)
 	}
+	for _, m := range d.Expunged {
+		if m.ModSeq <= all.ModSeq || m.ModSeq > d.ModSeq {
+			t.Errorf("message %d left at %d, want a change between %d and %d", m.UID, m.ModSeq, all.ModSeq, d.ModSeq)
+		}
+	}
 	if _, err := a.ChangedSince("X", 0); !errors.Is(err, mailtest.ErrNoFolder) {
 		t.Errorf("ChangedSince in a missing folder: %v", err)
+	}
+}
+
+func TestARewrittenMessageIsTheSameUnderANewUID(t *testing.T) {
+	_, a := newAccount(t)
+	fill(t, a, 2)
+	if err := a.AddFlags("INBOX", []string{mailtest.Flagged}, 1); err != nil {
+		t.Fatal(err)
+	}
+	before, err := a.Message("INBOX", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, err := a.Rewrite("INBOX", 1, "other")
+	if err != nil || uid != 3 {
+		t.Fatalf("Rewrite = %d, %v, want 3", uid, err)
+	}
+	after, err := a.Find(before.ID)
+	if err != nil || after.UID != 3 || after.Raw != "other" || !after.Has(mailtest.Flagged) || !after.Received.Equal(before.Received) {
+		t.Errorf("Find = %+v, %v, want the new bytes of %+v", after, err, before)
+	}
+	if _, err := a.Rewrite("INBOX", 1, "again"); !errors.Is(err, mailtest.ErrNoMessage) {
+		t.Errorf("Rewrite of the old UID = %v, want ErrNoMessage", err)
+	}
+	a.SetQuota(mailtest.Quota{Bytes: 1})
+	if _, err := a.Rewrite("INBOX", 3, "longer than before"); !errors.Is(err, mailtest.ErrOverQuota) {
+		t.Errorf("Rewrite over the quota = %v, want ErrOverQuota", err)
 	}
 }
 
