@@ -9,8 +9,16 @@ import (
 
 func folderOperations() map[string]operation {
 	return map[string]operation{
-		"GetFolder":  {run: getFolder},
-		"FindFolder": {run: findFolder},
+		"GetFolder":           {run: getFolder},
+		"FindFolder":          {run: findFolder},
+		"SyncFolderHierarchy": {run: syncFolderHierarchy, since: Exchange2007SP1},
+		"CreateFolder":        {run: createFolder},
+		"UpdateFolder":        {run: updateFolder},
+		"MoveFolder":          {run: moveFolder},
+		"CopyFolder":          {run: copyFolder},
+		"DeleteFolder":        {run: deleteFolder},
+		"EmptyFolder":         {run: emptyFolder, since: "Exchange2010_SP1"},
+		"MarkAllItemsAsRead":  {run: markAllItemsAsRead, since: "Exchange2013"},
 	}
 }
 

@@ -17,6 +17,7 @@ type bag struct {
 	importance string
 	completed  bool // the flag is done
 	modified   time.Time
+	version    int // counts changes
 }
 
 // item is a message in a folder.
@@ -81,9 +82,11 @@ func (s *Server) keep(id uint64, change func(b *bag)) {
 	b := &bag{props: make(map[string]value)}
 	if old := s.bags[id]; old != nil {
 		maps.Copy(b.props, old.props)
-		b.categories, b.importance, b.completed, b.modified = old.categories, old.importance, old.completed, old.modified
+		b.categories, b.importance, b.completed = old.categories, old.importance, old.completed
+		b.modified, b.version = old.modified, old.version
 	}
 	change(b)
+	b.version++
 	s.bags[id] = b // readers have the old one
 }
 

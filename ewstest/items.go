@@ -9,8 +9,17 @@ import (
 
 func itemOperations() map[string]operation {
 	return map[string]operation{
-		"FindItem": {run: findItem},
-		"GetItem":  {run: getItem},
+		"FindItem":        {run: findItem},
+		"GetItem":         {run: getItem},
+		"SyncFolderItems": {run: syncFolderItems},
+		"CreateItem":      {run: createItem},
+		"UpdateItem":      {run: updateItem},
+		"SendItem":        {run: sendItem},
+		"MoveItem":        {run: moveItem},
+		"CopyItem":        {run: copyItem},
+		"DeleteItem":      {run: deleteItem},
+		"ArchiveItem":     {run: archiveItem, since: "Exchange2013"},
+		"MarkAsJunk":      {run: markAsJunk, since: "Exchange2013"},
 	}
 }
 

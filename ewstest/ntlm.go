@@ -79,8 +79,8 @@ func attribute(info []byte, id uint16, value []byte) []byte {
 
 // located appends the length, twice, and the place of a payload.
 func located(m []byte, length, offset int) []byte {
-	m = binary.LittleEndian.AppendUint16(m, uint16(length)) //nolint:gosec // G115: short names.
-	m = binary.LittleEndian.AppendUint16(m, uint16(length)) //nolint:gosec // G115: short names.
+	m = binary.LittleEndian.AppendUint16(m, uint16(length))    //nolint:gosec // G115: short names.
+	m = binary.LittleEndian.AppendUint16(m, uint16(length))    //nolint:gosec // G115: short names.
 	return binary.LittleEndian.AppendUint32(m, uint32(offset)) //nolint:gosec // G115: short names.
 }
 

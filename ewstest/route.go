@@ -15,6 +15,8 @@ const (
 	// SignIn is a request that is answered with 401, be it for want of
 	// credentials, for wrong ones, or as a step of NTLM.
 	SignIn = "SIGN-IN"
+	// Autodiscover is a request for any of the documents of Autodiscover.
+	Autodiscover = "AUTODISCOVER"
 )
 
 // route answers a request by its path.

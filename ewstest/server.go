@@ -22,19 +22,31 @@ type Server struct {
 	options Options
 	net     *fakenet.Server
 
-	mu       sync.Mutex
-	expired  []secret.Text // tokens that a fault made expire
-	requests []*Request
-	kept     int             // bytes of bodies in requests
-	bags     map[uint64]*bag // by the message's id
-	counter  int
+	mu            sync.Mutex
+	expired       []secret.Text // tokens that a fault made expire
+	requests      []*Request
+	kept          int             // bytes of bodies in requests
+	bags          map[uint64]*bag // by the message's id
+	counter       int
+	sent          []Sent
+	rounds        []*round
+	told          map[uint64]toldFlags         // by the message's id
+	hierarchies   map[string]map[uint64]string // by sync state
+	generation    int                          // of sync states
+	blocked       map[string]bool
+	subscriptions map[string]*subscription
+	dropped       chan struct{} // closed when subscriptions end
+	oof           map[*mailtest.Account]*node
 }
 
 // New returns a server for the accounts of a Box. It can be dialled in memory
 // at once and opens no socket before [Server.Listen], [Server.Addr] or
 // [Server.URL] is called. The options may be nil. [Server.Close] ends the server.
 func New(box *mailtest.Box, o *Options) *Server {
-	s := &Server{box: box, bags: make(map[uint64]*bag)}
+	s := &Server{
+		box: box, bags: make(map[uint64]*bag), hierarchies: make(map[string]map[uint64]string),
+		subscriptions: make(map[string]*subscription), dropped: make(chan struct{}), oof: make(map[*mailtest.Account]*node),
+	}
 	if o != nil {
 		s.options = *o
 	}

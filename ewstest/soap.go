@@ -34,7 +34,7 @@ type operation struct {
 func operations() map[string]operation {
 	all := make(map[string]operation)
 	for _, group := range []map[string]operation{
-		folderOperations(), itemOperations(),
+		folderOperations(), itemOperations(), attachmentOperations(), noticeOperations(), otherOperations(),
 	} {
 		maps.Copy(all, group)
 	}
@@ -127,7 +127,7 @@ func (s *Server) openEnvelope(w *writer) {
 	w.start("s:Header")
 	w.empty("h:ServerVersionInfo", append(s.options.Version.build(), "xmlns:h", typesSpace)...)
 	w.end()
-	w.start("s:Body", "xmlns:m", messagesSpace, "xmlns:t", typesSpace)
+	w.start("s:Body", "xmlns:m", messagesSpace, "xmlns:t", typesSpace, "xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
 }
 
 func closeEnvelope(w *writer) {

@@ -131,6 +131,25 @@ func (a *Account) Rewrite(folder string, uid UID, raw string) (UID, error) {
 	return a.add(f, m).uid, nil
 }
 
+// Touch counts a change of messages whose flags and bytes stay as they are: of
+// what a server keeps beside them. UIDs that are not in the folder are passed
+// over. The error wraps [ErrNoFolder].
+func (a *Account) Touch(folder string, uids ...UID) error {
+	a.box.mu.Lock()
+	defer a.box.unlock()
+	f, err := a.folder(folder)
+	if err != nil {
+		return err
+	}
+	for _, uid := range uids {
+		if i, there := f.at(uid); there {
+			f.touch(f.messages[i])
+			a.box.note(a, f.name, FlagsChanged)
+		}
+	}
+	return nil
+}
+
 // Messages returns the messages of a folder in the order of their UIDs. The
 // error wraps [ErrNoFolder].
 func (a *Account) Messages(folder string) ([]Message, error) {

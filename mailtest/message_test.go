@@ -219,6 +219,22 @@ func TestARewrittenMessageIsTheSameUnderANewUID(t *testing.T) {
 	}
 }
 
+func TestATouchedMessageCountsAsChanged(t *testing.T) {
+	_, a := newAccount(t)
+	fill(t, a, 2)
+	start := folder(t, a, "INBOX").ModSeq
+	if err := a.Touch("INBOX", 2, 99); err != nil {
+		t.Fatal(err)
+	}
+	d, err := a.ChangedSince("INBOX", start)
+	if err != nil || !slices.Equal(uidsOf(d.Changed), []mailtest.UID{2}) {
+		t.Errorf("ChangedSince = %+v, %v, want message 2", d.Changed, err)
+	}
+	if err := a.Touch("X"); !errors.Is(err, mailtest.ErrNoFolder) {
+		t.Errorf("Touch in a missing folder = %v, want ErrNoFolder", err)
+	}
+}
+
 func TestBumpUIDValidity(t *testing.T) {
 	_, a := newAccount(t)
 	fill(t, a, 3)
