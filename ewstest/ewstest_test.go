@@ -84,6 +84,10 @@ func (b *bed) validate() {
 				if !strings.Contains(document, "Envelope") {
 					continue
 				}
+				if r.Operation == "GetStreamingEvents" {
+					// Servers put this one element into another namespace than the schema does.
+					document = strings.NewReplacer("<m:Notification>", "<t:Notification>", "</m:Notification>", "</t:Notification>").Replace(document)
+				}
 				count++
 				name := filepath.Join(dir, fmt.Sprintf("%d-%s-%d-%s.xml", i, r.Operation, n, side))
 				if err := os.WriteFile(name, []byte(document), 0o600); err != nil {

@@ -79,7 +79,7 @@ func TestADraftIsMadeOfPropertiesGetsAFileAndIsSent(t *testing.T) {
 	r := b.ask(createItem("SaveOnly", "", message(`<t:Subject>Grüße &amp; co</t:Subject><t:Body BodyType="HTML">&lt;b&gt;Hi&lt;/b&gt;</t:Body>`+
 		`<t:Importance>High</t:Importance><t:ToRecipients><t:Mailbox><t:Name>Bob, B.</t:Name><t:EmailAddress>bob@example.com</t:EmailAddress></t:Mailbox></t:ToRecipients>`)))
 	id := r.want(200).one(itemID)
-	r = b.ask(`<m:CreateAttachment><m:ParentItemId Id="` + id + `"/><m:Attachments><t:FileAttachment><t:Name>a.bin</t:Name>` +
+	r = b.ask(`<m:CreateAttachment><m:ParentItemId Id="`+id+`"/><m:Attachments><t:FileAttachment><t:Name>a.bin</t:Name>`+
 		`<t:ContentType>application/x-test</t:ContentType><t:IsInline>0</t:IsInline><t:Content>aGVsbG8=</t:Content></t:FileAttachment></m:Attachments></m:CreateAttachment>`).want(200, "NoError")
 	attachment, root := r.one(` Id="([^"]*)" RootItemId`), r.one(`RootItemChangeKey="([^"]*)"`)
 	b.ask(`<m:GetAttachment><m:AttachmentIds><t:AttachmentId Id="`+attachment+`"/></m:AttachmentIds></m:GetAttachment>`).want(200, "<t:Content>aGVsbG8=</t:Content>", "<t:Name>a.bin<")
@@ -151,7 +151,7 @@ func TestAMovedMessageHasAnotherID(t *testing.T) {
 	}
 	b.ask(getItem(`<t:BaseShape>IdOnly</t:BaseShape>`, id, moved, copied)).want(200, "ErrorItemNotFound", moved, copied)
 	to("MoveItem", "outbox", moved).want(200, "ErrorMoveCopyFailed")
-	r := b.ask(`<m:MarkAsJunk IsJunk="false" MoveItem="true"><m:ItemIds><t:ItemId Id="` + moved + `"/></m:ItemIds></m:MarkAsJunk>`).want(200, "NoError")
+	r := b.ask(`<m:MarkAsJunk IsJunk="false" MoveItem="true"><m:ItemIds><t:ItemId Id="`+moved+`"/></m:ItemIds></m:MarkAsJunk>`).want(200, "NoError")
 	back := r.one(`<m:MovedItemId Id="([^"]*)"`)
 	b.ask(`<m:ArchiveItem><m:ArchiveSourceFolderId>`+known("inbox")+`</m:ArchiveSourceFolderId><m:ItemIds><t:ItemId Id="`+back+`"/></m:ItemIds></m:ArchiveItem>`).want(200, "NoError")
 	if got := len(b.in("Archive")); got != 1 {
