@@ -24,7 +24,7 @@ func (d *draft) complete() {
 	if d.top.rawGet("MIME-Version") == "" {
 		d.field("MIME-Version", "1.0")
 	}
-	if d.top.rawGet("Content-Type") == "" {
+	if d.top.rawGet("Content-Type") == "" && d.top.body == "" {
 		d.setBody("", "Text")
 	}
 	if chosen := d.bag.importance; chosen != "" && d.top.rawGet("Importance") == "" {

@@ -92,7 +92,8 @@ func (d *draft) set(n *node) error {
 		return d.setExtended(n)
 	case "Attachments":
 		return d.attach(n)
-	case "ItemClass", "Sensitivity", "Culture", "ReminderIsSet", "IsResponseRequested", "ItemId", "ParentFolderId", "MimeContent":
+	case "ItemClass", "Sensitivity", "Culture", "ReminderIsSet", "ReminderDueBy", "ReminderMinutesBeforeStart",
+		"IsResponseRequested", "ItemId", "ParentFolderId", "MimeContent":
 		// Without effect, or seen to elsewhere.
 	default:
 		return fail("ErrorInvalidPropertySet", "Set action is invalid for property %s.", name)

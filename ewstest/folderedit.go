@@ -3,6 +3,7 @@ package ewstest
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mailsession/mailsession/mailtest"
 )
@@ -90,6 +91,8 @@ func (c *call) updateOneFolder(f *folder, update *node) (*folder, error) {
 			c.server.put(f.id, p.ext, v)
 		}
 		return f, err
+	case p.uri == "folder:PermissionSet", p.uri == "folder:FolderClass": // without effect here
+		return f, nil
 	case p.uri != "folder:DisplayName" || !update.is("SetFolderField"):
 		return nil, fail("ErrorInvalidPropertySet", "Set action is invalid for property %s.", p.uri)
 	}
@@ -225,9 +228,8 @@ func (c *call) discardFolder(f *folder, way string) error {
 		}
 		return f.owner.RenameFolder(f.path, trash.below(name))
 	}
-	below := f.descendants()
-	for i := len(below) - 1; i >= 0; i-- {
-		if err := f.owner.DeleteFolder(below[i].path); err != nil {
+	for _, below := range slices.Backward(f.descendants()) {
+		if err := f.owner.DeleteFolder(below.path); err != nil {
 			return err
 		}
 	}

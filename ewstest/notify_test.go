@@ -75,7 +75,7 @@ func (b *bed) stream(ctx context.Context, id, minutes string) (next func() strin
 		b.t.Fatal(err)
 	}
 	b.authorize(req)
-	resp, err := b.client.Do(req)
+	resp, err := b.client.Do(req) //nolint:bodyclose // By end.
 	if err != nil {
 		b.t.Fatal(err)
 	}

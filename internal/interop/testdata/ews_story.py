@@ -1,0 +1,224 @@
+"""The way of a person through a mailbox of Exchange, told with exchangelib.
+
+Each step prints one line of JSON. A step that does not see what it should ends
+the story with an AssertionError.
+"""
+
+import os
+import warnings
+
+import story
+
+
+def account(args, secret):
+    """Returns the account, signed in the way that the arguments say."""
+    from exchangelib import DELEGATE, BASIC, NTLM, OAUTH2, Account, Build, Configuration, Credentials, Version
+    from exchangelib.credentials import OAuth2AuthorizationCodeCredentials
+    from oauthlib.oauth2 import OAuth2Token
+
+    if args.auth == "bearer":
+        credentials = OAuth2AuthorizationCodeCredentials(access_token=OAuth2Token({"access_token": secret, "token_type": "Bearer"}))
+    else:
+        credentials = Credentials(args.user, secret)
+    auth_type = {"basic": BASIC, "ntlm": NTLM, "bearer": OAUTH2}[args.auth]
+    builds = {
+        "Exchange2007_SP1": Build(8, 1, 240), "Exchange2010_SP2": Build(14, 2), "Exchange2013_SP1": Build(15, 0, 847), "Exchange2016": Build(15, 1),
+    }
+    config = Configuration(
+        service_endpoint=f"https://{args.host}:{args.port}/EWS/Exchange.asmx", credentials=credentials,
+        auth_type=auth_type, version=Version(builds[args.version], args.version), max_connections=4,
+    )
+    return Account(args.user, config=config, autodiscover=False, access_type=DELEGATE)
+
+
+def folders(a):
+    """Looks at the folders that there are, and makes, renames, moves and deletes some."""
+    from exchangelib import Folder
+
+    assert a.inbox.name == "Inbox", a.inbox.name
+    assert a.root.tois.absolute.endswith("Top of Information Store"), a.root.tois.absolute
+    for f in (a.sent, a.drafts, a.trash, a.junk, a.outbox, a.calendar, a.contacts):
+        assert f.id, f
+    one = Folder(parent=a.inbox, name="One").save()
+    two = Folder(parent=a.msg_folder_root, name="Two").save()
+    one.name = "First"
+    one.save()
+    one.move(two)
+    assert (a.msg_folder_root / "Two" / "First").id == one.id
+    two.delete()
+    story.say("folders", ok=True)
+
+
+def read(a):
+    """Lists, filters, sorts and reads messages."""
+    subjects = [m.subject for m in a.inbox.all().order_by("-datetime_received")]
+    assert subjects == ["Sample 3", "Sample 2", "Sample 1"], subjects
+    a.inbox.refresh()
+    assert a.inbox.total_count == 3 and a.inbox.unread_count == 3, (a.inbox.total_count, a.inbox.unread_count)
+    assert [m.subject for m in a.inbox.filter(subject__contains="2")] == ["Sample 2"]
+    assert [m.subject for m in a.inbox.filter(subject__startswith="Sample", is_read=False).order_by("datetime_received")[:2]] == ["Sample 1", "Sample 2"]
+    assert a.inbox.filter(is_read=True).count() == 0
+    assert a.inbox.exclude(subject__iexact="sample 1").count() == 2
+    if a.version.build.major_version > 8:
+        assert [m.subject for m in a.inbox.filter("subject:2")] == ["Sample 2"]
+    assert len(list(a.inbox.all().only("subject"))) == 3
+    m = a.inbox.get(subject="Sample 1")
+    assert m.mime_content.startswith(b"From: Bob Example <bob@example.org>\r\n"), m.mime_content
+    assert m.sender.email_address == "bob@example.org" and m.to_recipients[0].email_address == "ann@example.com", (m.sender, m.to_recipients)
+    assert "sample number 1" in m.body and m.message_id == "<sample-1@example.org>", (m.body, m.message_id)
+    assert {h.name: h.value for h in m.headers}["Message-ID"] == "<sample-1@example.org>", m.headers
+    story.say("read", ok=True)
+
+
+def change(a):
+    """Marks, categorises, copies, moves and deletes."""
+    from exchangelib import ExtendedProperty, Message
+
+    class FlagStatus(ExtendedProperty):
+        property_tag = 0x1090
+        property_type = "Integer"
+
+    Message.register("flag_status", FlagStatus)
+    try:
+        m = a.inbox.get(subject="Sample 1")
+        m.is_read = True
+        m.categories = ["work", "my friends"]
+        m.flag_status = 2
+        m.save(update_fields=["is_read", "categories", "flag_status"])
+        m.refresh()
+        assert m.is_read and m.categories == ["work", "my friends"] and m.flag_status == 2, (m.is_read, m.categories, m.flag_status)
+        m.categories = None
+        m.save(update_fields=["categories"])
+        m.refresh()
+        assert not m.categories, m.categories
+    finally:
+        Message.deregister("flag_status")
+    old = m.id
+    copied, _ = m.copy(a.drafts)
+    m.move(a.junk)
+    assert m.id not in (old, copied), m.id
+    assert a.junk.all().count() == 1 and a.drafts.all().count() == 1
+    m.move_to_trash()
+    assert a.trash.all().count() == 1
+    a.drafts.get(subject="Sample 1").delete()
+    assert a.drafts.all().count() == 0
+    if a.version.build.major_version > 8:
+        a.inbox.get(subject="Sample 2").soft_delete()
+        assert a.recoverable_items_deletions.filter(subject="Sample 2").count() == 1
+    if a.version.build.major_version > 14:
+        a.trash.empty()
+    else:
+        a.trash.all().delete()
+    assert a.trash.all().count() == 0
+    story.say("change", ok=True)
+
+
+def write(a):
+    """Drafts with attachments, sends, answers, forwards."""
+    from exchangelib import FileAttachment, HTMLBody, ItemAttachment, Mailbox, Message
+
+    draft = Message(account=a, folder=a.drafts, subject="Grüße", body=HTMLBody("<b>Hi</b>"), to_recipients=[Mailbox(email_address=a.primary_smtp_address)])
+    draft.save()
+    draft.attach(FileAttachment(name="a.bin", content=b"hello", content_type="application/x-test"))
+    inner = Message(subject="Inside", body="within", account=a, folder=a.drafts)
+    draft.attach(ItemAttachment(name="inner", item=inner))
+    draft.attach(FileAttachment(name="gone.bin", content=b"gone"))
+    draft.detach([x for x in draft.attachments if x.name == "gone.bin"])
+    draft = a.drafts.get(subject="Grüße")
+    assert sorted(x.name for x in draft.attachments) == ["a.bin", "inner"], draft.attachments
+    for x in draft.attachments:
+        if x.name == "a.bin":
+            with x.fp as fp:
+                assert fp.read() == b"hello"
+        else:
+            assert x.item.subject == "Inside" and "within" in x.item.body, x.item
+    draft.subject = "Greetings"
+    draft.save(update_fields=["subject"])
+    draft.send()
+    assert a.drafts.all().count() == 0 and a.sent.get(subject="Greetings").is_read
+    arrived = a.inbox.get(subject="Greetings")
+    assert arrived.has_attachments
+    arrived.reply(subject="Re: Greetings", body="Thanks")
+    answer = a.inbox.get(subject="Re: Greetings")
+    assert "Thanks" in answer.body and answer.in_reply_to == arrived.message_id, (answer.body, answer.in_reply_to)
+    arrived.forward(subject="Fwd: Greetings", body="Look", to_recipients=[a.primary_smtp_address])
+    assert a.inbox.get(subject="Fwd: Greetings").has_attachments
+    Message(account=a, subject="Alone", body="x", to_recipients=[a.primary_smtp_address]).send(save_copy=False)
+    assert a.inbox.filter(subject="Alone").count() == 1 and a.sent.filter(subject="Alone").count() == 0
+    raw = Message(account=a, folder=a.inbox, mime_content=b"Subject: raw\r\nTo: x@example.org\r\n\r\nbytes\r\n").save()
+    raw.refresh()
+    assert raw.mime_content.endswith(b"\r\nbytes\r\n") and raw.is_draft, raw
+    story.say("write", ok=True)
+
+
+def sync(a):
+    """Follows changes by sync states."""
+    from exchangelib import Message
+
+    seen = list(a.inbox.sync_items(only_fields=["subject"]))
+    assert seen and all(kind == "create" for kind, _ in seen), seen
+    state = a.inbox.item_sync_state
+    m = Message(account=a, folder=a.inbox, subject="synced", body="x").save()
+    assert [kind for kind, _ in a.inbox.sync_items(sync_state=state)] == ["create"]
+    m.is_read = not m.is_read
+    m.save(update_fields=["is_read"])
+    assert [kind for kind, _ in a.inbox.sync_items()] == ["read_flag_change"]
+    m.delete()
+    assert [kind for kind, _ in a.inbox.sync_items()] == ["delete"]
+    names = {f.name for kind, f in a.root.sync_hierarchy() if kind == "create"}
+    assert {"Inbox", "Calendar"} <= names, names
+    story.say("sync", ok=True)
+
+
+def notify(a):
+    """Is told of a message by asking, and by a stream."""
+    from exchangelib import Message
+    from exchangelib.properties import CreatedEvent, NewMailEvent, StatusEvent
+
+    def deliver(subject):
+        Message(account=a, subject=subject, body="x", to_recipients=[a.primary_smtp_address]).send(save_copy=False)
+
+    with a.inbox.pull_subscription(event_types=["NewMailEvent", "CreatedEvent"]) as (subscription, watermark):
+        events = [e for n in a.inbox.get_events(subscription, watermark) for e in n.events]
+        assert [type(e) for e in events] == [StatusEvent], events
+        deliver("pulled")
+        events = [e for n in a.inbox.get_events(subscription, watermark) for e in n.events]
+        assert {type(e) for e in events} == {NewMailEvent, CreatedEvent}, events
+    if a.version.build.major_version < 14:
+        story.say("notify", ok=True)
+        return
+    with a.inbox.streaming_subscription(event_types=["NewMailEvent"]) as subscription:
+        deliver("streamed")
+        for n in a.inbox.get_streaming_events(subscription, connection_timeout=1, max_notifications_returned=1):
+            assert [type(e) for e in n.events] == [NewMailEvent], n.events
+            found = a.inbox.filter(subject="streamed").get()
+            assert found.id == n.events[0].item_id.id
+            break
+    story.say("notify", ok=True)
+
+
+def people(a):
+    """Looks for people and out-of-office settings."""
+    found = a.protocol.resolve_names(["bob@"])
+    assert [m.email_address for m in found] == ["bob@example.com"], found
+    assert a.oof_settings.state == "Disabled", a.oof_settings
+    story.say("people", ok=True)
+
+
+def main():
+    p = story.parser(__doc__)
+    for action in p._actions:
+        if action.dest == "auth":
+            action.choices, action.default = ["basic", "ntlm", "bearer"], "basic"
+    p.add_argument("--version", default="Exchange2016")
+    args = p.parse_args()
+    warnings.simplefilter("ignore")
+    os.environ["REQUESTS_CA_BUNDLE"] = args.ca
+    a = account(args, story.secret())
+    for step in (folders, read, change, write, sync, notify, people):
+        step(a)
+    a.protocol.close()
+
+
+if __name__ == "__main__":
+    main()
