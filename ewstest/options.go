@@ -175,3 +175,9 @@ func build(major, minor, majorBuild, minorBuild, name string) []string {
 		"MajorBuildNumber", majorBuild, "MinorBuildNumber", minorBuild, "Version", name,
 	}
 }
+
+// number returns the version of the build, with points.
+func (v Version) number() string {
+	b := v.build()
+	return strings.Join([]string{b[1], b[3], b[5], b[7]}, ".")
+}

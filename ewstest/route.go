@@ -23,6 +23,8 @@ const (
 func (x *exchange) route(ctx context.Context) (*answer, error) {
 	path := strings.ToLower(x.req.URL.Path)
 	switch {
+	case strings.HasPrefix(path, "/autodiscover/"):
+		return x.discover(ctx, path)
 	case path != strings.ToLower(Path):
 		return x.perform("HTTP", x.req.Method+" "+path, func() *answer { return plain(http.StatusNotFound) })
 	}
