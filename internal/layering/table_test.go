@@ -55,6 +55,7 @@ func table() map[string]layering.Rule {
 		sasl   = []string{"github.com/emersion/go-sasl"}
 		goIMAP = []string{"github.com/emersion/go-imap/v2"}
 		goSMTP = []string{"github.com/emersion/go-smtp"}
+		ntlm   = []string{"github.com/Azure/go-ntlmssp"}
 		// The control commands of POP3, and what its reader of messages needs.
 		goPOP3  = []string{"github.com/knadh/go-pop3", "github.com/emersion/go-message"}
 		message = join(enmime, oauth2, flock)
@@ -115,6 +116,7 @@ func table() map[string]layering.Rule {
 			Modules:  join(message, sasl, goIMAP, goPOP3, goSMTP, age),
 		},
 
+		"ews":   {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, ntlm)},
 		"imapx": {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, goIMAP)},
 		"pop3x": {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, goPOP3)},
 		"smtpx": {Packages: backend, Modules: join(message, sasl, goSMTP)},

@@ -1,0 +1,171 @@
+package ews
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/Azure/go-ntlmssp"
+
+	"github.com/mailsession/mailsession/internal/sasl"
+)
+
+// The ways to sign in, as [session.Server.Mechanisms] and errors name them.
+const (
+	Basic  = "BASIC"
+	NTLM   = "NTLM"
+	Bearer = "BEARER"
+	// Custom is what [Options.Authenticate] does, mostly Kerberos.
+	Custom = "CUSTOM"
+)
+
+// authorization sets one field of every request that goes through it.
+type authorization struct {
+	value string
+	base  http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (a authorization) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", a.value)
+	return a.base.RoundTrip(req) //nolint:wrapcheck // the next one's error is this one's
+}
+
+// handshake signs in by NTLM, which is good for a connection: where the server
+// remembers, nothing is sent but the request.
+type handshake struct {
+	user, password string
+	base           http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (h handshake) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.SetBasicAuth(h.user, h.password) // it never leaves as such
+	return ntlmssp.Negotiator{RoundTripper: h.base}.RoundTrip(req)
+}
+
+// way is how to sign in on a connection.
+type way struct {
+	name  string
+	apply func(base http.RoundTripper) http.RoundTripper
+}
+
+// ways returns how one may try to sign in with creds, the best first.
+func (c *Client) ways(creds sasl.Credentials, encrypted bool) ([]way, error) {
+	if c.opts.Authenticate != nil {
+		return []way{{Custom, c.opts.Authenticate}}, nil
+	}
+	if creds.Token.IsZero() && creds.Password.IsZero() {
+		return []way{{"", func(base http.RoundTripper) http.RoundTripper { return base }}}, nil
+	}
+	if !encrypted && !c.server.AllowPlainAuth {
+		return nil, errors.New("the connection is not encrypted, and no credentials are sent over it; use https, or set AllowPlainAuth")
+	}
+	var all []way
+	if !creds.Token.IsZero() {
+		all = []way{{Bearer, authorize("Bearer " + creds.Token.Reveal())}}
+	} else {
+		plain := base64.StdEncoding.EncodeToString([]byte(creds.User + ":" + creds.Password.Reveal()))
+		all = []way{
+			{Basic, authorize("Basic " + plain)},
+			{NTLM, func(base http.RoundTripper) http.RoundTripper {
+				return handshake{user: creds.User, password: creds.Password.Reveal(), base: base}
+			}},
+		}
+		if strings.Contains(creds.User, ":") {
+			all = all[1:] // Basic cannot say such a name (RFC 7617 section 2)
+		}
+	}
+	return c.allowed(all)
+}
+
+func authorize(value string) func(http.RoundTripper) http.RoundTripper {
+	return func(base http.RoundTripper) http.RoundTripper { return authorization{value: value, base: base} }
+}
+
+// allowed orders the ways as the settings want them.
+func (c *Client) allowed(all []way) ([]way, error) {
+	if len(c.server.Mechanisms) == 0 {
+		if name, ok := c.mechanism.Load().(string); ok {
+			slices.SortStableFunc(all, func(a, b way) int { return preferred(b, name) - preferred(a, name) })
+		}
+		return all, nil
+	}
+	var chosen []way
+	for _, name := range c.server.Mechanisms {
+		for _, w := range all {
+			if strings.EqualFold(w.name, name) {
+				chosen = append(chosen, w)
+			}
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("none of the mechanisms %s goes with these credentials", strings.Join(c.server.Mechanisms, ", "))
+	}
+	return chosen, nil
+}
+
+func preferred(w way, name string) int {
+	if w.name == name {
+		return 1
+	}
+	return 0
+}
+
+// signIn makes requests over the connection go in the name of the user, and proves
+// it by one that changes nothing.
+func (c *Client) signIn(ctx context.Context, cn *conn, creds sasl.Credentials) error {
+	_, encrypted := cn.wire.TLS()
+	all, err := c.ways(creds, encrypted)
+	if err != nil {
+		return fmt.Errorf("%s: sign in: %w", c.address, err)
+	}
+	for i, w := range all {
+		cn.trip, cn.mechanism = w.apply(cn), w.name
+		err = c.probe(ctx, cn)
+		if err == nil {
+			c.mechanism.Store(w.name)
+			return nil
+		}
+		if i+1 < len(all) && cn.Usable() && offers(err, all[i+1].name) && !offers(err, w.name) {
+			continue
+		}
+		break
+	}
+	if refused(err) {
+		return &sasl.Error{Mechanism: cn.mechanism, Err: err}
+	}
+	return err
+}
+
+// offers reports whether a refusal names a way to sign in.
+func offers(err error, name string) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && slices.ContainsFunc(e.schemes, func(s string) bool {
+		return strings.EqualFold(s, name) || name == NTLM && strings.EqualFold(s, "Negotiate")
+	})
+}
+
+// schemesOf returns the names of the ways to sign in that a server offers.
+func schemesOf(h http.Header) []string {
+	var all []string
+	for _, v := range h.Values("Www-Authenticate") {
+		name, _, _ := strings.Cut(strings.TrimSpace(v), " ")
+		if name = strings.TrimSuffix(name, ","); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// refusedSignIn is how [backend.Login] tells a refusal.
+func refusedSignIn(err error) bool {
+	_, is := errors.AsType[*sasl.Error](err)
+	return is && refused(err)
+}

@@ -1,0 +1,199 @@
+package ews
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/internal/wire"
+	"github.com/mailsession/mailsession/session"
+)
+
+// The limits of what is not a message, in bytes.
+const (
+	maxHeader  = 1 << 20   // of an answer of HTTP
+	maxRefusal = 256 << 10 // of an answer that is no success
+	drainLimit = 256 << 10 // of what nobody wants, to save the connection
+)
+
+// conn is one connection of HTTP/1.1 that is signed in. One request at a time goes
+// over it. It is an [http.RoundTripper], so that what signs in can be put around it:
+// a handshake of several steps has to stay on one connection.
+type conn struct {
+	wire      *wire.Conn
+	in        *bufio.Reader
+	allow     int64 // how much of a header may still come; negative: what comes is no header
+	trip      http.RoundTripper
+	address   string
+	user      string
+	mechanism string
+
+	version version   // as the server tells it
+	date    time.Time // the server's clock at the last answer
+	busy    bool      // an answer has not been read to its end
+	ending  bool      // the server closes the connection
+}
+
+func newConn(w *wire.Conn, user string) *conn {
+	c := &conn{wire: w, address: w.Address(), user: user}
+	c.in = bufio.NewReaderSize(headed{c}, 4<<10)
+	c.trip = c
+	return c
+}
+
+// headed reads from the connection, and no more of a header than is allowed.
+type headed struct{ c *conn }
+
+// Read implements [io.Reader].
+func (h headed) Read(p []byte) (int, error) {
+	if h.c.allow == 0 {
+		return 0, &syntaxError{fmt.Sprintf("its header has more than %d bytes", maxHeader)}
+	}
+	if h.c.allow > 0 {
+		p = p[:min(int64(len(p)), h.c.allow)]
+	}
+	n, err := h.c.wire.Read(p)
+	if h.c.allow > 0 {
+		h.c.allow -= int64(n)
+	}
+	return n, err //nolint:wrapcheck // io.Reader's contract
+}
+
+// Bind implements [pool.Conn].
+func (c *conn) Bind(ctx context.Context) (release func()) {
+	c.wire.SetStage(wire.StageCommand)
+	return c.wire.Bind(ctx)
+}
+
+// Usable implements [pool.Conn].
+func (c *conn) Usable() bool { return c.wire.Err() == nil && !c.busy && !c.ending }
+
+// Rest implements [pool.Conn].
+func (c *conn) Rest() { c.wire.SetStage(wire.StageIdle) }
+
+// Abandon implements [pool.Conn].
+func (c *conn) Abandon() { c.wire.Kill(session.ErrClosed) }
+
+// Goodbye implements [pool.Conn].
+func (c *conn) Goodbye() { _ = c.wire.Close() }
+
+// RoundTrip implements [http.RoundTripper].
+func (c *conn) RoundTrip(req *http.Request) (*http.Response, error) {
+	err := req.Write(c.wire)
+	if req.Body != nil {
+		_ = req.Body.Close() // it was read
+	}
+	if err == nil {
+		err = c.wire.Flush()
+	}
+	if err != nil {
+		// Half a request was sent, and nothing can follow it.
+		c.wire.Kill(err)
+		return nil, err //nolint:wrapcheck // an explanation follows where the request is known
+	}
+	resp, err := c.answer(req)
+	if err != nil {
+		c.wire.Kill(err)
+		return nil, err
+	}
+	c.busy, c.ending = true, resp.Close
+	resp.Body = &responseBody{ReadCloser: resp.Body, conn: c}
+	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		c.date = at
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		return c.kept(resp)
+	}
+	return resp, nil
+}
+
+// answer reads the header of an answer, and passes over provisional ones.
+func (c *conn) answer(req *http.Request) (*http.Response, error) {
+	for {
+		c.allow = maxHeader
+		resp, err := http.ReadResponse(c.in, req)
+		c.allow = -1
+		if err != nil {
+			return nil, err //nolint:wrapcheck // an explanation follows
+		}
+		if resp.StatusCode/100 != 1 {
+			return resp, nil
+		}
+	}
+}
+
+// kept reads a refusal to its end, since the next step of a handshake has to go over
+// the same connection.
+func (c *conn) kept(resp *http.Response) (*http.Response, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+	if err != nil {
+		return nil, err //nolint:wrapcheck // an explanation follows
+	}
+	if err := resp.Body.Close(); err != nil {
+		return nil, err //nolint:wrapcheck // an explanation follows
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// responseBody frees the connection when it has been read.
+type responseBody struct {
+	io.ReadCloser
+
+	conn *conn
+	over bool
+}
+
+// Read implements [io.Reader].
+func (b *responseBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !b.over {
+		b.over, b.conn.busy = true, false
+	}
+	return n, err //nolint:wrapcheck // io.Reader's contract
+}
+
+// Close reads what is left. Where that is much, the connection is given up.
+func (b *responseBody) Close() error {
+	if b.over {
+		return nil
+	}
+	_, err := io.CopyN(io.Discard, b, drainLimit)
+	if !b.over {
+		b.conn.wire.Kill(cmp.Or(err, session.ErrClosed))
+	}
+	return nil
+}
+
+// explain turns what ended a request into what a caller sees: the server's answer,
+// or why the connection died.
+func (c *conn) explain(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, answered := errors.AsType[*Error](err); answered {
+		return err
+	}
+	cause := c.wire.Err()
+	if cause == nil && errors.Is(err, io.ErrUnexpectedEOF) {
+		cause = err // the answer has its length, and not its end
+		c.wire.Kill(cause)
+	}
+	if cause == nil {
+		return fmt.Errorf("%s: %s: %w", c.address, op, err)
+	}
+	if _, malformed := errors.AsType[*syntaxError](err); malformed && !backend.Deliberate(cause) {
+		return fmt.Errorf("%s: %s: %w", c.address, op, err)
+	}
+	if errors.Is(cause, io.EOF) {
+		cause = io.ErrUnexpectedEOF // no connection ends by itself during a request
+	}
+	return &backend.LostError{Server: c.address, Op: op, Err: cause}
+}

@@ -1,0 +1,179 @@
+package ews
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/session"
+)
+
+// Append implements [session.Appender]. The message is put into the folder as one
+// that was received, unless its flags say that it is a draft. Where the answer is
+// lost after the last byte, it is looked for by its Message-ID.
+func (c *Client) Append(ctx context.Context, ref session.FolderRef, m message.Source, opts *session.AppendOptions) (session.ID, error) {
+	if opts == nil {
+		opts = &session.AppendOptions{}
+	}
+	a := &appending{client: c, source: m, opts: *opts}
+	id, err := a.run(ctx, cmp.Or(ref, session.Inbox))
+	if err == nil {
+		return id, nil
+	}
+	outcome := session.NotDone
+	if a.request != nil && a.request.sent && lostInside(err) {
+		outcome = session.DoneUnknown
+	}
+	return session.ID{}, &session.AppendError{Folder: cmp.Or(ref, session.Inbox), Outcome: outcome, MessageID: a.messageID, Err: err}
+}
+
+// appending is one message on its way into a folder.
+type appending struct {
+	client *Client
+	source message.Source
+	opts   session.AppendOptions
+
+	messageID string
+	size      int64
+	request   *request
+}
+
+func (a *appending) run(ctx context.Context, ref session.FolderRef) (session.ID, error) {
+	if err := errors.Join(checkFlags(a.opts.Flags), a.measure()); err != nil {
+		return session.ID{}, err
+	}
+	var id session.ID
+	err := a.client.within(ctx, ref, func(f *folder) (err error) {
+		id, err = a.bring(ctx, f)
+		return err
+	})
+	return id, err
+}
+
+// measure finds the size of the message, which has to be announced, and its
+// Message-ID.
+func (a *appending) measure() error {
+	r, err := a.source.Open()
+	if err != nil {
+		return fmt.Errorf("ews: append: open the message: %w", err)
+	}
+	defer r.Close()
+	head, err := io.ReadAll(io.LimitReader(r, maxHeader))
+	if err != nil {
+		return fmt.Errorf("ews: append: read the message: %w", err)
+	}
+	a.messageID = message.ParseHeader(head).MessageID()
+	if a.size = a.source.Size(); a.size < 0 {
+		n, err := io.Copy(io.Discard, r)
+		if err != nil {
+			return fmt.Errorf("ews: append: read the message: %w", err)
+		}
+		a.size = int64(len(head)) + n
+	}
+	return nil
+}
+
+// bring sends the message.
+func (a *appending) bring(ctx context.Context, f *folder) (session.ID, error) {
+	c := a.client
+	a.request = &request{
+		op: "CreateItem", once: true, attrs: []slog.Attr{slog.String("folder", f.Path), slog.Int64("bytes", a.size)},
+		body: el("m:CreateItem", el("m:SavedItemFolderId", folderID(f.id)), el("m:Items", a.element())).with("MessageDisposition", "SaveOnly"),
+	}
+	var id session.ID
+	err := c.call(ctx, a.request, func(ans *answer) error {
+		return ans.only(func(name string) error {
+			if name != "Items" {
+				return nil
+			}
+			return ans.children(func(string) error {
+				it, err := ans.item(nil)
+				if err == nil && it.id != "" {
+					id = c.idOf(f, it.id)
+				}
+				return err
+			})
+		})
+	})
+	if err != nil && a.request.sent && lostInside(err) {
+		if found, ok := a.locate(ctx, f); ok {
+			return found, nil
+		}
+	}
+	return id, err
+}
+
+// element writes the message with what the server is to keep with it.
+func (a *appending) element() element {
+	flags := a.opts.Flags
+	mime := el("t:MimeContent")
+	mime.content = &sized{Source: a.source, size: a.size}
+	children := []element{mime}
+	if keywords := keywordsOf(flags); len(keywords) > 0 {
+		list := el("t:Categories")
+		for _, k := range keywords {
+			list.children = append(list.children, leaf("t:String", k))
+		}
+		children = append(children, list)
+	}
+	state := 0
+	if flags.Has(session.Seen) {
+		state |= messageRead
+	}
+	if flags.Has(session.Draft) {
+		state |= messageDraft
+	}
+	received := a.opts.Received
+	if received.IsZero() {
+		received = time.Now()
+	}
+	children = append(children, tagFlags.setTo(state), tagReceived.set(instant(received.Truncate(time.Second))))
+	if flags.Has(session.Flagged) {
+		children = append(children, tagFlagged.setTo(flagged))
+	}
+	if flags.Has(session.Answered) {
+		children = append(children, tagVerb.setTo(repliedTo), tagIcon.setTo(iconReplied))
+	}
+	if flags.Has(session.Deleted) {
+		children = append(children, tagDeleted.setTo(markedDeleted))
+	}
+	children = append(children, leaf("t:IsRead", boolean(flags.Has(session.Seen))))
+	return el("t:Message", children...)
+}
+
+// locateSlack is by how much the clocks of two machines behind a load balancer may
+// differ.
+const locateSlack = 2 * time.Second
+
+// locate looks for the message among those that were made since the request was
+// begun.
+func (a *appending) locate(ctx context.Context, f *folder) (session.ID, bool) {
+	c := a.client
+	if a.messageID == "" || strings.ContainsFunc(a.messageID, func(r rune) bool { return r < ' ' || r > '~' }) || a.request.began.IsZero() {
+		return session.ID{}, false
+	}
+	items, _, err := c.findItem(ctx, search{
+		folder: f, most: maxFound, properties: []element{field("item:DateTimeCreated")},
+		where: []element{compare("IsEqualTo", field("message:InternetMessageId"), "<"+a.messageID+">")},
+	})
+	if err != nil {
+		return session.ID{}, false
+	}
+	var id session.ID
+	for _, it := range items {
+		if it.err != nil || it.created.Before(a.request.began.Add(-locateSlack)) {
+			continue
+		}
+		if !id.IsZero() {
+			return session.ID{}, false // it may be either
+		}
+		id = c.idOf(f, it.id)
+	}
+	return id, !id.IsZero()
+}

@@ -1,0 +1,186 @@
+package ews
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/mailsession/mailsession/session"
+)
+
+// Error is a refusal of an Exchange server, of a whole request or of what concerns
+// one item in it.
+type Error struct {
+	// Server is "host:port".
+	Server string
+	// Op is what was asked for, such as "GetItem".
+	Op string
+	// Status is the status of HTTP: 200 where one item of several is concerned.
+	Status int
+	// Code is the response code of the schema, such as "ErrorItemNotFound", empty
+	// where the server's words are not SOAP.
+	Code string
+	// Text is what the server says to people, in one line.
+	Text string
+	// Diagnostics is the header x-ms-diagnostics, with which Exchange Online says
+	// why a token does not do.
+	Diagnostics string
+	// Remedy says what to do, where that is known.
+	Remedy string
+
+	wait    time.Duration
+	schemes []string // by which it would let in
+}
+
+// Error returns where, at what and with which words the server refused.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s: server answered ", e.Server, e.Op)
+	switch {
+	case e.Code != "":
+		b.WriteString(e.Code)
+	default:
+		fmt.Fprintf(&b, "HTTP %d %s", e.Status, http.StatusText(e.Status))
+	}
+	for _, words := range []string{e.Text, e.Diagnostics} {
+		if words != "" {
+			b.WriteString(": " + words)
+		}
+	}
+	if e.Remedy != "" {
+		b.WriteString("; " + e.Remedy)
+	}
+	return b.String()
+}
+
+// class returns what the answer means.
+func (e *Error) class() class {
+	if e.Code != "" {
+		return classOf(e.Code)
+	}
+	switch e.Status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		return throttled
+	case http.StatusBadGateway, http.StatusGatewayTimeout, http.StatusRequestTimeout:
+		return transient
+	case http.StatusUnauthorized:
+		return refusal
+	case http.StatusForbidden:
+		return forbidden
+	case http.StatusRequestEntityTooLarge:
+		return tooLarge
+	}
+	return other
+}
+
+// Temporary reports whether the server says of itself that the trouble will pass.
+func (e *Error) Temporary() bool {
+	c := e.class()
+	return c == throttled || c == transient
+}
+
+// RetryAfter returns how long the server wants to be left alone: BackOffMilliseconds,
+// or Retry-After; zero where it does not tell.
+func (e *Error) RetryAfter() time.Duration { return e.wait }
+
+// Is makes the codes match what the other backends say in the same way.
+func (e *Error) Is(target error) bool {
+	c := e.class()
+	switch target {
+	case session.ErrNoMessage:
+		return c == noMessage
+	case session.ErrNoFolder:
+		return c == noFolder || e.Code == "ErrorSyncFolderNotFound"
+	case session.ErrOverQuota:
+		return c == full
+	case session.ErrChanged:
+		return c == conflict
+	case session.ErrCursorExpired:
+		return c == expired
+	}
+	return false
+}
+
+// notCarriedOut reports whether the server turned the whole request away before it
+// did anything: it may be sent again, whatever it asks for.
+func notCarriedOut(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.class() == throttled || e.Status == http.StatusUnauthorized)
+}
+
+// refused reports whether err is the refusal of credentials.
+func refused(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.class() == refusal
+}
+
+// answered reports whether err is the server's word about one request, so that the
+// connection serves further ones.
+func answered(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && !e.Temporary() && e.class() != refusal
+}
+
+// switchedOff is what a 403 of Exchange Online mostly means.
+const switchedOff = "EWS is switched off for this tenant, mailbox or application: Microsoft blocks it in Exchange Online tenant by tenant from 1 October 2026 on, " +
+	"but for applications that the tenant lists (EwsAllowedAppIDs), and removes it for good on 1 April 2027; use Microsoft Graph, package graph"
+
+// remedy says what to do about a refusal, "" where nothing better is known than what
+// is said for all protocols.
+func remedy(err error) string {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return ""
+	}
+	if e.Remedy != "" {
+		return e.Remedy
+	}
+	switch e.Code {
+	case "ErrorPasswordExpired", "ErrorPasswordChangeRequired":
+		return "the user has to change the password first"
+	case "ErrorAccountDisabled":
+		return "the account is disabled; its administrator has to enable it"
+	case "ErrorImpersonateUserDenied", "ErrorImpersonationDenied", "ErrorImpersonationFailed":
+		return "who signs in may not impersonate this mailbox: an administrator has to grant the role ApplicationImpersonation for it, or, to an application, full_access_as_app"
+	case "ErrorNonExistentMailbox", "ErrorNonPrimarySmtpAddress":
+		return "check the mailbox's address; it has to be the primary one"
+	case "ErrorAccessDenied":
+		return "who signs in has no right to do that; its owner or an administrator has to grant it"
+	case "ErrorQuotaExceeded":
+		return "remove messages, or have an administrator grant more room"
+	}
+	return ""
+}
+
+// ofStatus returns what to do about an answer that is not SOAP.
+func (e *Error) ofStatus(online bool, location string) string {
+	switch {
+	case e.Status == http.StatusForbidden && strings.Contains(e.Diagnostics, "scope"):
+		return "the access token lacks the permission for EWS: EWS.AccessAsUser.All, or full_access_as_app for a program"
+	case e.Status == http.StatusForbidden && online:
+		return switchedOff
+	case e.Status == http.StatusForbidden:
+		return "EWS is switched off for the mailbox or the program, or a firewall stands before it: ask an administrator to look at EwsEnabled and EwsApplicationAccessPolicy"
+	case e.Status == http.StatusNotFound, e.Status == http.StatusMethodNotAllowed:
+		return "there is no EWS at this path: check host and Options.Path"
+	case e.Status/100 == 3:
+		return fmt.Sprintf("it sends to %q, where no credentials are sent unasked: where that is the right place, set it as the server", location)
+	case e.Status == http.StatusRequestEntityTooLarge:
+		return "the request is larger than the web server allows"
+	case e.Status/100 == 2:
+		return "this is not EWS: check host and Options.Path, and whether something on the way answers in its place"
+	}
+	return ""
+}
+
+// oneLine makes a server's words fit to stand in an error.
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(repaired([]byte(s))), " ")
+	const most = 500
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}

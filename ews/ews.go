@@ -1,0 +1,477 @@
+// Package ews is the way in to Exchange by its web services (EWS): a
+// [session.Incoming] for Exchange on a company's own machines, from 2007 SP1 on, and
+// for servers that speak its language.
+//
+// A [Client] is made without I/O. It connects when it is first used, keeps a small
+// pool of connections, connects again when one died, and is safe for concurrent use.
+// Most programs hand [Backend] to [session.New] and never hold a Client.
+//
+// # Where
+//
+// A [session.Server] says where: Host and Port, by https unless Security is None, and
+// Options.Path where it is not the usual "/EWS/Exchange.asmx". [ParseURL] makes both
+// of an address as Exchange's own tools print it. So the settings of proxies, TLS and
+// time are the same as for every other protocol.
+//
+// # Exchange Online
+//
+// Microsoft switches EWS off in Exchange Online, tenant by tenant from October 2026
+// on and for good in April 2027. A mailbox there is read by package graph; the error
+// says so. Exchange on premises keeps EWS.
+//
+// # Signing in
+//
+// A password signs in by Basic, or by NTLM where the server offers that instead;
+// Server.Mechanisms chooses. Tokens go as such, and are replaced once where they are
+// refused. Kerberos is what [Options.Authenticate] puts around a connection. A program
+// that signs in by itself ([oauth.App]) always impersonates a mailbox.
+//
+// # What Exchange does in its own way
+//
+// Messages come in the order in which they came to the folder. The bytes of a message
+// are made anew by the server, and may differ from those that arrived. Whether an item
+// is a draft is fixed when it is made. Categories are the keywords. The ids of
+// messages stay good when their folder gets another name. There are no subscriptions
+// to folders, and no limits are told.
+//
+// # Errors
+//
+// What the server answers is an [*Error] with its code. Refused credentials are a
+// [*session.AuthError].
+package ews
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/internal/observe"
+	"github.com/mailsession/mailsession/internal/pool"
+	"github.com/mailsession/mailsession/internal/sasl"
+	"github.com/mailsession/mailsession/internal/throttle"
+	"github.com/mailsession/mailsession/internal/wire"
+	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/session"
+)
+
+// What Options has for zero values.
+const (
+	DefaultPath           = "/EWS/Exchange.asmx"
+	DefaultMaxConnections = 4
+	DefaultIdleTimeout    = 90 * time.Second
+	DefaultPageSize       = 100
+)
+
+// Options are the settings of a [Client]. The zero value works.
+type Options struct {
+	// Path is where on the server EWS is; empty means [DefaultPath].
+	Path string
+
+	// Mailbox is the address of the mailbox to open, where it is not that of who
+	// signs in: a shared one, to which its owner or an administrator gave access.
+	Mailbox string
+
+	// Impersonate is in whose name everything is done, where the one who signs in has
+	// that right; one of its fields is set. Where Credentials.Tokens are those of a
+	// program ([oauth.App]) and it is nil, that is Credentials.User.
+	Impersonate *ConnectingID
+
+	// Authenticate, where it is not nil, puts around each connection what signs in,
+	// in place of the credentials: Kerberos, or whatever else HTTP knows. It is given
+	// the connection, and every request of it goes through what it returns.
+	Authenticate func(connection http.RoundTripper) http.RoundTripper
+
+	// SoftDelete leaves what Change.Delete removes where the user can recover it for
+	// some days, by "Recover deleted items". Without it nobody but an administrator
+	// can.
+	SoftDelete bool
+
+	// MaxConnections bounds how many connections there are at a time; zero means
+	// [DefaultMaxConnections]. Servers allow 10 and more for a mailbox.
+	MaxConnections int
+
+	// IdleTimeout is how long a connection is kept after use; zero means
+	// [DefaultIdleTimeout], a negative value that none is kept.
+	IdleTimeout time.Duration
+
+	// PageSize is how many summaries are asked for at a time, and how many messages
+	// are changed by one request at most; zero means [DefaultPageSize].
+	PageSize int
+
+	// UserAgent is what the server is told of the program; empty means "mailsession".
+	UserAgent string
+
+	// Logger gets one record a request at level debug, and at warn where the server
+	// refused the credentials. Nil means the Session's logger, or silence.
+	Logger *slog.Logger
+
+	// Observer is told of each request by the name of its operation, such as
+	// "ews.getitem", of "ews.connect" and "ews.check". Nil means the Session's.
+	Observer session.Observer
+}
+
+// ConnectingID is a mailbox, by whatever name is known of it. One field is set.
+type ConnectingID struct {
+	PrincipalName      string // user@domain of the directory
+	SID                string // S-1-5-21-...
+	PrimarySMTPAddress string // the mailbox's main address
+	SMTPAddress        string // any of its addresses
+}
+
+// element returns the one field that is set.
+func (id *ConnectingID) element() element {
+	for _, e := range []element{
+		leaf("t:PrincipalName", id.PrincipalName), leaf("t:SID", id.SID),
+		leaf("t:PrimarySmtpAddress", id.PrimarySMTPAddress), leaf("t:SmtpAddress", id.SMTPAddress),
+	} {
+		if e.text != "" {
+			return e
+		}
+	}
+	return element{}
+}
+
+// address returns what stands for the mailbox in headers and ids.
+func (id *ConnectingID) address() string {
+	return cmp.Or(id.PrimarySMTPAddress, id.SMTPAddress, id.PrincipalName, id.SID)
+}
+
+func (id *ConnectingID) check() error {
+	set := 0
+	for _, s := range []string{id.PrincipalName, id.SID, id.PrimarySMTPAddress, id.SMTPAddress} {
+		if s != "" {
+			set++
+		}
+	}
+	if set != 1 {
+		return fmt.Errorf("options.Impersonate has %d names of the mailbox; give one", set)
+	}
+	return nil
+}
+
+// withDefaults fills in what is zero, from the Session where it has it.
+func (o *Options) withDefaults(setup session.Setup) Options {
+	var d Options
+	if o != nil {
+		d = *o
+	}
+	d.Path = cmp.Or(d.Path, DefaultPath)
+	d.MaxConnections = cmp.Or(d.MaxConnections, DefaultMaxConnections)
+	d.IdleTimeout = cmp.Or(d.IdleTimeout, DefaultIdleTimeout)
+	d.PageSize = cmp.Or(d.PageSize, DefaultPageSize)
+	d.UserAgent = cmp.Or(d.UserAgent, "mailsession")
+	if _, app := setup.Credentials.Tokens.(*oauth.App); app && d.Impersonate == nil {
+		d.Impersonate = &ConnectingID{SMTPAddress: cmp.Or(d.Mailbox, setup.Credentials.User)}
+	}
+	if d.Logger == nil {
+		d.Logger = setup.Logger
+	}
+	if d.Observer == nil {
+		d.Observer = setup.Observer
+	}
+	return d
+}
+
+func (o Options) check(s session.Server) error {
+	switch {
+	case s.Security == session.STARTTLS:
+		return errors.New("EWS is reached by https or http; STARTTLS does not exist there")
+	case !strings.HasPrefix(o.Path, "/"):
+		return fmt.Errorf("the path %q does not begin with a slash", o.Path)
+	case o.MaxConnections < 0:
+		return fmt.Errorf("%d connections are too few", o.MaxConnections)
+	case o.PageSize < 0:
+		return fmt.Errorf("%d messages are too few for a page", o.PageSize)
+	case o.Impersonate != nil:
+		return o.Impersonate.check()
+	}
+	return nil
+}
+
+// ParseURL takes the address of a server's EWS apart, such as
+// "https://mail.contoso.com/EWS/Exchange.asmx": the path is for Options.Path.
+func ParseURL(endpoint string) (server session.Server, path string, err error) {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return server, "", fmt.Errorf("ews: the address of the server: %w", err)
+	}
+	if u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return server, "", fmt.Errorf("ews: %q is not the address of a server; it looks like https://mail.contoso.com%s", u.Redacted(), DefaultPath)
+	}
+	switch u.Scheme {
+	case "https":
+	case "http":
+		server.Security = session.None
+	default:
+		return server, "", fmt.Errorf("ews: %q begins neither with https nor with http", endpoint)
+	}
+	server.Host = u.Hostname()
+	if p := u.Port(); p != "" {
+		if server.Port, err = strconv.Atoi(p); err != nil {
+			return server, "", fmt.Errorf("ews: the port of %q: %w", endpoint, err)
+		}
+	}
+	return server, cmp.Or(u.EscapedPath(), DefaultPath), nil
+}
+
+// Client is the way in to one mailbox. It implements [session.Incoming].
+type Client struct {
+	server   session.Server
+	setup    session.Setup
+	opts     Options
+	address  string // "host:port"
+	endpoint string // the URL
+	mailbox  string // the fingerprint in ids
+	log      *slog.Logger
+	pool     *pool.Pool[*conn]
+	held     throttle.Governor
+	affinity affinity
+
+	streams   chan struct{} // as many as there may be loops that hold a connection
+	mechanism atomic.Value  // the name of the way that worked last
+	version   atomic.Pointer[version]
+
+	mu      sync.Mutex // never held during I/O
+	folders *tree      // as last listed
+}
+
+// Backend returns what [session.New] makes a way in to Exchange of.
+func Backend(server session.Server, opts *Options) session.IncomingBackend {
+	return func(setup session.Setup) (session.Incoming, error) {
+		return newClient(server, setup, opts)
+	}
+}
+
+// New returns a way in to Exchange by itself, for reading and writing. It does no
+// I/O; an error is about the settings.
+func New(server session.Server, creds session.Credentials, opts *Options) (*Client, error) {
+	return newClient(server, session.Setup{Credentials: creds}, opts)
+}
+
+func newClient(server session.Server, setup session.Setup, opts *Options) (*Client, error) {
+	o := opts.withDefaults(setup)
+	if err := errors.Join(backend.Check(server), o.check(server)); err != nil {
+		return nil, fmt.Errorf("ews: %w", err)
+	}
+	server.Port = cmp.Or(server.Port, ports().Of(server.Security))
+	server.Transcript = backend.Transcript(server.Transcript)
+	server.Mechanisms = slices.Clone(server.Mechanisms)
+	c := &Client{
+		server:  server,
+		setup:   setup,
+		opts:    o,
+		address: server.Address(server.Port),
+		log:     observe.Logger(o.Logger),
+		streams: make(chan struct{}, o.MaxConnections-1),
+	}
+	c.endpoint = c.url()
+	if _, err := http.NewRequestWithContext(context.Background(), http.MethodPost, c.endpoint, nil); err != nil {
+		return nil, fmt.Errorf("ews: the address of the server: %w", err)
+	}
+	c.mailbox = session.Fingerprint(c.address, c.target())
+	c.pool = pool.New(pool.Options[*conn]{
+		Name: c.address, Size: o.MaxConnections, IdleTimeout: o.IdleTimeout, Dial: c.connect, Closed: session.ErrClosed,
+	})
+	return c, nil
+}
+
+func ports() backend.Ports { return backend.Ports{TLS: 443, None: 80} }
+
+// url returns the address of the service.
+func (c *Client) url() string {
+	scheme, port := "https", 443
+	if c.server.Security == session.None {
+		scheme, port = "http", 80
+	}
+	host := c.server.Host
+	if c.server.Port != port {
+		host = c.address
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return scheme + "://" + host + c.opts.Path
+}
+
+// target returns the address of the mailbox, as far as it is known.
+func (c *Client) target() string {
+	switch {
+	case c.opts.Mailbox != "":
+		return c.opts.Mailbox
+	case c.opts.Impersonate != nil:
+		return c.opts.Impersonate.address()
+	}
+	return c.setup.Credentials.User
+}
+
+// online reports whether the server is Microsoft's own.
+func (c *Client) online() bool {
+	host := strings.ToLower(c.server.Host)
+	return host == "outlook.office365.com" || host == "outlook.office.com" || strings.HasSuffix(host, ".outlook.com")
+}
+
+// connect makes a connection that is signed in.
+func (c *Client) connect(ctx context.Context) (_ *conn, err error) {
+	ctx, end := observe.Start(ctx, c.opts.Observer, "ews.connect", slog.String("server", c.address))
+	defer func() { end(err) }()
+	login := backend.Login[*conn]{Attempt: c.dial, Refused: refusedSignIn, Remedy: remedy}
+	cn, err := login.Connect(ctx, c.setup.Credentials, c.server, c.address)
+	if err != nil {
+		return nil, err
+	}
+	c.version.Store(&cn.version)
+	_, encrypted := cn.wire.TLS()
+	c.log.DebugContext(ctx, "ews connected", "server", c.address, "user", c.setup.Credentials.User, "encrypted", encrypted, "version", cn.version.String())
+	return cn, nil
+}
+
+// dial makes a connection and signs in on it.
+func (c *Client) dial(ctx context.Context, creds sasl.Credentials) (*conn, error) {
+	plain := c.server
+	plain.Transcript = nil // requests are written down, not bytes
+	cfg := backend.Wire(plain, ports(), nil)
+	w, err := wire.Dial(ctx, cfg)
+	if err != nil {
+		return nil, backend.Connecting(c.address, err)
+	}
+	release := w.Bind(ctx)
+	cn := newConn(w, creds.User)
+	if v := c.version.Load(); v != nil {
+		cn.version = *v
+	}
+	err = c.open(ctx, cn, creds)
+	release()
+	if err != nil {
+		w.Kill(session.ErrClosed)
+		return nil, err
+	}
+	return cn, nil
+}
+
+// open signs in on a connection.
+func (c *Client) open(ctx context.Context, cn *conn, creds sasl.Credentials) error {
+	stages := backend.StagesOf(ctx)
+	if stages != nil {
+		if err := c.greet(ctx, cn, stages); err != nil {
+			return err
+		}
+	}
+	stages.Enter(session.StageSignIn)
+	cn.wire.SetStage(wire.StageAuth)
+	if err := c.signIn(ctx, cn, creds); err != nil {
+		return err
+	}
+	stages.Detail(session.StageSignIn, "mechanism", cn.mechanism)
+	stages.Detail(session.StageSignIn, "version", cn.version.String())
+	return nil
+}
+
+// report tells the logger how a request ended.
+func (c *Client) report(ctx context.Context, op string, attrs []slog.Attr, err error) {
+	level := slog.LevelDebug
+	attrs = append(slices.Clip(attrs), slog.String("server", c.address))
+	if err != nil {
+		attrs = append(attrs, slog.Any("error", err))
+		if session.NeedsSignIn(err) {
+			level = slog.LevelWarn
+		}
+	}
+	c.log.LogAttrs(ctx, level, "ews", append(attrs, slog.String("operation", op))...)
+}
+
+// record writes down what is said, without messages. Credentials are in none of it.
+func (c *Client) record(format string, values ...any) {
+	if c.server.Transcript != nil {
+		_, _ = io.WriteString(c.server.Transcript, fmt.Sprintf(format, values...)+"\n") // a transcript that fails changes nothing
+	}
+}
+
+// serverVersion returns what the server is, and connects where that is not known.
+func (c *Client) serverVersion(ctx context.Context) (version, error) {
+	if v := c.version.Load(); v != nil {
+		if ctx.Err() != nil {
+			return version{}, fmt.Errorf("%s: %w", c.address, context.Cause(ctx))
+		}
+		return *v, nil
+	}
+	l, err := c.pool.Get(ctx)
+	if err != nil {
+		return version{}, err
+	}
+	defer l.Release()
+	return l.Conn.version, nil
+}
+
+// Facts implements [session.Incoming].
+func (c *Client) Facts(ctx context.Context) (session.Facts, error) {
+	v, err := c.serverVersion(ctx)
+	if err != nil {
+		return session.Facts{}, err
+	}
+	facts := session.Facts{
+		Backend: backendName, Server: v.String(),
+		Keywords: true, SafeMove: true, SafeDelete: true, NewIDs: true, Versions: true,
+	}
+	if v.atLeast(exchange2010()) {
+		facts.Native = "AQS"
+	}
+	return facts, nil
+}
+
+const backendName = "ews"
+
+// Close implements [session.Incoming].
+func (c *Client) Close() error {
+	c.pool.Close()
+	return nil
+}
+
+// affinity keeps the cookies that lead to the same machine behind a load balancer.
+type affinity struct {
+	mu      sync.Mutex
+	cookies map[string]string
+}
+
+// maxCookie bounds what a cookie may have.
+const maxCookie = 4 << 10
+
+// keep takes the cookies of an answer.
+func (a *affinity) keep(resp *http.Response) {
+	for _, cookie := range resp.Cookies() {
+		switch cookie.Name {
+		case "X-BackEndOverrideCookie", "X-BackEndCookie", "exchangecookie":
+		default:
+			continue
+		}
+		if len(cookie.Value) > maxCookie {
+			continue
+		}
+		a.mu.Lock()
+		if a.cookies == nil {
+			a.cookies = map[string]string{}
+		}
+		a.cookies[cookie.Name] = cookie.Value
+		a.mu.Unlock()
+	}
+}
+
+// add puts them into a request.
+func (a *affinity) add(req *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(a.cookies)) {
+		req.AddCookie(&http.Cookie{Name: name, Value: a.cookies[name]}) //nolint:gosec // G124: it goes to a server
+	}
+}

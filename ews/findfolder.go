@@ -1,0 +1,69 @@
+package ews
+
+import (
+	"context"
+	"strconv"
+)
+
+// folderPage is how many folders are asked for at a time, and maxFolders how many
+// there may be.
+const (
+	folderPage = 500
+	maxFolders = 100_000
+)
+
+// findFolders asks for all folders below one, at any depth.
+func (c *Client) findFolders(ctx context.Context, below element) ([]folderInfo, error) {
+	v, err := c.serverVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	properties := []element{
+		field("folder:ParentFolderId"), field("folder:DisplayName"), field("folder:FolderClass"), field("folder:ChildFolderCount"),
+	}
+	if v.atLeast(exchange2013()) {
+		properties = append(properties, field("folder:DistinguishedFolderId"))
+	}
+	var all []folderInfo
+	for {
+		body := el("m:FindFolder",
+			folderShape(properties),
+			el("m:IndexedPageFolderView").with("MaxEntriesReturned", strconv.Itoa(folderPage)).with("Offset", strconv.Itoa(len(all))).with("BasePoint", "Beginning"),
+			el("m:ParentFolderIds", below),
+		).with("Traversal", "Deep")
+		var page []folderInfo
+		var last bool
+		err := c.call(ctx, &request{op: "FindFolder", body: body}, func(a *answer) (err error) {
+			page, last, err = a.foundFolders()
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if last || len(page) == 0 || len(all) > maxFolders {
+			return all, nil
+		}
+	}
+}
+
+// foundFolders reads a page of folders. Last says that no other follows.
+func (a *answer) foundFolders() (page []folderInfo, last bool, err error) {
+	err = a.only(func(name string) error {
+		if name != "RootFolder" {
+			return nil
+		}
+		last = a.attr("IncludesLastItemInRange") != "false"
+		return a.children(func(name string) error {
+			if name != "Folders" {
+				return nil
+			}
+			return a.children(func(string) error {
+				f, err := a.folder()
+				page = append(page, f)
+				return err
+			})
+		})
+	})
+	return page, last, err
+}

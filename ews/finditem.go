@@ -1,0 +1,130 @@
+package ews
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/mailsession/mailsession/session"
+)
+
+// maxFound is how many items servers find at a time (FindCountLimit).
+const maxFound = 1000
+
+// search is a search in a folder.
+type search struct {
+	folder     *folder
+	properties []element
+	where      []element // restrictions, all of which have to hold
+	native     string    // in place of them, in the server's own language
+	oldest     bool
+	by         element // what to sort by, unless it is empty
+	offset     int
+	most       int
+}
+
+// body writes the search.
+func (s search) body() element {
+	shape := el("m:ItemShape", leaf("t:BaseShape", "IdOnly"))
+	if len(s.properties) > 0 {
+		shape.children = append(shape.children, el("t:AdditionalProperties", s.properties...))
+	}
+	all := []element{
+		shape,
+		el("m:IndexedPageItemView").with("MaxEntriesReturned", strconv.Itoa(min(s.most, maxFound))).
+			with("Offset", strconv.Itoa(s.offset)).with("BasePoint", "Beginning"),
+	}
+	if len(s.where) > 0 {
+		all = append(all, el("m:Restriction", both(s.where)))
+	}
+	if s.by.name != "" {
+		order := "Descending"
+		if s.oldest {
+			order = "Ascending"
+		}
+		all = append(all, el("m:SortOrder", el("t:FieldOrder", s.by).with("Order", order)))
+	}
+	all = append(all, el("m:ParentFolderIds", folderID(s.folder.id)))
+	if s.native != "" {
+		all = append(all, leaf("m:QueryString", s.native))
+	}
+	return el("m:FindItem", all...).with("Traversal", "Shallow")
+}
+
+// findItem carries a search out. Last says that there are no more items behind these.
+func (c *Client) findItem(ctx context.Context, s search) (items []found, last bool, err error) {
+	err = c.call(ctx, &request{op: "FindItem", body: s.body()}, func(a *answer) (err error) {
+		items, last, err = a.found()
+		return err
+	})
+	return items, last, err
+}
+
+// found is an item, or why what the server tells of it cannot be read.
+type found struct {
+	*itemInfo
+
+	err error
+}
+
+// found reads a page of items.
+func (a *answer) found() (items []found, last bool, err error) {
+	err = a.only(func(name string) error {
+		if name != "RootFolder" {
+			return nil
+		}
+		last = a.attr("IncludesLastItemInRange") != "false"
+		return a.children(func(name string) error {
+			if name != "Items" && name != "Groups" {
+				return nil
+			}
+			return a.children(func(string) error {
+				it, err := a.itemApart()
+				if err == nil {
+					items = append(items, it)
+				}
+				return err
+			})
+		})
+	})
+	return items, last, err
+}
+
+// itemApart reads an item, and beyond what cannot be read of it.
+func (x *scanner) itemApart() (found, error) {
+	depth := x.depth()
+	it, err := x.item(nil)
+	fault, bad := asItemFault(err)
+	if !bad {
+		return found{itemInfo: it}, err
+	}
+	return found{itemInfo: it, err: fault}, x.surface(depth - 1)
+}
+
+// findAll finds all items of a search, page by page.
+func (c *Client) findAll(ctx context.Context, s search) ([]found, error) {
+	var all []found
+	for {
+		s.offset, s.most = len(all), maxFound
+		page, last, err := c.findItem(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if last || len(page) == 0 {
+			return all, nil
+		}
+	}
+}
+
+// findNative returns the ids of the messages that the server finds by its own
+// language.
+func (c *Client) findNative(ctx context.Context, f *folder, query string) ([]session.ID, error) {
+	all, err := c.findAll(ctx, search{folder: f, native: query})
+	var ids []session.ID
+	for _, it := range all {
+		if it.id != "" {
+			ids = append(ids, c.idOf(f, it.id))
+		}
+	}
+	return ids, err
+}

@@ -1,0 +1,268 @@
+package ews
+
+import (
+	"bytes"
+	"mime"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/session"
+)
+
+// itemInfo is what a server tells of an item.
+type itemInfo struct {
+	id, change, parent string
+	received, created  time.Time
+	size               int64
+	read, draft        bool
+	categories         []string
+	tags               map[tag]int64
+	header             bytes.Buffer
+	fields             headerFields // where it has no header of its own
+}
+
+// item reads an item of whatever kind, whose start tag was read last. Mime is called
+// at its content, where there is one.
+func (x *scanner) item(mime func() error) (*itemInfo, error) {
+	it := &itemInfo{size: -1}
+	err := x.children(func(name string) error {
+		if name == "MimeContent" && mime != nil {
+			return mime()
+		}
+		if known, err := x.itemProperty(it, name); known || err != nil {
+			return err
+		}
+		return x.headerField(&it.fields, name)
+	})
+	return it, err
+}
+
+// itemProperty reads one property of an item; known is false where it is none of
+// these.
+func (x *scanner) itemProperty(it *itemInfo, name string) (known bool, err error) {
+	switch name {
+	case "ItemId":
+		it.id, it.change = x.attr("Id"), x.attr("ChangeKey")
+	case "ParentFolderId":
+		it.parent = x.attr("Id")
+	case "DateTimeReceived":
+		it.received, err = x.time()
+	case "DateTimeCreated":
+		it.created, err = x.time()
+	case "Size":
+		it.size, err = x.number()
+	case "IsRead":
+		it.read, err = x.boolean()
+	case "IsDraft":
+		it.draft, err = x.boolean()
+	case "Categories":
+		err = x.children(func(string) error {
+			s, err := x.string()
+			it.categories = append(it.categories, s)
+			return err
+		})
+	case "ExtendedProperty":
+		var p extended
+		if p, err = x.extended(); err == nil {
+			if it.tags == nil {
+				it.tags = map[tag]int64{}
+			}
+			it.tags[p.tag] = p.number(0)
+		}
+	case "InternetMessageHeaders":
+		err = x.internetHeaders(&it.header)
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// boolean reads the element whose start tag was read last.
+func (x *scanner) boolean() (bool, error) {
+	s, err := x.word()
+	return s == "true" || s == "1", err
+}
+
+// internetHeaders reads the fields of a header as it came.
+func (x *scanner) internetHeaders(b *bytes.Buffer) error {
+	return x.children(func(string) error {
+		name := x.attr("HeaderName")
+		value, err := x.string()
+		if err != nil {
+			return err
+		}
+		if b.Len() > message.DefaultMaxHeaderBytes {
+			return nil
+		}
+		writeField(b, name, value)
+		return nil
+	})
+}
+
+// writeField writes a field of a header. A value of several lines stays one field.
+func writeField(b *bytes.Buffer, name, value string) {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
+		return
+	}
+	b.WriteString(name + ": ")
+	for i, line := range strings.Split(strings.TrimRight(value, "\n"), "\n") {
+		if i > 0 {
+			b.WriteString("\r\n")
+			if !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "\t") {
+				b.WriteByte(' ')
+			}
+		}
+		b.WriteString(line)
+	}
+	b.WriteString("\r\n")
+}
+
+// headerFields are what Exchange keeps of a header that it did not receive.
+type headerFields struct {
+	subject, id, inReplyTo, references, sent string
+	people                                   [6][]string // by the order of peopleFields
+}
+
+// peopleFields are the properties with people, and the fields they stand for.
+func peopleFields() [6][2]string {
+	return [6][2]string{{"From", "From"}, {"Sender", "Sender"}, {"ReplyTo", "Reply-To"}, {"ToRecipients", "To"}, {"CcRecipients", "Cc"}, {"BccRecipients", "Bcc"}}
+}
+
+// headerField reads one of them.
+func (x *scanner) headerField(f *headerFields, name string) (err error) {
+	switch name {
+	case "Subject":
+		f.subject, err = x.string()
+	case "InternetMessageId":
+		f.id, err = x.word()
+	case "InReplyTo":
+		f.inReplyTo, err = x.word()
+	case "References":
+		f.references, err = x.word()
+	case "DateTimeSent":
+		var at time.Time
+		at, err = x.time()
+		f.sent = at.Format(time.RFC1123Z)
+	default:
+		for i, p := range peopleFields() {
+			if p[0] == name {
+				return x.people(&f.people[i])
+			}
+		}
+	}
+	return err
+}
+
+// people reads mailboxes.
+func (x *scanner) people(list *[]string) error {
+	return x.children(func(string) error {
+		var a mail.Address
+		err := x.children(func(name string) (err error) {
+			switch name {
+			case "Name":
+				a.Name, err = x.word()
+			case "EmailAddress":
+				a.Address, err = x.word()
+			}
+			return err
+		})
+		if a.Address != "" && !strings.ContainsAny(a.Address, "\r\n") {
+			*list = append(*list, a.String())
+		}
+		return err
+	})
+}
+
+// write makes a header of what there is.
+func (f *headerFields) write(b *bytes.Buffer) {
+	for i, p := range peopleFields() {
+		if len(f.people[i]) > 0 {
+			writeField(b, p[1], strings.Join(f.people[i], ",\n "))
+		}
+	}
+	for _, field := range [][2]string{
+		{"Subject", mime.QEncoding.Encode("utf-8", f.subject)},
+		{"Date", f.sent},
+		{"Message-ID", f.id},
+		{"In-Reply-To", f.inReplyTo},
+		{"References", f.references},
+	} {
+		if field[1] != "" {
+			writeField(b, field[0], field[1])
+		}
+	}
+}
+
+// headerProperties are what headerField reads.
+func headerProperties() []element {
+	all := []element{
+		field("item:Subject"), field("item:InReplyTo"), field("item:DateTimeSent"), field("message:Sender"), field("message:ToRecipients"),
+		field("message:CcRecipients"), field("message:BccRecipients"), field("message:From"), field("message:InternetMessageId"),
+		field("message:References"), field("message:ReplyTo"),
+	}
+	return all
+}
+
+// properties returns what to ask for to fill in the fields of a summary.
+func properties(fields session.Fields) []element {
+	all := []element{tagNumber.uri()}
+	if fields&session.FieldFlags != 0 {
+		all = append(all, field("message:IsRead"), field("item:IsDraft"), field("item:Categories"), tagFlagged.uri(), tagVerb.uri(), tagDeleted.uri())
+	}
+	if fields&session.FieldReceived != 0 {
+		all = append(all, field("item:DateTimeReceived"))
+	}
+	if fields&session.FieldSize != 0 {
+		all = append(all, field("item:Size"))
+	}
+	if fields&session.FieldHeader != 0 {
+		all = append(all, field("item:InternetMessageHeaders"))
+	}
+	return all
+}
+
+// flags returns the flags of an item.
+func (it *itemInfo) flags() session.Flags {
+	var all session.Flags
+	for _, f := range []struct {
+		flag session.Flag
+		set  bool
+	}{
+		{session.Seen, it.read},
+		{session.Answered, it.tags[tagVerb] == repliedTo || it.tags[tagVerb] == repliedToAll},
+		{session.Flagged, it.tags[tagFlagged] == flagged},
+		{session.Deleted, it.tags[tagDeleted] == markedDeleted},
+		{session.Draft, it.draft},
+	} {
+		if f.set {
+			all = append(all, f.flag)
+		}
+	}
+	for _, c := range it.categories {
+		all = append(all, session.Flag(c))
+	}
+	return all
+}
+
+// summary makes a message of an item, with the fields that were asked for.
+func (it *itemInfo) summary(id session.ID, fields session.Fields) *session.Message {
+	m := &session.Message{ID: id}
+	if fields&session.FieldFlags != 0 {
+		m.Flags = it.flags()
+	}
+	if fields&session.FieldReceived != 0 {
+		m.Received = it.received
+	}
+	if fields&session.FieldSize != 0 {
+		m.Size = max(it.size, 0)
+	}
+	if fields&session.FieldHeader != 0 {
+		m.Header = message.ParseHeader(it.header.Bytes())
+	}
+	if fields&session.FieldVersion != 0 {
+		m.Version = session.Version(it.change)
+	}
+	return m
+}

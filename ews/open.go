@@ -1,0 +1,157 @@
+package ews
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/mailsession/mailsession/internal/observe"
+	"github.com/mailsession/mailsession/internal/pool"
+	"github.com/mailsession/mailsession/session"
+)
+
+// body is a message being read.
+type body struct {
+	client  *Client
+	id      session.ID
+	lease   *pool.Lease[*conn]
+	answer  *answer
+	content io.Reader
+	err     error
+}
+
+// openItem opens the MIME of an item.
+func (c *Client) openItem(ctx context.Context, id session.ID, item string) (_ io.ReadCloser, err error) {
+	ctx, end := observe.Start(ctx, c.opts.Observer, "ews.open", slog.String("server", c.address))
+	defer func() {
+		end(err)
+		c.report(ctx, "open", nil, err)
+	}()
+	b := &body{client: c, id: id}
+	err = c.patiently(ctx, func(ctx context.Context) error {
+		l, err := c.pool.Get(ctx)
+		if err != nil {
+			return err
+		}
+		r := &request{op: "GetItem", body: getItem(nil, true, itemID(item, ""))}
+		err = c.over(l, r, func(cn *conn) error {
+			a, err := c.begin(l.Context, cn, r)
+			if err == nil {
+				b.answer = a
+				if err = b.find(); err != nil {
+					err = a.finish(err)
+				}
+			}
+			return cn.explain(r.op, err)
+		})
+		if err == nil {
+			b.lease = l
+		} else if l.Conn != nil {
+			l.Release()
+		}
+		return err
+	})
+	if err == nil {
+		return b, nil
+	}
+	if concernsItem(err) {
+		err = &session.ItemError{ID: id, Err: err}
+	}
+	return nil, err
+}
+
+// concernsItem tells what is wrong with one message from what would be wrong with
+// every other.
+func concernsItem(err error) bool {
+	_, malformed := errors.AsType[*syntaxError](err)
+	_, fault := asItemFault(err)
+	return answered(err) || malformed || fault
+}
+
+// find reads up to the content.
+func (b *body) find() error {
+	a := b.answer
+	var refusal *Error
+	for {
+		t, err := a.next(false)
+		switch {
+		case err != nil:
+			return err
+		case t == endTag && a.depth() == 2, t == endOfInput:
+			if refusal != nil {
+				refusal.Remedy = remedy(refusal)
+				return refusal
+			}
+			return &itemFaultError{"the server has no MIME for it"}
+		case t != startTag:
+			continue
+		}
+		switch {
+		case a.name == "MimeContent":
+			b.content = a.content()
+			return nil
+		case a.attr("ResponseClass") == "Error":
+			refusal = &Error{Server: a.conn.address, Op: a.request.op, Status: 200}
+		case refusal != nil:
+			if err := a.detail(refusal, a.name); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.content.Read(p)
+	if err != nil {
+		b.note(err)
+	}
+	return n, b.err
+}
+
+// note takes note of the end.
+func (b *body) note(err error) {
+	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		// The element was closed, so that all is there. A connection that breaks behind
+		// it changes nothing.
+		b.err = io.EOF
+		b.end()
+		return
+	}
+	cn := b.lease.Conn
+	b.err = cn.explain("GetItem", err)
+	if _, malformed := errors.AsType[*syntaxError](err); malformed {
+		b.err = &session.ItemError{ID: b.id, Err: fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, b.err)}
+	}
+	cn.wire.Kill(err)
+	b.end()
+}
+
+// end gives the connection back, if it serves another request.
+func (b *body) end() {
+	if b.lease == nil {
+		return
+	}
+	if b.lease.Conn.wire.Err() == nil {
+		_ = b.answer.resp.Body.Close() // what is behind the message does not matter
+	}
+	b.lease.Release()
+	b.lease = nil
+}
+
+// Close implements [io.Closer].
+func (b *body) Close() error {
+	if b.lease == nil {
+		return nil
+	}
+	if b.err == nil {
+		b.err = session.ErrClosed
+	}
+	b.end()
+	return nil
+}

@@ -1,0 +1,155 @@
+package ews
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// flat writes all that a scanner tells of an input.
+func flat(r io.Reader) (string, error) {
+	x := newScanner(r)
+	var b strings.Builder
+	for {
+		t, err := x.next(true)
+		switch {
+		case err != nil:
+			return b.String(), err
+		case t == endOfInput:
+			return b.String(), nil
+		case t == startTag:
+			b.WriteString("<" + x.name + ">")
+		case t == endTag:
+			b.WriteString("</" + x.name + ">")
+		case t == textRun:
+			b.WriteString(x.value())
+		}
+	}
+}
+
+func TestScanner(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{`<a/>`, `<a></a>`},
+		{`<a b="1>2" c='"'>x</a >`, `<a>x</a>`},
+		{"\ufeff<?xml version=\"1.0\"?>\n<p:a xmlns:p='u'><p:b>1 &lt; 2 &amp;&#38; &quot;&apos;&gt;</p:b></p:a>", `<a><b>1 < 2 && "'></b></a>`},
+		{`<a><!-- <b> --><![CDATA[<&amp;]]></a>`, `<a><&amp;</a>`},
+		{"<a>\x0b&#x1F;&#0;\xff&#xFFFF;&#xD83D;&#99999999;</a>", "<a>" + strings.Repeat("\ufffd", 7) + "</a>"},
+		{"<a>one\r\ntwo\rthree&nbsp;&</a>", "<a>one\ntwo\nthree&nbsp;&</a>"},
+		{"<?xml version='1.0'?><a>1</a>\n<?xml version='1.0'?><a>2</a>", "<a>1</a><a>2</a>"},
+	} {
+		for _, r := range []io.Reader{strings.NewReader(tt.in), iotest.OneByteReader(strings.NewReader(tt.in))} {
+			if got, err := flat(r); got != tt.want || err != nil {
+				t.Errorf("scanning %q = %q, %v; want %q", tt.in, got, err, tt.want)
+			}
+		}
+	}
+}
+
+func TestScannerRefuses(t *testing.T) {
+	for in, cut := range map[string]bool{
+		`<a>`: true, `<a`: true, `<a b="`: true, `<a>x`: true, `<a><![CDATA[x`: true, `<`: true,
+		`</a>`: false, `<a></b>`: false, `<>`: false, `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`: false,
+		strings.Repeat("<a>", maxDepth+1):                      false,
+		`<a b="` + strings.Repeat("x", maxMarkup+1) + `"></a>`: false,
+		`<a>` + strings.Repeat("x", maxText+1) + `</a>`:        false,
+	} {
+		_, err := flat(strings.NewReader(in))
+		_, malformed := errors.AsType[*syntaxError](err)
+		if cut != errors.Is(err, io.ErrUnexpectedEOF) || malformed == cut {
+			t.Errorf("scanning %.40q: error %v; want that it was cut: %t", in, err, cut)
+		}
+	}
+}
+
+func TestContent(t *testing.T) {
+	const start = `<m><c Id="7">`
+	for _, tt := range []struct {
+		in, want string
+		err      error
+	}{
+		{`SGVsbG8=</c></m>`, "Hello", nil},
+		{"SGVs\r\n bG8&#xD;\n=\t</c></m>", "Hello", nil},
+		{`</c></m>`, "", nil},
+		{`SGVsbG8=`, "Hello", io.ErrUnexpectedEOF},
+		{`SGVsbG8=</c`, "Hello", io.ErrUnexpectedEOF},
+		{`SGVs`, "Hel", io.ErrUnexpectedEOF},
+		{`SGVsbG8=</d></m>`, "Hello", &syntaxError{}},
+		{`SGVs!G8=</c></m>`, "Hel", &syntaxError{}},
+		{`SGVs<b/></c></m>`, "Hel", &syntaxError{}},
+	} {
+		x := newScanner(iotest.OneByteReader(strings.NewReader(start + tt.in)))
+		_, _ = x.next(false)
+		if _, err := x.next(false); err != nil || x.attr("Id") != "7" {
+			t.Fatalf("the start: %v, Id %q", err, x.attr("Id"))
+		}
+		got, err := io.ReadAll(x.content())
+		_, malformed := errors.AsType[*syntaxError](err)
+		_, want := errors.AsType[*syntaxError](tt.err)
+		if string(got) != tt.want || malformed != want || !want && !errors.Is(err, tt.err) {
+			t.Errorf("content of %q = %q, %v; want %q, %v", tt.in, got, err, tt.want, tt.err)
+		}
+		if tt.err == nil {
+			if kind, err := x.next(false); kind != endTag || err != nil || x.name != "m" {
+				t.Errorf("behind the content of %q comes %v %s, %v; want the end of m", tt.in, kind, x.name, err)
+			}
+		}
+	}
+}
+
+// FuzzScanner holds the scanner against the standard library's, which reads less.
+func FuzzScanner(f *testing.F) {
+	for _, s := range []string{`<a b="c">d<e/>&lt;</a>`, "<a>\x0b</a>", `<a><![CDATA[x]]></a>`, `<s:a xmlns:s="u"><s:b>SGVsbG8=</s:b></s:a>`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		got, err := flat(bytes.NewReader(in))
+		slow, slowErr := flat(iotest.OneByteReader(bytes.NewReader(in)))
+		if got != slow || (err == nil) != (slowErr == nil) {
+			t.Fatalf("%q reads as %q, %v at once and as %q, %v byte by byte", in, got, err, slow, slowErr)
+		}
+		want, ok := standard(in)
+		if ok && (got != want || err != nil) {
+			t.Errorf("%q reads as %q, %v; encoding/xml reads %q", in, got, err, want)
+		}
+	})
+}
+
+// standard reads with the standard library; ok is false where it refuses, and
+// where it is more lenient than XML.
+func standard(in []byte) (string, bool) {
+	d := xml.NewDecoder(bytes.NewReader(in))
+	var b strings.Builder
+	depth := 0
+	for {
+		token, err := d.RawToken()
+		if errors.Is(err, io.EOF) {
+			return b.String(), depth == 0
+		}
+		if err != nil {
+			return "", false
+		}
+		switch v := token.(type) {
+		case xml.StartElement:
+			depth++
+			if strings.ContainsAny(v.Name.Local+v.Name.Space, ":<>&'\"/=") {
+				return "", false
+			}
+			b.WriteString("<" + v.Name.Local + ">")
+		case xml.EndElement:
+			if depth--; depth < 0 {
+				return "", false
+			}
+			b.WriteString("</" + v.Name.Local + ">")
+		case xml.CharData:
+			if depth > 0 {
+				b.Write(v)
+			}
+		case xml.Directive:
+			return "", false
+		}
+	}
+}
