@@ -174,7 +174,11 @@ func streamed(ctx context.Context, r *reading) {
 			r.Fatalf("the body differs within %d bytes from byte %d on", n, read)
 		}
 		read += n
-		if _, received, _, _ := r.line.counts(); received > int64(read)+ahead {
+		onLine := int64(read)
+		if r.Base64 {
+			onLine += onLine / 3
+		}
+		if _, received, _, _ := r.line.counts(); received > onLine+ahead {
 			r.Fatalf("%d bytes were taken off the line when %d were read; want a stream", received, read)
 		}
 		if errors.Is(err, io.EOF) {

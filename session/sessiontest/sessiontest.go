@@ -115,6 +115,9 @@ type Incoming struct {
 	// the backend takes the message's own word for it. The suite then puts a
 	// Received field ahead of messages, as the last server on their way does.
 	NoArrival bool
+	// Base64 says that messages come in base64, so that a third more goes over the
+	// line than they have.
+	Base64 bool
 	// FinalBreak says that every message ends in a line break, since the protocol
 	// sends whole lines (RFC 1939 section 3).
 	FinalBreak bool
