@@ -248,6 +248,18 @@ type Client struct {
 	folders *tree      // as last listed
 }
 
+var (
+	_ session.Incoming     = (*Client)(nil)
+	_ session.Explainer    = (*Client)(nil)
+	_ session.Appender     = (*Client)(nil)
+	_ session.Fetcher      = (*Client)(nil)
+	_ session.FolderEditor = (*Client)(nil)
+	_ session.Counter      = (*Client)(nil)
+	_ session.Checker      = (*Client)(nil)
+	_ session.Purger       = (*Client)(nil)
+	_ session.Syncer       = (*Client)(nil)
+)
+
 // Backend returns what [session.New] makes a way in to Exchange of.
 func Backend(server session.Server, opts *Options) session.IncomingBackend {
 	return func(setup session.Setup) (session.Incoming, error) {

@@ -50,6 +50,7 @@ type listing struct {
 	after int64   // the number behind which to go on, where placed is set
 	place bool
 	over  bool // nothing is to be found any more
+	bare  bool // what was found has nothing but ids
 	pages int
 
 	unnumbered bool            // the server does not number messages
@@ -125,7 +126,7 @@ func (l *listing) goOn(ctx context.Context) error {
 
 // direct reports whether a search tells all that is to be known of messages.
 func (l *listing) direct() bool {
-	return (l.query.Fields|l.plan.reads.Fields)&(session.FieldHeader|session.FieldStructure|session.FieldPreview) == 0 && !l.plan.reads.Body
+	return !l.bare && (l.query.Fields|l.plan.reads.Fields)&(session.FieldHeader|session.FieldStructure|session.FieldPreview) == 0 && !l.plan.reads.Body
 }
 
 // growth is how many times as large as [Options.PageSize] a page of ids is from the
@@ -201,7 +202,7 @@ func (l *listing) findListed(ctx context.Context) error {
 	}
 	properties := []element{tagNumber.uri()}
 	if l.direct() {
-		properties = propertiesOf(l)
+		properties = propertiesFor(l)
 	}
 	items, err := l.client.getItems(ctx, keys, properties)
 	if err != nil {
@@ -230,4 +231,4 @@ func (l *listing) findListed(ctx context.Context) error {
 	return nil
 }
 
-func propertiesOf(l *listing) []element { return properties(l.query.Fields | l.plan.reads.Fields) }
+func propertiesFor(l *listing) []element { return properties(l.query.Fields | l.plan.reads.Fields) }
