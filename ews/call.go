@@ -420,8 +420,8 @@ func (c *Client) probe(ctx context.Context, cn *conn) error {
 	if !refused(err) && !unauthorized(err) {
 		err = cn.explain("sign in", err)
 	}
-	if answered(err) && errors.Is(err, session.ErrNoFolder) {
-		return nil // the sign-in works; what there is not, others find out
+	if e, ok := errors.AsType[*Error](err); ok && answered(err) && e.Status == http.StatusOK && e.Code != "" {
+		return nil // the sign-in works; that there is no such folder, others find out
 	}
 	return err
 }

@@ -72,13 +72,15 @@ func knownFolders() []knownFolder {
 
 // list asks for all folders and keeps what it learns.
 func (c *Client) list(ctx context.Context) (*tree, error) {
-	root, roles, err := c.roles(ctx)
+	root, known, roles, err := c.roles(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.findFolders(ctx, folderID(root))
-	if err != nil {
-		return nil, err
+	all := known
+	if root != "" {
+		if all, err = c.findFolders(ctx, folderID(root)); err != nil {
+			return nil, err
+		}
 	}
 	t := newTree(root, all, roles)
 	c.mu.Lock()
@@ -87,31 +89,37 @@ func (c *Client) list(ctx context.Context) (*tree, error) {
 	return t, nil
 }
 
-// roles asks which folders are what. One that a mailbox lacks is left out.
-func (c *Client) roles(ctx context.Context) (root string, roles map[string]session.Role, err error) {
+// roles asks which folders are what, and which one all are in. One that a mailbox
+// lacks is left out, and so is one that its owner does not share: of a mailbox that
+// is somebody else's, often nothing but the inbox is open.
+func (c *Client) roles(ctx context.Context) (root string, known []folderInfo, roles map[string]session.Role, err error) {
 	ids := []element{c.distinguished("msgfolderroot")}
 	for _, k := range knownFolders() {
 		ids = append(ids, c.distinguished(k.name))
 	}
-	err = c.call(ctx, &request{op: "GetFolder", body: getFolder(ids...)}, func(a *answer) error {
-		root, roles = "", map[string]session.Role{}
+	var closed error
+	r := &request{op: "GetFolder", body: getFolderWith([]element{field("folder:DisplayName")}, ids...)}
+	err = c.call(ctx, r, func(a *answer) error {
+		root, known, roles, closed = "", nil, map[string]session.Role{}, nil
 		return a.folderReplies(func(i int, f folderInfo) {
 			if i == 0 {
 				root = f.id
 			} else if i <= len(knownFolders()) {
-				roles[f.id] = knownFolders()[i-1].role
+				known, roles[f.id] = append(known, f), knownFolders()[i-1].role
 			}
 		}, func(err error) error {
-			if root != "" && errors.Is(err, session.ErrNoFolder) {
-				return nil
+			e, ok := errors.AsType[*Error](err)
+			if !ok || e.class() != noFolder && e.class() != forbidden && e.class() != noMessage {
+				return err
 			}
-			return err
+			closed = cmp.Or(closed, err)
+			return nil
 		})
 	})
-	if err == nil && root == "" {
-		err = fmt.Errorf("%s: the mailbox has no folders: %w", c.address, session.ErrNoFolder)
+	if err == nil && root == "" && len(known) == 0 {
+		err = cmp.Or(closed, fmt.Errorf("%s: the mailbox has no folders: %w", c.address, session.ErrNoFolder))
 	}
-	return root, roles, err
+	return root, known, roles, err
 }
 
 // newTree makes folders of what the server lists.
