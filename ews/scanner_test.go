@@ -123,30 +123,34 @@ func FuzzScanner(f *testing.F) {
 func standard(in []byte) (string, bool) {
 	d := xml.NewDecoder(bytes.NewReader(in))
 	var b strings.Builder
-	depth := 0
+	var open []string
 	for {
 		token, err := d.RawToken()
 		if errors.Is(err, io.EOF) {
-			return b.String(), depth == 0
+			return b.String(), len(open) == 0
 		}
 		if err != nil {
 			return "", false
 		}
 		switch v := token.(type) {
 		case xml.StartElement:
-			depth++
+			open = append(open, v.Name.Local)
 			if strings.ContainsAny(v.Name.Local+v.Name.Space, ":<>&'\"/=") {
 				return "", false
 			}
 			b.WriteString("<" + v.Name.Local + ">")
 		case xml.EndElement:
-			if depth--; depth < 0 {
+			last := len(open) - 1
+			if last < 0 || open[last] != v.Name.Local {
 				return "", false
 			}
+			open = open[:last]
 			b.WriteString("</" + v.Name.Local + ">")
 		case xml.CharData:
-			if depth > 0 {
+			if len(open) > 0 {
 				b.Write(v)
+			} else if len(v) == 0 || len(bytes.TrimSpace(v)) > 0 {
+				return "", false
 			}
 		case xml.Directive:
 			return "", false
