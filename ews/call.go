@@ -166,7 +166,9 @@ func (c *Client) begin(ctx context.Context, cn *conn, r *request) (*answer, erro
 		return nil, fmt.Errorf("%s: %s: %w", c.address, r.op, err)
 	}
 	req.ContentLength = env.length()
-	r.began = cn.date
+	if r.began = cn.date; r.began.IsZero() {
+		r.began = time.Now()
+	}
 	c.headers(req)
 	c.record("C: %s %s\n%s%s", r.op, c.endpoint, env.before, env.after)
 	resp, err := cn.trip.RoundTrip(req)

@@ -418,12 +418,17 @@ func (c *Client) serverVersion(ctx context.Context) (version, error) {
 		}
 		return *v, nil
 	}
-	l, err := c.pool.Get(ctx)
-	if err != nil {
-		return version{}, err
-	}
-	defer l.Release()
-	return l.Conn.version, nil
+	var v version
+	err := c.patiently(ctx, func(ctx context.Context) error {
+		l, err := c.pool.Get(ctx)
+		if err != nil {
+			return err //nolint:wrapcheck // the pool's errors say what they are about
+		}
+		defer l.Release()
+		v = l.Conn.version
+		return nil
+	})
+	return v, err
 }
 
 // Facts implements [session.Incoming].

@@ -67,7 +67,8 @@ func (c *Client) openItem(ctx context.Context, id session.ID, item string) (_ io
 func concernsItem(err error) bool {
 	_, malformed := errors.AsType[*syntaxError](err)
 	_, fault := asItemFault(err)
-	return answered(err) || malformed || fault
+	e, refused := errors.AsType[*Error](err)
+	return refused && e.Code != "" && answered(err) || malformed || fault
 }
 
 // find reads up to the content.

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"testing"
 )
@@ -17,16 +17,17 @@ import (
 func recorded(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
-	roots := []string{filepath.Join("testdata", "answers")}
+	roots := []string{"testdata/answers"}
 	if more := os.Getenv("MAILSESSION_EWS_FIXTURES"); more != "" {
 		roots = append(roots, more)
 	}
 	for _, root := range roots {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		files := os.DirFS(root)
+		err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, "xml") {
 				return err
 			}
-			all[path], err = os.ReadFile(path)
+			all[path], err = fs.ReadFile(files, path)
 			return err
 		})
 		if err != nil {
@@ -76,7 +77,7 @@ func TestRecordedRepliesLoseNothing(t *testing.T) {
 		}
 		_, plain, _ := strings.Cut(string(text), "ResponseMessages>")
 		_, ok := standard(text)
-		if want := strings.Count(plain, "ResponseClass="); ok && want > 0 && said.replies != want && filepath.Ext(name) == ".xml" {
+		if want := strings.Count(plain, "ResponseClass="); ok && want > 0 && said.replies != want && path.Ext(name) == ".xml" {
 			t.Errorf("%s: %d response messages are told, it has %d", name, said.replies, want)
 		}
 		files, replies, items, folders, refused = files+1, replies+said.replies, items+said.items, folders+said.folders, refused+said.refused
