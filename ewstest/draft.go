@@ -119,7 +119,7 @@ func (d *draft) status(text string) {
 // aside.
 func (d *draft) categories(n *node) {
 	d.flags = slices.DeleteFunc(d.flags, func(f string) bool {
-		return !strings.HasPrefix(f, `\`) && !strings.HasPrefix(f, "$")
+		return !strings.HasPrefix(f, `\`) && f != forwarded
 	})
 	d.bag.categories, d.kept = nil, true
 	for _, c := range n.all() {
@@ -134,10 +134,10 @@ func (d *draft) categories(n *node) {
 	}
 }
 
-// keyword reports whether a category can be a keyword: an atom of IMAP that is
-// none of the well-known ones.
+// keyword reports whether a category can be a keyword: an atom of IMAP that has no
+// other word here.
 func keyword(name string) bool {
-	return !strings.HasPrefix(name, "$") && !strings.ContainsFunc(name, func(r rune) bool {
+	return name != forwarded && !strings.ContainsFunc(name, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`(){%*"\]`, r)
 	})
 }
@@ -275,6 +275,9 @@ func (d *draft) putExtended(e extended, v *value) error {
 			text = encodeWord(v.text)
 		}
 		d.field(e.name, text)
+		return nil
+	case e.isDeletedMark():
+		d.flag(mailtest.Deleted, number == 1)
 		return nil
 	case e.tag == 0x0e07 && d.fresh:
 		d.stated = true

@@ -102,7 +102,7 @@ func (s *Server) bagged(id uint64, e extended) (value, bool) {
 func (it *item) categories() []string {
 	var all []string
 	for _, f := range it.m.Flags {
-		if !strings.HasPrefix(f, `\`) && !strings.HasPrefix(f, "$") {
+		if !strings.HasPrefix(f, `\`) && f != forwarded {
 			all = append(all, f)
 		}
 	}

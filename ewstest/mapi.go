@@ -34,6 +34,9 @@ func (it *item) live(e extended) (value, bool) {
 	if name := simple[e.tag]; name != "" {
 		return it.value(name)
 	}
+	if e.isDeletedMark() {
+		return numberValue(1), it.m.Has(mailtest.Deleted)
+	}
 	switch e.tag {
 	case 0x007d: // PR_TRANSPORT_MESSAGE_HEADERS
 		return textValue(it.headerText()), true

@@ -90,6 +90,10 @@ func badExtended() error {
 	return fail("ErrorInvalidExtendedProperty", "The combination of attributes of the extended property is invalid.")
 }
 
+// isDeletedMark reports whether the property is PidLidImapDeleted, by which
+// Exchange's own IMAP server marks what is to be removed.
+func (e extended) isDeletedMark() bool { return e.set == "common" && e.name == "#34160" }
+
 // key is what the property is kept under, whatever type it is asked for by.
 func (e extended) key() string {
 	if e.tag != 0 {
