@@ -17,7 +17,9 @@ const keptRounds = 100
 type round struct {
 	number  int
 	changes []change
-	after   string // the state at its end
+	after   string          // the state at its end
+	modSeq  uint64          // of the folder, at its beginning
+	settled map[uint64]bool // that they went is told, or need not be; mu of the server
 }
 
 // change is one change of a folder as a client is told it.
@@ -56,12 +58,14 @@ func syncFolderItems(c *call) error {
 		if len(page) > limit {
 			page, last = page[:limit], false
 			state = c.server.state("R;%d;%d;%d", f.id, r.number, at+limit)
+		} else if at > 0 {
+			last = !c.changedSince(f, r.modSeq)
 		}
 		c.w.elem("m:SyncState", state)
 		c.w.boolean("m:IncludesLastItemInRange", last)
 		c.w.start("m:Changes")
 		for _, ch := range page {
-			c.writeChange(f, ch, shape, ignored)
+			c.writeChange(f, r, ch, shape, ignored)
 		}
 		c.w.end()
 		return nil
@@ -69,7 +73,7 @@ func syncFolderItems(c *call) error {
 }
 
 // writeChange writes one change, as it is by now.
-func (c *call) writeChange(f *folder, ch change, shape itemShape, ignored map[string]bool) {
+func (c *call) writeChange(f *folder, r *round, ch change, shape itemShape, ignored map[string]bool) {
 	m, err := f.owner.Find(ch.id)
 	if err != nil || m.Folder != f.path {
 		m = mailtest.Message{ID: ch.id}
@@ -77,9 +81,13 @@ func (c *call) writeChange(f *folder, ch change, shape itemShape, ignored map[st
 	}
 	it := c.server.item(f, m)
 	switch {
-	case ignored[it.key()], ch.gone && ch.made:
+	case ch.gone && ch.made:
+		c.server.settle(r, ch.id)
+		return
+	case ignored[it.key()]:
 		return
 	case ch.gone:
+		c.server.settle(r, ch.id)
 		c.w.start("t:Delete")
 		c.w.empty("t:ItemId", "Id", it.key(), "ChangeKey", it.changeKey())
 	case ch.read:
@@ -96,7 +104,7 @@ func (c *call) writeChange(f *folder, ch change, shape itemShape, ignored map[st
 // round returns the list that a sync state goes on with, and where.
 func (c *call) round(f *folder, state string) (*round, int, error) {
 	if state == "" {
-		return c.newRound(f, 0, 0, f.state.UIDValidity)
+		return c.newRound(f, 0, 0, f.state.UIDValidity, nil)
 	}
 	text, err := c.server.meaning(state)
 	if err != nil {
@@ -114,18 +122,19 @@ func (c *call) round(f *folder, state string) (*round, int, error) {
 		}
 		return r, at, nil
 	}
-	if n, _ := fmt.Sscanf(text, "I;%d;%d;%d;%d", &folderID, &since, &next, &validity); n != 4 || folderID != f.id {
+	if n, _ := fmt.Sscanf(text, "I;%d;%d;%d;%d;%d", &folderID, &since, &next, &validity, &number); n != 5 || folderID != f.id {
 		return nil, 0, invalid
 	}
-	return c.newRound(f, since, next, validity)
+	return c.newRound(f, since, next, validity, c.server.round(number))
 }
 
 // newRound lists what changed in a folder since the change counter had a value
-// and UIDs below next had been given.
-func (c *call) newRound(f *folder, since uint64, next mailtest.UID, validity uint32) (*round, int, error) {
+// and UIDs below next had been given. What the round before told to be gone, or
+// never told, is not told to be gone.
+func (c *call) newRound(f *folder, since uint64, next mailtest.UID, validity uint32, before *round) (*round, int, error) {
 	r := &round{}
 	if f.path == "" {
-		r.after = c.server.state("I;%d;0;0;0", f.id)
+		r.after = c.server.state("I;%d;0;0;0;0", f.id)
 		return r, 0, nil
 	}
 	d, err := f.owner.ChangedSince(f.path, since)
@@ -135,11 +144,37 @@ func (c *call) newRound(f *folder, since uint64, next mailtest.UID, validity uin
 	if since != 0 && d.UIDValidity != validity {
 		return nil, 0, fail("ErrorInvalidSyncStateData", "The folder was rebuilt.")
 	}
-	r.changes = c.server.changes(d, since, next)
-	r.after = c.server.state("I;%d;%d;%d;%d", f.id, d.ModSeq, d.UIDNext, d.UIDValidity)
-	r.number = c.server.next()
+	r.changes = slices.DeleteFunc(c.server.changes(d, since, next), func(ch change) bool {
+		return ch.gone && c.server.isSettled(before, ch.id)
+	})
+	r.number, r.modSeq = c.server.next(), d.ModSeq
+	r.after = c.server.state("I;%d;%d;%d;%d;%d", f.id, d.ModSeq, d.UIDNext, d.UIDValidity, r.number)
 	c.server.keepRound(r)
 	return r, 0, nil
+}
+
+// changedSince reports whether something happened in a folder since the change
+// counter had a value: a client that was told a round in several pages is not up to
+// date then.
+func (c *call) changedSince(f *folder, modSeq uint64) bool {
+	d, err := f.owner.ChangedSince(f.path, modSeq)
+	return err == nil && len(d.Changed)+len(d.Expunged) > 0
+}
+
+// settle takes note of a message that the client knows to be gone, or never knew.
+func (s *Server) settle(r *round, id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.settled == nil {
+		r.settled = make(map[uint64]bool)
+	}
+	r.settled[id] = true
+}
+
+func (s *Server) isSettled(r *round, id uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return r != nil && r.settled[id]
 }
 
 // changes makes the list of a round, in the order in which things happened. A
