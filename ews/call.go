@@ -29,9 +29,11 @@ type request struct {
 	sent bool
 	// single says that items which the server is too busy for are told one by one.
 	single bool
-	// began is when it was begun, by the server's clock, as of the answer before it.
-	began time.Time
-	attrs []slog.Attr
+	// proven has the connection show a sign of life first, however short its rest
+	// was. It is for what is sent once, whose fate is not to be in doubt for a
+	// connection that died unnoticed.
+	proven bool
+	attrs  []slog.Attr
 }
 
 // answer is the answer to a request, within the element of the operation.
@@ -124,7 +126,7 @@ func (c *Client) patiently(ctx context.Context, try func(context.Context) error)
 // sent again. Where no connection can be made, the lease has none afterwards, and is
 // released.
 func (c *Client) over(l *pool.Lease[*conn], r *request, f func(*conn) error) error {
-	if r.once && l.Reused && c.probe(l.Context, l.Conn) != nil {
+	if r.once && l.Reused && (r.proven || l.Conn.stale()) && c.probe(l.Context, l.Conn) != nil {
 		if err := c.renew(l); err != nil {
 			return err
 		}
@@ -166,9 +168,6 @@ func (c *Client) begin(ctx context.Context, cn *conn, r *request) (*answer, erro
 		return nil, fmt.Errorf("%s: %s: %w", c.address, r.op, err)
 	}
 	req.ContentLength = env.length()
-	if r.began = cn.date; r.began.IsZero() {
-		r.began = time.Now()
-	}
 	c.headers(req)
 	c.record("C: %s %s\n%s%s", r.op, c.endpoint, env.before, env.after)
 	resp, err := cn.trip.RoundTrip(req)

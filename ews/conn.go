@@ -36,7 +36,7 @@ type conn struct {
 	mechanism string
 
 	version version   // as the server tells it
-	date    time.Time // the server's clock at the last answer
+	rested  time.Time // since when nobody uses it
 	busy    bool      // an answer has not been read to its end
 	ending  bool      // the server closes the connection
 }
@@ -76,7 +76,17 @@ func (c *conn) Bind(ctx context.Context) (release func()) {
 func (c *conn) Usable() bool { return c.wire.Err() == nil && !c.busy && !c.ending }
 
 // Rest implements [pool.Conn].
-func (c *conn) Rest() { c.wire.SetStage(wire.StageIdle) }
+func (c *conn) Rest() {
+	c.wire.SetStage(wire.StageIdle)
+	c.rested = time.Now()
+}
+
+// longRest is how long a connection may rest before it has to show a sign of life
+// ahead of a request that is sent once.
+const longRest = time.Second
+
+// stale reports whether the connection may have died unnoticed.
+func (c *conn) stale() bool { return time.Since(c.rested) >= longRest }
 
 // Abandon implements [pool.Conn].
 func (c *conn) Abandon() { c.wire.Kill(session.ErrClosed) }
@@ -105,9 +115,6 @@ func (c *conn) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	c.busy, c.ending = true, resp.Close
 	resp.Body = &responseBody{ReadCloser: resp.Body, conn: c}
-	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		c.date = at
-	}
 	if resp.StatusCode == http.StatusUnauthorized {
 		return c.kept(resp)
 	}

@@ -16,7 +16,8 @@ import (
 
 // Append implements [session.Appender]. The message is put into the folder as one
 // that was received, unless its flags say that it is a draft. Where the answer is
-// lost after the last byte, it is looked for by its Message-ID.
+// lost after the last byte, it is looked for by its Message-ID among those that are
+// new.
 func (c *Client) Append(ctx context.Context, ref session.FolderRef, m message.Source, opts *session.AppendOptions) (session.ID, error) {
 	if opts == nil {
 		opts = &session.AppendOptions{}
@@ -42,6 +43,8 @@ type appending struct {
 	messageID string
 	size      int64
 	request   *request
+	newest    int64 // the number of the folder's last message, before
+	numbered  bool
 }
 
 func (a *appending) run(ctx context.Context, ref session.FolderRef) (session.ID, error) {
@@ -82,6 +85,9 @@ func (a *appending) measure() error {
 // bring sends the message.
 func (a *appending) bring(ctx context.Context, f *folder) (session.ID, error) {
 	c := a.client
+	if err := a.lookAhead(ctx, f); err != nil {
+		return session.ID{}, err
+	}
 	a.request = &request{
 		op: "CreateItem", once: true, attrs: []slog.Attr{slog.String("folder", f.Path), slog.Int64("bytes", a.size)},
 		body: el("m:CreateItem", el("m:SavedItemFolderId", folderID(f.id)), el("m:Items", a.element())).with("MessageDisposition", "SaveOnly"),
@@ -147,33 +153,36 @@ func (a *appending) element() element {
 	return el("t:Message", children...)
 }
 
-// locateSlack is by how much the clocks of two machines behind a load balancer may
-// differ.
-const locateSlack = 2 * time.Second
+// lookAhead notes the number of the folder's last message, so that one which comes is
+// told from those that were there: drafts have the same Message-ID again and again.
+func (a *appending) lookAhead(ctx context.Context, f *folder) error {
+	items, _, err := a.client.findItem(ctx, search{folder: f, most: 1, properties: []element{tagNumber.uri()}, by: tagNumber.uri()})
+	if err != nil {
+		return err
+	}
+	a.newest, a.numbered = 0, true
+	if len(items) > 0 {
+		if items[0].err == nil {
+			a.newest, a.numbered = items[0].number()
+		} else {
+			a.numbered = false
+		}
+	}
+	return nil
+}
 
-// locate looks for the message among those that were made since the request was
-// begun.
+// locate looks for the message among those that came since the request was begun.
 func (a *appending) locate(ctx context.Context, f *folder) (session.ID, bool) {
 	c := a.client
-	if a.messageID == "" || strings.ContainsFunc(a.messageID, func(r rune) bool { return r < ' ' || r > '~' }) || a.request.began.IsZero() {
+	if a.messageID == "" || strings.ContainsFunc(a.messageID, func(r rune) bool { return r < ' ' || r > '~' }) || !a.numbered {
 		return session.ID{}, false
 	}
 	items, _, err := c.findItem(ctx, search{
-		folder: f, most: maxFound, properties: []element{field("item:DateTimeCreated")},
-		where: []element{compare("IsEqualTo", field("message:InternetMessageId"), "<"+a.messageID+">")},
+		folder: f, most: maxFound, properties: []element{tagNumber.uri()},
+		where: []element{behind(a.newest, true), compare("IsEqualTo", field("message:InternetMessageId"), "<"+a.messageID+">")},
 	})
-	if err != nil {
+	if err != nil || len(items) != 1 || items[0].err != nil || items[0].tags[tagNumber] <= a.newest {
 		return session.ID{}, false
 	}
-	var id session.ID
-	for _, it := range items {
-		if it.err != nil || it.created.Before(a.request.began.Add(-locateSlack)) {
-			continue
-		}
-		if !id.IsZero() {
-			return session.ID{}, false // it may be either
-		}
-		id = c.idOf(f, it.id)
-	}
-	return id, !id.IsZero()
+	return c.idOf(f, items[0].id), true
 }

@@ -79,6 +79,12 @@ func (x *scanner) itemProperty(it *itemInfo, name string) (known bool, err error
 	return true, err
 }
 
+// number returns what the folder has numbered the item with.
+func (it *itemInfo) number() (n int64, ok bool) {
+	n, ok = it.tags[tagNumber]
+	return n, ok
+}
+
 // boolean reads the element whose start tag was read last.
 func (x *scanner) boolean() (bool, error) {
 	s, err := x.word()

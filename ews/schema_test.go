@@ -1,0 +1,132 @@
+package ews_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mailsession/mailsession/ews"
+	"github.com/mailsession/mailsession/ewstest"
+	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/session"
+)
+
+// TestRequestsAreValid: every request that the client writes is one of the schema.
+// The fake server refuses what is out of order; where MAILSESSION_EWS_SCHEMA names the
+// folder of Microsoft's schema, xmllint decides as well.
+func TestRequestsAreValid(t *testing.T) {
+	requests := map[string]string{} // by what is in them, without ids
+	for _, version := range ewstest.Versions() {
+		b := newBed(t, settings{
+			server: ewstest.Options{Version: version, Impersonate: func(string, string) bool { return true }},
+			client: ews.Options{PageSize: 2, Impersonate: &ews.ConnectingID{PrimarySMTPAddress: ann}},
+		})
+		everything(t, b)
+		for _, r := range b.server.Requests() {
+			if r.Operation == "" || r.Status == 500 {
+				t.Errorf("%s: the server takes %s for no request: %s", version, r.Operation, r.Reply)
+			}
+			if r.Body != "" {
+				requests[r.Version+" "+shapeOf(r.Body)] = r.Body
+			}
+		}
+	}
+	schema := os.Getenv("MAILSESSION_EWS_SCHEMA")
+	if schema == "" {
+		t.Logf("%d kinds of requests; the schema decides about none, since MAILSESSION_EWS_SCHEMA is not set", len(requests))
+		return
+	}
+	folder := t.TempDir()
+	args := []string{"--noout", "--schema", filepath.Join(schema, "soap-ews.xsd")}
+	for _, body := range requests {
+		name := filepath.Join(folder, fmt.Sprintf("%d.xml", len(args)))
+		if err := os.WriteFile(name, []byte(body), 0o600); err != nil { //nolint:gosec // G703: the name is a number
+			t.Fatal(err)
+		}
+		args = append(args, name)
+	}
+	out, err := exec.CommandContext(t.Context(), "xmllint", args...).CombinedOutput() //nolint:gosec // G204, G702: the folder is the tester's own
+	if err != nil {
+		t.Errorf("xmllint: %v\n%s", err, out)
+	}
+	t.Logf("%d kinds of requests are valid", strings.Count(string(out), " validates"))
+}
+
+// shapeOf returns what tells kinds of requests apart.
+func shapeOf(body string) string {
+	var b strings.Builder
+	for tag := range strings.SplitSeq(body, "<") {
+		name, _, _ := strings.Cut(tag, ">")
+		name, _, _ = strings.Cut(name, " Id=")
+		b.WriteString(name + " ")
+	}
+	return b.String()
+}
+
+// everything asks the client for all that it can do.
+func everything(tb testing.TB, b *bed) {
+	tb.Helper()
+	ctx := tb.Context()
+	must := func(what string, err error) {
+		tb.Helper()
+		if err != nil {
+			tb.Errorf("%s: %v", what, err)
+		}
+	}
+	b.fill(tb, 5)
+	_, ids, err := b.list(ctx, session.Query{Fields: session.FieldsAll | session.FieldStructure | session.FieldVersion})
+	must("list", err)
+	_, _, err = b.list(ctx, session.Query{Fields: session.FieldFlags, After: ids[2]})
+	must("go on", err)
+	now := time.Now()
+	for _, where := range []session.Filter{
+		{Unread: session.Yes, Flagged: session.No, Answered: session.Yes, Deleted: session.No, Keyword: "$Work"},
+		{Since: now.Add(-time.Hour), Before: now, Larger: 1, Smaller: 1 << 20},
+		{AnyOf: []session.Filter{{Subject: "a<b & \"c\""}, {Not: &session.Filter{Header: session.HeaderMatch{Name: "Message-ID", Value: "x"}}}}},
+		{From: "ann", Body: "zebra"},
+		{IDs: ids[:2]},
+		{Not: &session.Filter{AnyOf: []session.Filter{{Unread: session.Yes}, {All: []session.Filter{{Flagged: session.Yes}, {Subject: "x"}}}}}},
+	} {
+		_, _, err := b.list(ctx, session.Query{Where: where})
+		must(fmt.Sprintf("list %v", where), err)
+	}
+	facts, err := b.Facts(ctx)
+	must("facts", err)
+	if facts.Native != "" {
+		_, _, err := b.list(ctx, session.Query{Where: session.Filter{Native: "subject:sample"}})
+		must("native", err)
+	}
+	changes(ctx, b, ids, must)
+	id, err := b.Append(ctx, session.Drafts, message.Bytes([]byte(mailtest.Sample(7))), &session.AppendOptions{
+		Flags: session.Flags{session.Seen, session.Draft, session.Flagged, session.Answered, session.Deleted, "$Work"}, Received: now,
+	})
+	must("append", err)
+	for _, err := range b.Bodies(ctx, id, ids[0]) {
+		must("bodies", err)
+	}
+	must("create", b.CreateFolder(ctx, "Projects/2026 & later"))
+	must("rename", b.RenameFolder(ctx, session.FolderAt("Projects/2026 & later"), "2027"))
+	must("delete", b.DeleteFolder(ctx, session.FolderAt("2027")))
+	cursor, err := b.Cursor(ctx, session.Inbox)
+	must("cursor", err)
+	for _, err := range b.Changes(ctx, session.Inbox, cursor, session.SyncOptions{}) {
+		must("changes", err)
+	}
+	_, err = b.PurgeMarked(ctx, session.Drafts)
+	must("purge", err)
+	must("check", b.Check(ctx, nil).Err())
+}
+
+func changes(ctx context.Context, b *bed, ids []session.ID, must func(string, error)) {
+	must("flags", b.one(ctx, session.Change{Set: session.Flags{session.Seen, session.Flagged, session.Answered, session.Deleted, "$Work"}}, ids[0]))
+	must("no flags", b.one(ctx, session.Change{Clear: session.Flags{session.Seen, session.Flagged, session.Answered, session.Deleted, "$Work"}}, ids[0]))
+	must("copy", b.one(ctx, session.Change{CopyTo: session.Archive}, ids[0]))
+	must("move", b.one(ctx, session.Change{MoveTo: session.Trash}, ids[1]))
+	must("delete", b.one(ctx, session.Change{Delete: true}, ids[2]))
+}
