@@ -62,7 +62,8 @@ type Options struct {
 	Poll time.Duration
 
 	// Changed, where it is not nil, is told of each change of a message's state that
-	// this Outbox made. It must not block.
+	// this Outbox made, by whichever goroutine made it: calls for different messages
+	// may come at the same time. It must not block.
 	Changed func(Entry)
 	// Logger gets one record a change at level debug, and at warn what needs
 	// attention. Nil means silence.

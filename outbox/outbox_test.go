@@ -7,6 +7,7 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -280,8 +281,13 @@ func TestNewRefuses(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t)
+		var mu sync.Mutex
 		var states []string
-		b := o.box(outbox.Options{Changed: func(e outbox.Entry) { states = append(states, string(e.State)) }})
+		b := o.box(outbox.Options{Changed: func(e outbox.Entry) {
+			mu.Lock()
+			defer mu.Unlock()
+			states = append(states, string(e.State))
+		}})
 		o.provider.SMTP.Inject(mailtest.Reply("MAIL", "451 4.3.0 local trouble").Repeating(2))
 		began := time.Now()
 		enqueue(t, b, "a", draft("One", bob))
