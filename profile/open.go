@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mailsession/mailsession/ews"
 	"github.com/mailsession/mailsession/imapx"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/pop3x"
@@ -65,7 +66,7 @@ func (b *builder) open(ctx context.Context) (*session.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := b.incoming()
+	in, err := b.incoming() //nolint:contextcheck // Making a backend does no I/O.
 	if err != nil {
 		return nil, err
 	}
@@ -165,6 +166,8 @@ func (b *builder) incoming() (session.IncomingBackend, error) {
 		backend = imapx.Backend(s.Server, &imapx.Options{MaxConnections: s.Connections, IdleTimeout: s.IdleTimeout, PageSize: s.PageSize})
 	case s.Protocol == POP3:
 		backend = pop3x.Backend(s.Server, &pop3x.Options{IdleTimeout: s.IdleTimeout, PageSize: s.PageSize, Store: s.Store})
+	case s.Protocol == EWS:
+		backend, err = exchange(s)
 	default:
 		err = missing("incoming", s.Protocol)
 	}
@@ -175,6 +178,21 @@ func (b *builder) incoming() (session.IncomingBackend, error) {
 		setup.Credentials.User = s.User
 		return backend(setup)
 	}, nil
+}
+
+// exchange returns EWS as a way in.
+func exchange(s *Side) (session.IncomingBackend, error) {
+	_, path, err := ews.ParseURL(s.URL)
+	if err != nil {
+		return nil, err
+	}
+	o := &ews.Options{Path: path, MaxConnections: s.Connections, IdleTimeout: s.IdleTimeout, PageSize: s.PageSize}
+	if s.ByApp {
+		o.Impersonate = &ews.ConnectingID{SMTPAddress: s.Mailbox}
+	} else {
+		o.Mailbox = s.Mailbox
+	}
+	return ews.Backend(s.Server, o), nil
 }
 
 // outgoing returns the way out, nil where there is none.

@@ -26,7 +26,7 @@ type Options struct {
 	// which they come.
 	Providers map[string]preset.Provider
 	// Incoming and Outgoing make the backends of protocols that are not built in,
-	// or replace those of IMAP, POP3 and SMTP.
+	// or replace those that are.
 	Incoming map[Protocol]IncomingMaker
 	Outgoing map[Protocol]OutgoingMaker
 	// Lookup says how the server of a side is found for which neither the set nor

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mailsession/mailsession/ews"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/preset"
 	"github.com/mailsession/mailsession/preset/lookup"
@@ -44,8 +45,8 @@ type Plan struct {
 type Side struct {
 	// Protocol is the protocol.
 	Protocol Protocol
-	// Server is the mail server, with TLS settings, proxy and timeouts. For EWS
-	// and Graph it has no host.
+	// Server is the mail server, with TLS settings, proxy and timeouts. For Graph
+	// it has no host.
 	Server session.Server
 	// URL is the service of EWS or Graph, and HTTPClient the way there, with TLS
 	// settings and proxy.
@@ -406,12 +407,7 @@ func (b *builder) side(ctx context.Context, s side) (*Side, error) {
 		made.MessagesPerMinute, made.IdleTimeout = intOf(l.MessagesPerMinute), durationOf(l.IdleTimeout)
 	}
 	if s.protocol == EWS || s.protocol == Graph {
-		service, _ := b.provider.Service(preset.Protocol(s.protocol))
-		made.URL, made.Server.Resource = string(orDefault(s.url, String(service.URL))), service.Resource
-		made.Server.TLS, made.Server.Proxy = b.tls, b.proxy
-		var err error
-		made.HTTPClient, err = b.serviceClient()
-		return made, err
+		return made, b.service(s, made)
 	}
 	known, ok := b.provider.Server(preset.Protocol(s.protocol))
 	if s.implied && !ok {
@@ -425,6 +421,27 @@ func (b *builder) side(ctx context.Context, s side) (*Side, error) {
 	}
 	made.Server = b.server(known, s)
 	return made, nil
+}
+
+// service fills in a side over HTTPS.
+func (b *builder) service(s side, made *Side) error {
+	known, _ := b.provider.Service(preset.Protocol(s.protocol))
+	made.URL = string(orDefault(s.url, String(known.URL)))
+	server := session.Server{Resource: known.Resource, Security: session.TLS}
+	if s.protocol == EWS {
+		if s.url == "" && s.host != "" {
+			made.URL = "https://" + string(s.host) + ews.DefaultPath
+		}
+		at, _, err := ews.ParseURL(made.URL)
+		if err != nil {
+			return err
+		}
+		server.Host, server.Port, server.Security = at.Host, at.Port, at.Security
+	}
+	made.Server = b.common(server, s)
+	var err error
+	made.HTTPClient, err = b.serviceClient()
+	return err
 }
 
 // byApp reports whether a program signs in in its own name.
@@ -483,6 +500,11 @@ func (b *builder) server(known session.Server, s side) session.Server {
 	if s.port != "" {
 		server.Port = intOf(s.port)
 	}
+	return b.common(server, s)
+}
+
+// common adds the settings that are the same for all protocols.
+func (b *builder) common(server session.Server, s side) session.Server {
 	server.AllowPlainAuth = server.AllowPlainAuth || s.allowPlain == Yes
 	if len(s.mechanisms) > 0 {
 		server.Mechanisms = words(s.mechanisms...)

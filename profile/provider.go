@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -46,18 +47,16 @@ func (o *Options) provider(p *Parameters) (provider preset.Provider, unknown boo
 	return provider, false, err
 }
 
-// hostOf returns the host that a provider which everybody can have depends on.
+// hostOf returns the host that a provider which everybody can have depends on,
+// "" where the set names none.
 func hostOf(p *Parameters) string {
-	var hosts []String
-	if p.Incoming != nil {
-		hosts = append(hosts, p.Incoming.Host)
-	}
-	if p.Outgoing != nil {
-		hosts = append(hosts, p.Outgoing.Host)
-	}
-	for _, h := range hosts {
-		if h != "" {
-			return string(h)
+	c := checker{p: p}
+	for _, s := range c.sidesOf() {
+		if s.host != "" {
+			return string(s.host)
+		}
+		if u, err := url.Parse(string(s.url)); err == nil && u.Hostname() != "" {
+			return u.Hostname()
 		}
 	}
 	return ""

@@ -124,7 +124,8 @@ func (c *checker) side(s side) {
 // service looks at a side over HTTPS.
 func (c *checker) service(s side) {
 	for field, set := range map[string]bool{
-		"security": s.security != "", "port": s.port != "", "mechanisms": len(s.mechanisms) > 0, "allowPlainAuth": s.allowPlain != "",
+		"security": s.security != "", "port": s.port != "",
+		"mechanisms": len(s.mechanisms) > 0 && s.protocol == Graph, "allowPlainAuth": s.allowPlain != "" && s.protocol == Graph,
 	} {
 		if set {
 			c.add(s.name+"/"+field, fmt.Sprintf("it means nothing with %s, which goes over HTTPS", s.protocol), "remove it")

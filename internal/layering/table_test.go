@@ -108,12 +108,12 @@ func table() map[string]layering.Rule {
 		// The rules of domain names, and what is registered below which ending.
 		"preset/lookup": {Packages: join(session, []string{"preset"}), Modules: message},
 		"profile": {
-			Packages: join(backend, []string{"imapx", "internal/spool", "pop3x", "preset", "preset/lookup", "smtpx"}),
-			Modules:  join(message, sasl, goIMAP, goPOP3, goSMTP),
+			Packages: join(backend, []string{"ews", "imapx", "internal/spool", "pop3x", "preset", "preset/lookup", "smtpx"}),
+			Modules:  join(message, sasl, ntlm, goIMAP, goPOP3, goSMTP),
 		},
 		"profile/sealed": {
-			Packages: join(backend, []string{"imapx", "internal/spool", "pop3x", "preset", "preset/lookup", "profile", "smtpx"}),
-			Modules:  join(message, sasl, goIMAP, goPOP3, goSMTP, age),
+			Packages: join(backend, []string{"ews", "imapx", "internal/spool", "pop3x", "preset", "preset/lookup", "profile", "smtpx"}),
+			Modules:  join(message, sasl, ntlm, goIMAP, goPOP3, goSMTP, age),
 		},
 
 		"ews":   {Packages: join(backend, []string{"internal/spool"}), Modules: join(message, sasl, ntlm)},
