@@ -192,33 +192,38 @@ func (c *checker) formats() {
 		if c.refers(l.text) {
 			return
 		}
-		switch l.kind {
-		case kindNumber:
-			if !isNumber(l.text) {
-				c.m.add(l.path, "it is not a number", "write digits")
-			}
-		case kindFlag:
-			if l.text != string(Yes) && l.text != string(No) {
-				c.m.add(l.path, "it is neither true nor false", "write one of the two")
-			}
-		case kindDuration:
-			if t, err := time.ParseDuration(l.text); err != nil || t < 0 {
-				c.m.add(l.path, "it is not a time", `write one such as "500ms", "30s" or "1m30s"`)
-			}
-		case kindWord:
-			if indexOf(l.words, l.text) < 0 {
-				c.m.add(l.path, c.quote(l.text)+" is not known", nearOf(l.text, l.words))
-			}
-		case kindItem:
-			if len(split(l.text)) != 1 {
-				c.m.add(l.path, "it holds a space, a comma or a ~", "write each text by itself")
-			}
-		default:
-			if strings.ContainsAny(l.text, "\x00\r\n") && !c.multiline(l.path) {
-				c.m.add(l.path, "it holds a line break", "write it in one line")
-			}
-		}
+		c.format(l)
 	})
+}
+
+// format looks at a value that is no reference.
+func (c *checker) format(l *leaf) {
+	switch l.kind {
+	case kindNumber:
+		if !isNumber(l.text) {
+			c.m.add(l.path, "it is not a number", "write digits")
+		}
+	case kindFlag:
+		if l.text != string(Yes) && l.text != string(No) {
+			c.m.add(l.path, "it is neither true nor false", "write one of the two")
+		}
+	case kindDuration:
+		if t, err := time.ParseDuration(l.text); err != nil || t < 0 {
+			c.m.add(l.path, "it is not a time", `write one such as "500ms", "30s" or "1m30s"`)
+		}
+	case kindWord:
+		if indexOf(l.words, l.text) < 0 {
+			c.m.add(l.path, c.quote(l.text)+" is not known", nearOf(l.text, l.words))
+		}
+	case kindItem:
+		if len(split(l.text)) != 1 {
+			c.m.add(l.path, "it holds a space, a comma or a ~", "write each text by itself")
+		}
+	default:
+		if strings.ContainsAny(l.text, "\x00\r\n") && !c.multiline(l.path) {
+			c.m.add(l.path, "it holds a line break", "write it in one line")
+		}
+	}
 }
 
 // multiline reports whether a text is the content of a file, or for people.

@@ -18,7 +18,9 @@ type Parameters struct {
 	// in the id_token, for which the scopes need openid and email.
 	Account String `json:"account,omitempty"`
 	// Mailbox is the address of the mailbox where it is not the account's own:
-	// a shared one, or somebody else's.
+	// a shared one, or somebody else's. With a token IMAP, POP3 and SMTP sign in
+	// under its name; with a password the way in needs a user in the server's own
+	// form, such as CONTOSO\ann\info.
 	Mailbox String `json:"mailbox,omitempty"`
 
 	// Flow is the way of signing in. An empty one follows from what is there: a

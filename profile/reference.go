@@ -212,5 +212,5 @@ func (o *Options) resolve(ctx context.Context, p *Parameters, path string) (*Par
 
 // late reports whether a reference is resolved when it is used, and not before.
 func (o *Options) late(path string) bool {
-	return strings.HasSuffix(path, "/external/token")
+	return strings.HasSuffix(path, "/external/token") || strings.HasSuffix(path, "/refreshToken")
 }

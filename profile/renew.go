@@ -103,8 +103,7 @@ func (r *renewing) renewed(ctx context.Context, before *signedIn) (bool, error) 
 		return false, nil
 	}
 	b := *r.b
-	plan := *r.b.plan
-	b.plan = &plan
+	b.plan = r.b.plan.clone()
 	next, changed, err := b.again(ctx, before.p)
 	if err != nil || !changed {
 		r.looked = time.Now()
@@ -127,16 +126,12 @@ func (b *builder) again(ctx context.Context, before *Parameters) (*signedIn, boo
 		return nil, false, err
 	}
 	if b.plan.OAuth != nil {
-		was := b.plan.OAuth
-		cfg, err := b.config(ctx)
-		if err != nil {
+		var err error
+		if b.plan.OAuth, err = b.config(ctx); err != nil {
 			return nil, false, err
 		}
-		if b.opts.HTTPClient == nil && b.tls == nil {
-			cfg.HTTPClient = was.HTTPClient // which the program may have configured
-		}
-		b.plan.OAuth = cfg
 	}
+	b.configure()
 	sources, err := b.sources(ctx)
 	if err != nil {
 		return nil, false, err

@@ -139,6 +139,7 @@ func (c *checker) service(s side) {
 
 // mailServer looks at a side of IMAP, POP3 or SMTP.
 func (c *checker) mailServer(s side) {
+	c.shared(s)
 	if s.url != "" {
 		c.add(s.name+"/url", fmt.Sprintf("it means nothing with %s", s.protocol), "give host and port")
 	}
@@ -198,6 +199,15 @@ func (c *checker) port(s side) {
 	}
 	c.add(s.name+"/port", fmt.Sprintf("%d is not the port of %s with %s", n, s.protocol, security),
 		fmt.Sprintf("set security to %s, or leave the port out", strings.Join(words(right...), " or ")))
+}
+
+// shared looks whether a password can open another mailbox than the account's.
+func (c *checker) shared(s side) {
+	own := c.p.Mailbox == "" || c.p.Account == "" || c.p.Mailbox == c.p.Account
+	if c.flow == FlowPassword && s.incoming && s.user == "" && !own {
+		c.add("mailbox", fmt.Sprintf("the account's password does not open it by %s", s.protocol),
+			`give incoming a user in the server's own form, such as "CONTOSO\\ann\\info"`)
+	}
 }
 
 // offered looks whether the provider has the protocol, and the flow for it.
