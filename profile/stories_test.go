@@ -135,6 +135,22 @@ func TestDefaultPorts(t *testing.T) {
 	}
 }
 
+// TestAnotherEncryptionThanTheProviders has the port of that encryption.
+func TestAnotherEncryptionThanTheProviders(t *testing.T) {
+	const set = `"provider": "google", "account": "ann@gmail.com", "password": "env:P", "mode": "read-only", "incoming": {"security": `
+	t.Setenv("P", "correct horse")
+	for security, want := range map[string]string{`"TLS"`: "imap.gmail.com:993", `"STARTTLS"`: "imap.gmail.com:143", `"STARTTLS", "port": 1143`: "imap.gmail.com:1143"} {
+		p, err := parse(t, one(set+security+`}`), nil).Plan(t.Context(), "ann")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if got := p.Incoming.Server.Address(143); got != want {
+			t.Errorf("%s: the server is %s, want %s", security, got, want)
+		}
+	}
+}
+
 // TestTestMail goes to the test recipient, or to oneself.
 func TestTestMail(t *testing.T) {
 	for recipient, want := range map[string]string{`, "incoming": {}, "outgoing": {"testRecipient": "` + bob + `"}`: bob, "": ann} {
