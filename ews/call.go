@@ -79,7 +79,7 @@ func (c *Client) make(
 		end(err)
 		c.report(ctx, r.op, r.attrs, err)
 	}()
-	return c.patiently(ctx, func(ctx context.Context) error {
+	return c.patientlyWith(ctx, r, func(ctx context.Context) error {
 		l, err := c.pool.Get(ctx)
 		if err != nil {
 			return err //nolint:wrapcheck // the pool's errors say what they are about
@@ -100,6 +100,12 @@ func (c *Client) make(
 
 // patiently runs a try again where the server asks to come back.
 func (c *Client) patiently(ctx context.Context, try func(context.Context) error) error {
+	return c.patientlyWith(ctx, &request{}, try)
+}
+
+// patientlyWith is patiently for a request, which is not made again where it must not
+// be carried out twice and may have been.
+func (c *Client) patientlyWith(ctx context.Context, r *request, try func(context.Context) error) error {
 	var last error
 	err := retry.Do(ctx, retry.Policy{}, func(ctx context.Context) error {
 		if err := c.held.Wait(ctx); err != nil {
@@ -112,6 +118,8 @@ func (c *Client) patiently(ctx context.Context, try func(context.Context) error)
 		}
 		if e.class() == throttled {
 			c.held.Hold(e.RetryAfter())
+		} else if r.once && r.sent {
+			return nil
 		}
 		return last
 	})
@@ -175,6 +183,9 @@ func (c *Client) begin(ctx context.Context, cn *conn, r *request) (*answer, erro
 		return nil, &sourceError{fmt.Errorf("%s: %s: %w", c.address, r.op, out.broken)}
 	}
 	if err != nil {
+		if _, unsent := errors.AsType[*unsentError](err); unsent {
+			r.sent = false
+		}
 		return nil, err //nolint:wrapcheck // an explanation follows
 	}
 	c.affinity.keep(resp)
@@ -399,6 +410,19 @@ func (a *answer) only(read func(name string) error) error {
 		err = a.malformed("it has no response message")
 	}
 	return err
+}
+
+// rest reads what is left of an answer, so that one which breaks off there counts as
+// lost.
+func (a *answer) rest() error {
+	for {
+		switch t, err := a.next(false); {
+		case err != nil:
+			return err
+		case t == endOfInput:
+			return nil
+		}
+	}
 }
 
 // itemFaultError says that what an answer tells of one item cannot be understood; others

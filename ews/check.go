@@ -72,20 +72,30 @@ func (c *Client) greet(ctx context.Context, cn *conn, stages *backend.Stages) er
 	return nil
 }
 
-// check does what real use does, on a connection that served nobody before.
-func (c *Client) check(ctx context.Context, o session.CheckOptions) error {
+// checkMailbox lists the folders, on a connection that served nobody before.
+func (c *Client) checkMailbox(ctx context.Context) (*tree, error) {
 	l, err := c.pool.Fresh(ctx)
 	if err != nil {
-		return err //nolint:wrapcheck // the pool's errors say what they are about
+		return nil, err //nolint:wrapcheck // the pool's errors say what they are about
 	}
 	l.Release() // the requests that follow find it at rest
 	stages := backend.StagesOf(ctx)
 	stages.Enter(session.StageMailbox)
 	t, err := c.list(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	stages.Detail(session.StageMailbox, "folders", strconv.Itoa(len(t.folders)))
+	return t, nil
+}
+
+// check does what real use does.
+func (c *Client) check(ctx context.Context, o session.CheckOptions) error {
+	t, err := c.checkMailbox(ctx)
+	if err != nil {
+		return err
+	}
+	stages := backend.StagesOf(ctx)
 	stages.Enter(session.StageFolder)
 	f := t.find(o.Folder)
 	if f == nil {

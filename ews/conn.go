@@ -106,7 +106,7 @@ func (c *conn) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		// Half a request was sent, and nothing can follow it.
 		c.wire.Kill(err)
-		return nil, err //nolint:wrapcheck // an explanation follows where the request is known
+		return nil, &unsentError{err}
 	}
 	resp, err := c.answer(req)
 	if err != nil {
@@ -120,6 +120,12 @@ func (c *conn) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	return resp, nil
 }
+
+// unsentError says that the last byte of a request did not leave.
+type unsentError struct{ error }
+
+// Unwrap returns the cause.
+func (e *unsentError) Unwrap() error { return e.error }
 
 // answer reads the header of an answer, and passes over provisional ones.
 func (c *conn) answer(req *http.Request) (*http.Response, error) {

@@ -3,11 +3,7 @@ package ews
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/mailsession/mailsession/message"
@@ -22,8 +18,8 @@ func (c *Client) Append(ctx context.Context, ref session.FolderRef, m message.So
 	if opts == nil {
 		opts = &session.AppendOptions{}
 	}
-	a := &appending{client: c, source: m, opts: *opts}
-	id, err := a.run(ctx, cmp.Or(ref, session.Inbox))
+	a := &appending{client: c, opts: *opts}
+	id, err := a.run(ctx, cmp.Or(ref, session.Inbox), m)
 	if err == nil {
 		return id, nil
 	}
@@ -31,55 +27,32 @@ func (c *Client) Append(ctx context.Context, ref session.FolderRef, m message.So
 	if a.request != nil && a.request.sent && lostInside(err) {
 		outcome = session.DoneUnknown
 	}
-	return session.ID{}, &session.AppendError{Folder: cmp.Or(ref, session.Inbox), Outcome: outcome, MessageID: a.messageID, Err: err}
+	return session.ID{}, &session.AppendError{Folder: cmp.Or(ref, session.Inbox), Outcome: outcome, MessageID: a.letter.header.MessageID(), Err: err}
 }
 
 // appending is one message on its way into a folder.
 type appending struct {
 	client *Client
-	source message.Source
+	letter letter
 	opts   session.AppendOptions
 
-	messageID string
-	size      int64
-	request   *request
-	newest    int64 // the number of the folder's last message, before
-	numbered  bool
+	request  *request
+	newest   int64 // the number of the folder's last message, before
+	numbered bool
 }
 
-func (a *appending) run(ctx context.Context, ref session.FolderRef) (session.ID, error) {
-	if err := errors.Join(checkFlags(a.opts.Flags), a.measure()); err != nil {
+func (a *appending) run(ctx context.Context, ref session.FolderRef, m message.Source) (id session.ID, err error) {
+	if err := checkFlags(a.opts.Flags); err != nil {
 		return session.ID{}, err
 	}
-	var id session.ID
-	err := a.client.within(ctx, ref, func(f *folder) (err error) {
+	if a.letter, err = readLetter("append", m); err != nil {
+		return session.ID{}, err
+	}
+	err = a.client.within(ctx, ref, func(f *folder) (err error) {
 		id, err = a.bring(ctx, f)
 		return err
 	})
 	return id, err
-}
-
-// measure finds the size of the message, which has to be announced, and its
-// Message-ID.
-func (a *appending) measure() error {
-	r, err := a.source.Open()
-	if err != nil {
-		return fmt.Errorf("ews: append: open the message: %w", err)
-	}
-	defer r.Close()
-	head, err := io.ReadAll(io.LimitReader(r, maxHeader))
-	if err != nil {
-		return fmt.Errorf("ews: append: read the message: %w", err)
-	}
-	a.messageID = message.ParseHeader(head).MessageID()
-	if a.size = a.source.Size(); a.size < 0 {
-		n, err := io.Copy(io.Discard, r)
-		if err != nil {
-			return fmt.Errorf("ews: append: read the message: %w", err)
-		}
-		a.size = int64(len(head)) + n
-	}
-	return nil
 }
 
 // bring sends the message.
@@ -89,7 +62,7 @@ func (a *appending) bring(ctx context.Context, f *folder) (session.ID, error) {
 		return session.ID{}, err
 	}
 	a.request = &request{
-		op: "CreateItem", once: true, attrs: []slog.Attr{slog.String("folder", f.Path), slog.Int64("bytes", a.size)},
+		op: "CreateItem", once: true, attrs: []slog.Attr{slog.String("folder", f.Path), slog.Int64("bytes", a.letter.size)},
 		body: el("m:CreateItem", el("m:SavedItemFolderId", folderID(f.id)), el("m:Items", a.element())).with("MessageDisposition", "SaveOnly"),
 	}
 	var id session.ID
@@ -118,9 +91,7 @@ func (a *appending) bring(ctx context.Context, f *folder) (session.ID, error) {
 // element writes the message with what the server is to keep with it.
 func (a *appending) element() element {
 	flags := a.opts.Flags
-	mime := el("t:MimeContent")
-	mime.content = &sized{Source: a.source, size: a.size}
-	children := []element{mime}
+	children := []element{a.letter.mime()}
 	if keywords := keywordsOf(flags); len(keywords) > 0 {
 		list := el("t:Categories")
 		for _, k := range keywords {
@@ -174,12 +145,12 @@ func (a *appending) lookAhead(ctx context.Context, f *folder) error {
 // locate looks for the message among those that came since the request was begun.
 func (a *appending) locate(ctx context.Context, f *folder) (session.ID, bool) {
 	c := a.client
-	if a.messageID == "" || strings.ContainsFunc(a.messageID, func(r rune) bool { return r < ' ' || r > '~' }) || !a.numbered {
+	if !a.letter.searchable() || !a.numbered {
 		return session.ID{}, false
 	}
 	items, _, err := c.findItem(ctx, search{
 		folder: f, most: maxFound, properties: []element{tagNumber.uri()},
-		where: []element{behind(a.newest, true), compare("IsEqualTo", field("message:InternetMessageId"), "<"+a.messageID+">")},
+		where: []element{behind(a.newest, true), a.letter.named()},
 	})
 	if err != nil || len(items) != 1 || items[0].err != nil || items[0].tags[tagNumber] <= a.newest {
 		return session.ID{}, false

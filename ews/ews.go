@@ -1,10 +1,11 @@
-// Package ews is the way in to Exchange by its web services (EWS): a
-// [session.Incoming] for Exchange on a company's own machines, from 2007 SP1 on, and
-// for servers that speak its language.
+// Package ews is the way in to and out of Exchange by its web services (EWS): a
+// [session.Incoming] and a [session.Outgoing] for Exchange on a company's own machines,
+// from 2007 SP1 on, and for servers that speak its language.
 //
 // A [Client] is made without I/O. It connects when it is first used, keeps a small
 // pool of connections, connects again when one died, and is safe for concurrent use.
-// Most programs hand [Backend] to [session.New] and never hold a Client.
+// Most programs hand [Backend] to [session.New] and never hold a Client. [Outgoing] is
+// the way out, a [Sender].
 //
 // # Where
 //

@@ -21,6 +21,9 @@ func (d *draft) complete() {
 	if d.top.rawGet("Message-ID") == "" {
 		d.field("Message-ID", "<"+rand.Text()+"@mail.example.com>")
 	}
+	if d.mime != "" {
+		return // what else there is, is the client's
+	}
 	if d.top.rawGet("MIME-Version") == "" {
 		d.field("MIME-Version", "1.0")
 	}

@@ -170,17 +170,15 @@ func TestIncoming(t *testing.T, open func(tb testing.TB) *Incoming, opts *Option
 		opts = &Options{}
 	}
 	rules := incomingRules()
-	opts.checkExcept(t, rules)
+	var names []string
 	for _, rule := range rules {
-		t.Run(rule.name, func(t *testing.T) {
-			if why, excepted := opts.Except[rule.name]; excepted {
-				t.Logf("not run: %s", why)
-				return
-			}
-			inTime(t, opts, func(t *testing.T) {
-				t.Helper()
-				checkIncoming(t, rule, open, opts)
-			})
+		names = append(names, rule.name)
+	}
+	opts.checkExcept(t, names)
+	for _, rule := range rules {
+		opts.runRule(t, rule.name, func(t *testing.T) {
+			t.Helper()
+			checkIncoming(t, rule, open, opts)
 		})
 	}
 }
@@ -192,24 +190,40 @@ func TestOutgoing(t *testing.T, open func(tb testing.TB) *Outgoing, opts *Option
 	if opts == nil {
 		opts = &Options{}
 	}
-	for _, rule := range slices.Concat(outgoingRules(), senderCheckRules()) {
-		t.Run(rule.name, func(t *testing.T) {
-			inTime(t, opts, func(t *testing.T) {
-				t.Helper()
-				checkOutgoing(t, rule, open, opts)
-			})
+	rules := slices.Concat(outgoingRules(), senderCheckRules())
+	var names []string
+	for _, rule := range rules {
+		names = append(names, rule.name)
+	}
+	opts.checkExcept(t, names)
+	for _, rule := range rules {
+		opts.runRule(t, rule.name, func(t *testing.T) {
+			t.Helper()
+			checkOutgoing(t, rule, open, opts)
 		})
 	}
 }
 
 // checkExcept reports exceptions from rules that there are not.
-func (o *Options) checkExcept(tb testing.TB, rules []incomingRule) {
+func (o *Options) checkExcept(tb testing.TB, rules []string) {
 	tb.Helper()
 	for name := range o.Except {
-		if !slices.ContainsFunc(rules, func(r incomingRule) bool { return r.name == name }) {
+		if !slices.Contains(rules, name) {
 			tb.Errorf("sessiontest: there is no rule %q to make an exception from", name)
 		}
 	}
+}
+
+// runRule runs the test of a rule, unless there is an exception from it.
+func (o *Options) runRule(t *testing.T, name string, run func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		if why, excepted := o.Except[name]; excepted {
+			t.Logf("not run: %s", why)
+			return
+		}
+		inTime(t, o, run)
+	})
 }
 
 // inTime runs a test in a bubble, or without one where time is real.

@@ -1,0 +1,64 @@
+package ews
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/mailsession/mailsession/message"
+)
+
+// letter is a message on its way to the server: with its size, which has to be
+// announced, and its header.
+type letter struct {
+	sized
+
+	header message.Header
+}
+
+// readLetter looks at a message that is to be used for op.
+func readLetter(op string, m message.Source) (letter, error) {
+	if m == nil {
+		return letter{}, fmt.Errorf("ews: %s: there is no message", op)
+	}
+	r, err := m.Open()
+	if err != nil {
+		return letter{}, &sourceError{fmt.Errorf("ews: %s: open the message: %w", op, err)}
+	}
+	defer r.Close()
+	head, err := io.ReadAll(io.LimitReader(r, maxHeader))
+	if err != nil {
+		return letter{}, &sourceError{fmt.Errorf("ews: %s: read the message: %w", op, err)}
+	}
+	l := letter{sized: sized{Source: m, size: m.Size()}, header: message.ParseHeader(head)}
+	if l.size < 0 {
+		n, err := io.Copy(io.Discard, r)
+		if err != nil {
+			return letter{}, &sourceError{fmt.Errorf("ews: %s: read the message: %w", op, err)}
+		}
+		l.size = int64(len(head)) + n
+	}
+	return l, nil
+}
+
+// mime writes the message.
+func (l *letter) mime() element {
+	e := el("t:MimeContent")
+	e.content = &l.sized
+	return e
+}
+
+// searchable reports whether the message can be looked for by its Message-ID.
+func (l *letter) searchable() bool {
+	id := l.header.MessageID()
+	for _, r := range id {
+		if r < ' ' || r > '~' {
+			return false
+		}
+	}
+	return id != ""
+}
+
+// named is the condition that a message has the Message-ID of this one.
+func (l *letter) named() element {
+	return compare("IsEqualTo", field("message:InternetMessageId"), "<"+l.header.MessageID()+">")
+}

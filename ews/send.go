@@ -1,0 +1,256 @@
+package ews
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/mail"
+	"slices"
+	"strings"
+
+	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/internal/observe"
+	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/session"
+)
+
+// Sender is the way out through one mailbox. It implements [session.Outgoing], and
+// is safe for concurrent use.
+//
+// Exchange sends a message to the recipients that stand in it. Those of the envelope
+// that do not are added as blind copies; a message that names somebody who is not in
+// the envelope is refused before anything is sent, since that one would get it too.
+// The server takes a message for all recipients or for nobody, and learns later that
+// one does not exist: then it bounces.
+//
+// Bounces go to the mailbox that sends. So the envelope's From has to be the address
+// of the mailbox, or one that the message is from; the null sender does not exist. Of
+// reports, those of success can be asked for.
+type Sender struct{ client *Client }
+
+var (
+	_ session.Outgoing  = (*Sender)(nil)
+	_ session.Checker   = (*Sender)(nil)
+	_ session.SentFiler = (*Sender)(nil)
+)
+
+// Outgoing returns what [session.New] makes a way out through Exchange of.
+func Outgoing(server session.Server, opts *Options) session.OutgoingBackend {
+	return func(setup session.Setup) (session.Outgoing, error) {
+		c, err := newClient(server, setup, opts)
+		if err != nil {
+			return nil, err
+		}
+		return &Sender{c}, nil
+	}
+}
+
+// NewSender returns a way out through Exchange by itself. It does no I/O; an error is
+// about the settings.
+func NewSender(server session.Server, creds session.Credentials, opts *Options) (*Sender, error) {
+	c, err := New(server, creds, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Sender{c}, nil
+}
+
+// Close implements [session.Outgoing].
+func (s *Sender) Close() error { return s.client.Close() }
+
+// FilesSent implements [session.SentFiler]: Exchange files what it sends, unless the
+// envelope has [session.SentNever].
+func (s *Sender) FilesSent() bool { return true }
+
+// Check implements [session.Checker]. The stages are those of [Client.Check] up to
+// the mailbox; whether a sender may be used shows only when something is sent.
+func (s *Sender) Check(ctx context.Context, _ *session.CheckOptions) session.Report {
+	c := s.client
+	ctx, end := observe.Start(ctx, c.opts.Observer, "ews.check", slog.String("server", c.address))
+	report := backend.Checked{
+		Backend: backendName, Server: c.server, Address: c.address, Credentials: c.setup.Credentials,
+		After: []session.Stage{session.StageMailbox, session.StageSender}, Remedy: remedy,
+	}.Check(ctx, s.check)
+	end(report.Err())
+	c.report(ctx, "check", nil, report.Err())
+	return report
+}
+
+func (s *Sender) check(ctx context.Context) error {
+	if _, err := s.client.checkMailbox(ctx); err != nil {
+		return err
+	}
+	backend.StagesOf(ctx).Skip(session.StageSender, "Exchange tells whether a sender may be used when a message is sent")
+	return nil
+}
+
+// Send implements [session.Outgoing]. Where the answer is lost after the last byte,
+// the message is looked for in the folder of sent mail by its Message-ID: it was
+// accepted where it is there.
+func (s *Sender) Send(ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
+	l, err := readLetter("send", m)
+	if err == nil {
+		err = s.admit(e, &l)
+	}
+	receipt := session.Receipt{Outcome: session.NotSent, MessageID: l.header.MessageID()}
+	if err != nil {
+		return receipt, &session.SendError{Receipt: receipt, Err: err}
+	}
+	t := &sending{client: s.client, envelope: e, letter: l}
+	receipt.Outcome, err = t.run(ctx)
+	for _, to := range e.To {
+		receipt.Recipients = append(receipt.Recipients, session.Recipient{Address: to, Accepted: err == nil})
+	}
+	if err != nil {
+		return receipt, &session.SendError{Receipt: receipt, Err: err}
+	}
+	return receipt, nil
+}
+
+// sending is one message on its way out.
+type sending struct {
+	client   *Client
+	envelope session.Envelope
+	letter   letter
+	request  *request
+}
+
+func (t *sending) run(ctx context.Context) (session.SendOutcome, error) {
+	t.request = t.createItem()
+	err := t.client.call(ctx, t.request, func(a *answer) error {
+		if err := a.only(func(string) error { return nil }); err != nil {
+			return err
+		}
+		return a.rest()
+	})
+	switch {
+	case err == nil:
+		return session.Accepted, nil
+	case !t.request.sent || !mayBeDone(err):
+		return session.NotSent, err
+	case t.filed() && ctx.Err() == nil && t.found(ctx):
+		return session.Accepted, nil
+	}
+	return session.SentUnknown, err
+}
+
+// filed reports whether the server files the message.
+func (t *sending) filed() bool { return t.envelope.SaveSent != session.SentNever }
+
+// createItem is the request that sends the message.
+func (t *sending) createItem() *request {
+	disposition, children := "SendOnly", []element(nil)
+	if t.filed() {
+		disposition = "SendAndSaveCopy"
+		children = append(children, el("m:SavedItemFolderId", t.client.distinguished("sentitems")))
+	}
+	item := []element{t.letter.mime()}
+	if hidden := t.hidden(); len(hidden) > 0 {
+		item = append(item, el("t:BccRecipients", hidden...))
+	}
+	if r := t.envelope.Reports; r != nil && r.Success {
+		item = append(item, leaf("t:IsDeliveryReceiptRequested", "true"))
+	}
+	children = append(children, el("m:Items", el("t:Message", item...)))
+	return &request{
+		op: "CreateItem", once: true,
+		attrs: []slog.Attr{slog.Int("recipients", len(t.envelope.To)), slog.Int64("bytes", t.letter.size)},
+		body:  el("m:CreateItem", children...).with("MessageDisposition", disposition),
+	}
+}
+
+// hidden are the recipients that the message does not name, with those that it names
+// as Bcc already: what is set replaces that field.
+func (t *sending) hidden() []element {
+	shown := addressed(t.letter.header, "To", "Cc")
+	var list []element
+	for _, to := range t.envelope.To {
+		if !slices.ContainsFunc(shown, func(a string) bool { return strings.EqualFold(a, to) }) {
+			list = append(list, el("t:Mailbox", leaf("t:EmailAddress", to)))
+		}
+	}
+	return list
+}
+
+// found looks for the message in the folder of sent mail.
+func (t *sending) found(ctx context.Context) bool {
+	if !t.letter.searchable() {
+		return false
+	}
+	there := false
+	err := t.client.within(ctx, session.Sent, func(f *folder) error {
+		items, _, err := t.client.findItem(ctx, search{folder: f, most: 1, where: []element{t.letter.named()}})
+		there = len(items) > 0
+		return err
+	})
+	return err == nil && there
+}
+
+// mayBeDone reports whether a request that reached the server may have been carried
+// out although this is what came of it.
+func mayBeDone(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		return true // no answer, or one that cannot be read
+	case e.Code == "":
+		return e.Status/100 != 4 && e.class() != throttled // of a machine in between
+	}
+	return slices.Contains([]string{
+		"ErrorInternalServerError", "ErrorInternalServerTransientError", "ErrorItemSave", "ErrorItemSavePropertyError",
+		"ErrorMailboxFailover", "ErrorTimeoutExpired", "ErrorClientDisconnected", "ErrorProxyRequestProcessingFailed",
+	}, e.Code)
+}
+
+// addressed returns the addresses in some fields of a header.
+func addressed(h message.Header, fields ...string) []string {
+	var list []string
+	for _, name := range fields {
+		for _, a := range h.Addresses(name) {
+			list = append(list, a.Address)
+		}
+	}
+	return list
+}
+
+// admit reports why a message cannot be sent as the envelope wants it.
+func (s *Sender) admit(e session.Envelope, l *letter) error {
+	if len(e.To) == 0 {
+		return errors.New("ews: send: the envelope has no recipient")
+	}
+	for _, a := range e.To {
+		if parsed, err := mail.ParseAddress(a); err != nil || parsed.Name != "" || strings.ContainsAny(a, "<>") {
+			return fmt.Errorf("ews: send: %q is not an address such as user@example.com", a)
+		}
+	}
+	for _, a := range addressed(l.header, "To", "Cc", "Bcc") {
+		if !slices.ContainsFunc(e.To, func(to string) bool { return strings.EqualFold(a, to) }) {
+			return lacks("the message names %s, who is not in the envelope: Exchange sends to everybody that a message names", a)
+		}
+	}
+	return s.checkWishes(e, l)
+}
+
+// checkWishes is about what else an envelope may ask for.
+func (s *Sender) checkWishes(e session.Envelope, l *letter) error {
+	own := append(addressed(l.header, "From", "Sender"), s.client.target(), s.client.setup.Credentials.User)
+	switch r := e.Reports; {
+	case e.From == "":
+		return lacks("the envelope has the null sender, and Exchange sends in the name of a mailbox: name it in Envelope.From, or in SendOptions.ReturnPath")
+	case !slices.ContainsFunc(own, func(a string) bool { return strings.EqualFold(a, e.From) }):
+		return lacks("bounces go to the mailbox that sends, and not to the envelope's From %s", e.From)
+	case e.RequireTLS:
+		return lacks("Exchange is not told by EWS to send by TLS alone (REQUIRETLS)")
+	case e.DeliverBy != nil:
+		return lacks("Exchange is not told by EWS when to deliver (DELIVERBY)")
+	case r != nil && (!r.Failure || r.WholeMessage || r.ID != ""):
+		return lacks("Exchange reports failure always, with what it chooses of the message and without an ID")
+	}
+	return nil
+}
+
+// lacks says what EWS cannot do.
+func lacks(format string, args ...any) error {
+	return fmt.Errorf("ews: send: "+format+": %w", append(args, errors.ErrUnsupported)...)
+}
