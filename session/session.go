@@ -24,6 +24,13 @@
 // [Session.Apply] changes flags, moves, copies and deletes, and answers for
 // each message by itself.
 //
+// # Watching
+//
+// [Session.Watch] iterates over what happens in folders, [Session.WaitFor] returns
+// the first message that matches, there already or yet to come, and
+// [Session.Process] hands each message to a handler once and keeps how far it
+// came. All of them stand on [Session.Changes]: what happened since a [Cursor].
+//
 // # Sending
 //
 // [Session.Send] tells what became of a message: see [SendOutcome]. Only what

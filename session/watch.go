@@ -267,47 +267,47 @@ func (w *watch) look(ctx context.Context, f *watched, kind NoticeKind, polls boo
 
 // tellPage tells a page of changes, the last event with the cursor.
 func tellPage(ctx context.Context, folder FolderRef, page Changes, yield func(Event, error) bool) error {
-	left := len(page.Removed) + len(page.Changed) + len(page.Failed) + len(page.Added)
-	tell := func(e Event, item error) error {
+	events, items := eventsOf(page)
+	for i, e := range events {
 		if ctx.Err() != nil {
 			return retry.Ended(ctx)
 		}
-		if e.Folder = folder; left == 0 {
+		if e.Folder = folder; i == len(events)-1 {
 			e.Cursor = page.Cursor
 		}
-		if left--; !yield(e, item) {
+		var err error
+		if item := items[i]; item != nil {
+			err = item
+		}
+		if !yield(e, err) {
 			return errLeft
-		}
-		return nil
-	}
-	if page.Reset {
-		if err := tell(Event{Kind: EventReset}, nil); err != nil {
-			return err
-		}
-	} else {
-		left--
-	}
-	for _, id := range page.Removed {
-		if err := tell(Event{Kind: EventRemoved, ID: id}, nil); err != nil {
-			return err
-		}
-	}
-	for _, m := range page.Changed {
-		if err := tell(Event{Kind: EventChanged, ID: m.ID, Message: m}, nil); err != nil {
-			return err
-		}
-	}
-	for _, item := range page.Failed {
-		if err := tell(Event{Kind: EventNew, ID: item.ID}, item); err != nil {
-			return err
-		}
-	}
-	for _, m := range page.Added {
-		if err := tell(Event{Kind: EventNew, ID: m.ID, Message: m}, nil); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// eventsOf returns the events of a page, and which of them are about messages
+// that cannot be summarized.
+func eventsOf(page Changes) ([]Event, map[int]*ItemError) {
+	events := make([]Event, 0, 1+len(page.Removed)+len(page.Changed)+len(page.Failed)+len(page.Added))
+	items := make(map[int]*ItemError, len(page.Failed))
+	if page.Reset {
+		events = append(events, Event{Kind: EventReset})
+	}
+	for _, id := range page.Removed {
+		events = append(events, Event{Kind: EventRemoved, ID: id})
+	}
+	for _, m := range page.Changed {
+		events = append(events, Event{Kind: EventChanged, ID: m.ID, Message: m})
+	}
+	for _, item := range page.Failed {
+		items[len(events)] = item
+		events = append(events, Event{Kind: EventNew, ID: item.ID})
+	}
+	for _, m := range page.Added {
+		events = append(events, Event{Kind: EventNew, ID: m.ID, Message: m})
+	}
+	return events, items
 }
 
 // patience waits over failures that pass, longer each time.

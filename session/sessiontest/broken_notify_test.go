@@ -26,6 +26,7 @@ const (
 	ruleWatchLeft  = "a watch that is left leaks nothing"
 	ruleWait       = "a wait finds what is there already, and what comes"
 	ruleWaitCut    = "a wait misses no message that comes while the line is cut"
+	ruleProcess    = "a processor hands out each message once, over lost lines, oldest first"
 	ruleWaitEnds   = "a wait ends with its context, at the same instant"
 )
 

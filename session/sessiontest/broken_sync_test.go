@@ -82,7 +82,7 @@ func askedAlteredly(f func(since *session.Cursor, opts *session.SyncOptions)) fu
 func brokenSyncs() []brokenWay {
 	return []brokenWay{
 		{
-			name: "tells the newest first", rules: []string{ruleFromZero, ruleUnread},
+			name: "tells the newest first", rules: []string{ruleFromZero, ruleUnread, ruleProcess},
 			in: alteredPage(func(page *session.Changes) { slices.Reverse(page.Added) }),
 		},
 		{
@@ -159,7 +159,7 @@ func brokenSyncs() []brokenWay {
 			in: alteredPage(func(page *session.Changes) { page.Failed = nil }),
 		},
 		{
-			name: "takes a lost line for the end of the changes", alter: noResume, rules: []string{ruleResumed, ruleCutSync, ruleWatchCut, ruleDay, ruleWaitCut},
+			name: "takes a lost line for the end of the changes", alter: noResume, rules: []string{ruleResumed, ruleCutSync, ruleWatchCut, ruleDay, ruleWaitCut, ruleProcess},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				return syncLie{under: under{in}, changes: func(ctx context.Context, folder session.FolderRef, since session.Cursor, opts session.SyncOptions) iter.Seq2[session.Changes, error] {
 					return func(yield func(session.Changes, error) bool) {

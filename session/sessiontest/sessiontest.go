@@ -248,7 +248,7 @@ func incomingRules() []incomingRule {
 	for _, group := range [][]incomingRule{
 		listingRules(), contentRules(), pageRules(), filterRules(), bodyRules(), folderRules(), roomRules(), idRules(), flagRules(),
 		changeRules(), lineRules(), endingRules(), signInRules(), checkRules(),
-		appendRules(), draftRules(), bulkRules(), partRules(), editRules(), upkeepRules(), extraRules(), syncRules(), noticeRules(), watchRules(), waitRules(),
+		appendRules(), draftRules(), bulkRules(), partRules(), editRules(), upkeepRules(), extraRules(), syncRules(), noticeRules(), watchRules(), waitRules(), processRules(),
 	} {
 		all = append(all, group...)
 	}
