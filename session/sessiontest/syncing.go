@@ -474,7 +474,8 @@ func failedChange(ctx context.Context, r *reading) {
 	if !slices.Equal(failed, []session.ID{id}) {
 		r.Errorf("Changes tell %v as failed, want %v", failed, id)
 	}
-	if again := r.changes(ctx, last(pages), session.SyncOptions{}); !isEmpty(again[0]) {
+	// That its flags may have changed is told by a server that keeps no versions.
+	if again := r.changes(ctx, last(pages), session.SyncOptions{})[0]; len(again.Added)+len(again.Failed)+len(again.Removed) > 0 {
 		r.Errorf("Changes after that = %+v, want nothing", again)
 	}
 	if err := r.Mailbox.Remove(inbox, bad); err != nil {
