@@ -25,29 +25,38 @@ const (
 
 // history is a place in a folder's history, the state of a cursor: all messages
 // with a key up to Known have been told, as they were at the change count Count,
-// and none beyond.
+// and none beyond, of which there were some by then where Rest is set.
 type history struct {
 	Count uint64
 	Known uint32
+	Rest  bool
 }
+
+// more stands behind a state that has a Rest.
+const more = "+"
 
 // String returns the state's text.
 func (h history) String() string {
-	return strconv.FormatUint(h.Count, 10) + "." + strconv.FormatUint(uint64(h.Known), 10)
+	text := strconv.FormatUint(h.Count, 10) + "." + strconv.FormatUint(uint64(h.Known), 10)
+	if h.Rest {
+		text += more
+	}
+	return text
 }
 
 // parseHistory reads the text of a state; the empty one is the beginning.
 func parseHistory(text string) (history, error) {
 	if text == "" {
-		return history{}, nil
+		return history{Rest: true}, nil
 	}
+	text, rest := strings.CutSuffix(text, more)
 	count, known, _ := strings.Cut(text, ".")
 	c, err1 := strconv.ParseUint(count, 10, 64)
 	k, err2 := strconv.ParseUint(known, 10, 32)
 	if err := cmp.Or(err1, err2); err != nil {
 		return history{}, fmt.Errorf("%q is no place in a history: %w", text, err)
 	}
-	return history{Count: c, Known: uint32(k)}, nil
+	return history{Count: c, Known: uint32(k), Rest: rest}, nil
 }
 
 // Changes implements [session.Syncer].
@@ -153,7 +162,7 @@ func (c *referenceClient) page(all []answer) session.Changes {
 // changes answers with one page of what happened since a place in the history.
 // What is known of the messages that were told comes first, in the order in
 // which it happened, and then what came: so every page leaves a state that can
-// be told in two numbers.
+// be told in two numbers and a mark.
 func (v visitor) changes() error {
 	f, err := v.find(session.FolderRef(v.q.Folder))
 	if err == nil {
@@ -169,18 +178,21 @@ func (v visitor) changes() error {
 	if err = cmp.Or(err, odd); err != nil {
 		return v.write(refusalOf(err))
 	}
-	delta, err := v.account.ChangedSince(f.Name, 0) // all there ever was, in one look
+	from := since.Count
+	if since.Rest {
+		from = 0 // all there ever was, in one look
+	}
+	delta, err := v.account.ChangedSince(f.Name, from)
 	if err != nil {
 		return v.write(refusalOf(err))
 	}
 	now := history{Count: delta.ModSeq, Known: uint32(delta.UIDNext) - 1}
-	more := false
 	if v.q.Limit >= 0 {
-		if now, more, err = v.writeChanges(since, delta); err != nil {
+		if now, err = v.writeChanges(since, delta); err != nil {
 			return err
 		}
 	}
-	if err := v.write(answer{place: place{Folder: f.Name, Validity: delta.UIDValidity}, State: now.String(), More: more}); err != nil {
+	if err := v.write(answer{place: place{Folder: f.Name, Validity: delta.UIDValidity}, State: now.String(), More: now.Rest}); err != nil {
 		return err
 	}
 	return v.write(answer{End: true})
@@ -194,7 +206,7 @@ type change struct {
 
 // writeChanges writes as many changes as there may be, and returns where that
 // leads.
-func (v visitor) writeChanges(since history, delta mailtest.Delta) (now history, more bool, err error) {
+func (v visitor) writeChanges(since history, delta mailtest.Delta) (now history, err error) {
 	var old, added []change
 	for _, m := range delta.Changed {
 		switch {
@@ -215,21 +227,21 @@ func (v visitor) writeChanges(since history, delta mailtest.Delta) (now history,
 	switch {
 	case len(old) > limit:
 		old = old[:limit]
-		now = history{Count: old[limit-1].m.ModSeq, Known: since.Known}
-		added, more = nil, true
+		now = history{Count: old[limit-1].m.ModSeq, Known: since.Known, Rest: true}
+		added = nil
 	case len(old)+len(added) > limit:
 		added = added[:limit-len(old)]
 		if now.Known = since.Known; len(added) > 0 {
 			now.Known = uint32(added[len(added)-1].m.UID)
 		}
-		more = true
+		now.Rest = true
 	}
 	for _, c := range append(old, added...) {
 		if err := v.writeChange(c); err != nil {
-			return now, more, err
+			return now, err
 		}
 	}
-	return now, more, nil
+	return now, nil
 }
 
 func (v visitor) writeChange(c change) error {

@@ -129,7 +129,7 @@ func waitCut(ctx context.Context, r *reading) {
 // later is when some time has gone by; a moment where time is real.
 func (d *day) later(t time.Duration) <-chan time.Time {
 	if d.r.realTime {
-		t = time.Second
+		t = 100 * time.Millisecond
 	}
 	return time.After(t)
 }
