@@ -158,8 +158,9 @@ func orUnsaid(err error) error {
 // Process hands each message that q finds to a handler, once if all goes well and
 // at least once whatever happens: it begins with those that are there, goes on
 // where the last call ended, also in another process, and by
-// [ProcessOptions.Watch] with those that come. Oldest come first. Limit, After
-// and the order of q do not count.
+// [ProcessOptions.Watch] with those that come. Oldest come first. What q asks is
+// asked when a message is new: one that matches later, by another flag, is passed
+// over. Limit, After and the order of q do not count.
 //
 // The handler returns nil where the message is done. Any error has it tried again
 // later, behind others, until [ProcessOptions.MaxTries]; [TryAgainIn] says when,
