@@ -37,7 +37,7 @@ func (c *Client) Notify(ctx context.Context, folders []session.FolderRef, opts s
 					return
 				}
 			}
-			interval = cmp.Or(opts.Interval, DefaultInterval)
+			interval = cmp.Or(max(opts.Interval, 0), DefaultInterval)
 		}
 	}
 }

@@ -46,7 +46,8 @@ func listen(ctx context.Context, in Incoming, folders []FolderRef, opts earOptio
 	}
 	pace := opts.pace
 	if pace == nil && !ok {
-		pace = &retry.Policy{Initial: cmp.Or(opts.interval, DefaultWatchInterval), Factor: 1, Max: cmp.Or(opts.interval, DefaultWatchInterval), Jitter: -1}
+		each := cmp.Or(max(opts.interval, 0), DefaultWatchInterval)
+		pace = &retry.Policy{Initial: each, Factor: 1, Max: each, Jitter: -1}
 	}
 	if pace != nil {
 		e.lines.Go(func() { e.poll(ctx, *pace, slices.Concat(folders, opts.others)) })
@@ -57,7 +58,7 @@ func listen(ctx context.Context, in Incoming, folders []FolderRef, opts earOptio
 // hear takes down what the backend tells.
 func (e *ear) hear(ctx context.Context, n Notifier, folders []FolderRef, opts earOptions) {
 	err := errors.New("the backend has stopped to listen")
-	for notice, failed := range n.Notify(ctx, folders, NotifyOptions{Interval: opts.interval}) {
+	for notice, failed := range n.Notify(ctx, folders, NotifyOptions{Interval: max(opts.interval, 0)}) {
 		if err = failed; failed != nil {
 			break
 		}

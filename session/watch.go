@@ -99,7 +99,7 @@ func (o *WatchOptions) orZero() WatchOptions {
 }
 
 func (o WatchOptions) pace() retry.Policy {
-	return retry.Policy{Initial: o.FirstWait, Max: cmp.Or(o.MaxWait, time.Minute)}
+	return retry.Policy{Initial: max(o.FirstWait, 0), Max: cmp.Or(max(o.MaxWait, 0), time.Minute)}
 }
 
 // Watch iterates over what happens in folders, in the inbox where none is named,

@@ -130,7 +130,10 @@ func (s *scripted) watch(t *testing.T, d time.Duration, each func(word string)) 
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	var words []string
-	opts := &session.WatchOptions{Since: map[session.FolderRef]session.Cursor{session.Inbox: {}}}
+	opts := &session.WatchOptions{
+		Since:    map[session.FolderRef]session.Cursor{session.Inbox: {}},
+		Interval: -1, FirstWait: -1, MaxWait: -1, // as if they were not set
+	}
 	var last error
 	for e, err := range s.session(t).Watch(ctx, nil, opts) {
 		if last = err; err != nil {
