@@ -228,12 +228,15 @@ func TestWatchWithoutListening(t *testing.T) {
 		s := &scripted{}
 		start := time.Now()
 		s.fail = func(int) error {
-			if at := time.Since(start); at > 10*time.Minute && at < 20*time.Minute {
+			at := time.Since(start)
+			if at > 15*time.Minute {
+				s.pages = 1
+			}
+			if at > 10*time.Minute && at < 20*time.Minute {
 				return passes{errors.New("down")}
 			}
 			return nil
 		}
-		time.AfterFunc(15*time.Minute, func() { s.pages++ })
 		var at time.Duration
 		got, _ := s.watch(t, time.Hour, func(word string) {
 			if word == "new1@1" {
