@@ -174,6 +174,39 @@ func TestEveryRefusalHasAReason(t *testing.T) {
 	}
 }
 
+// TestOnlyOrganizationsHavePrograms: nobody opens the mailboxes of consumers in a
+// program's own name, Yahoo's brands have no sign-in on another device, and
+// Google's has no scope for mail.
+func TestOnlyOrganizationsHavePrograms(t *testing.T) {
+	for id, p := range all(t) {
+		organization := strings.HasPrefix(id, "microsoft") || id == "exchange"
+		for _, f := range []preset.Flow{preset.FlowClientCredentials, preset.FlowManagedIdentity} {
+			if _, has := p.Flows[f]; has && !organization {
+				t.Errorf("%s has the flow %s", id, f)
+			}
+		}
+		if _, has := p.Flows[preset.FlowServiceAccount]; has != strings.HasPrefix(id, "google") {
+			t.Errorf("%s has service accounts: %v", id, has)
+		}
+		if _, has := p.Flows[preset.FlowDevice]; has && !organization && id != "outlook.com" {
+			t.Errorf("%s has the device flow", id)
+		}
+	}
+	tenant := preset.Microsoft365("contoso.com")
+	if tenant.Allows(preset.FlowClientCredentials, preset.EWS) != nil || tenant.Allows(preset.FlowManagedIdentity, preset.Graph) != nil {
+		t.Error("one tenant has no programs")
+	}
+	for flow, protocols := range map[preset.Flow][]preset.Protocol{
+		preset.FlowPassword: {preset.SMTP}, preset.FlowAppPassword: {preset.SMTP},
+	} {
+		for _, proto := range tenant.Protocols() {
+			if allowed := tenant.Allows(flow, proto) == nil; allowed != slices.Contains(protocols, proto) {
+				t.Errorf("%s by %s in a tenant: allowed %v", proto, flow, allowed)
+			}
+		}
+	}
+}
+
 // TestGrantTypesAreThoseOfTheFlows: oauth refuses what a preset refuses.
 func TestGrantTypesAreThoseOfTheFlows(t *testing.T) {
 	grants := map[preset.Flow]string{

@@ -91,7 +91,10 @@ func googleRefused() map[Flow]string {
 func GoogleWorkspace() Provider {
 	p := Google()
 	p.Name = "Google Workspace"
-	p.Notes = []string{"An administrator has to delegate the scope https://mail.google.com/ for the domain to the service account's client id, which may take a day to work."}
+	p.Notes = []string{
+		"An administrator has to delegate the scope https://mail.google.com/ for the domain to the service account's client id, which may take a day to work.",
+		"For IMAP the scope https://www.googleapis.com/auth/gmail.imap_admin may take its place in AppScopes: it shows all labels, whatever the user hides from IMAP.",
+	}
 	p.Domains, p.MX = nil, nil
 	p.Flows = map[Flow]FlowFacts{FlowServiceAccount: googleDelegation()}
 	for _, flow := range []Flow{FlowBrowser, FlowAppPassword, FlowPassword} {

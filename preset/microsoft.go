@@ -48,6 +48,7 @@ func Microsoft365(tenant string) Provider {
 	p := exchangeOnline(worldwide(), tenant)
 	p.Domains = []string{".onmicrosoft.com"}
 	p.MX = []string{"mail.protection.outlook.com", "mx.microsoft"}
+	p.Notes = append(p.Notes, "SMTP AUTH is switched off for most tenants, for tokens too; an administrator has to switch it on for the mailbox.")
 	return p
 }
 
@@ -59,7 +60,7 @@ func OutlookCom() Provider {
 	c := worldwide()
 	c.name, c.smtp = "Outlook.com", "smtp-mail.outlook.com"
 	p := exchangeOnline(c, "consumers")
-	p.EWS, p.Notes = Service{}, []string{"POP3 and IMAP may have to be switched on in the settings of the mailbox, under Forwarding and IMAP."}
+	p.EWS, p.Notes = Service{}, append(p.Notes, "POP3 and IMAP may have to be switched on in the settings of the mailbox, under Forwarding and IMAP.")
 	delete(p.Scopes, EWS)
 	p.AppScopes = nil
 	p.Domains, p.MX = outlookDomains(), []string{"olc.protection.outlook.com"}
@@ -84,7 +85,7 @@ func exchangeOnline(c cloud, tenant string) Provider {
 		Name:         c.name,
 		Source:       c.source,
 		Checked:      checked(),
-		Notes:        c.notes,
+		Notes:        append(c.notes, "Graph sends what is larger than about 3 MB by way of a draft, which needs Mail.ReadWrite in a session that only sends too."),
 		Endpoint:     oauth.MicrosoftEndpoint(c.oauth, tenant),
 		RedirectURL:  "http://localhost",
 		Redirects:    microsoftRedirects(),

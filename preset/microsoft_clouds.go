@@ -49,7 +49,7 @@ func MicrosoftDoD(tenant string) Provider {
 // from few sources; Options.Resource and Options.OAuthBase replace what is
 // otherwise in a tenant.
 func MicrosoftChina(tenant string) Provider {
-	return sovereignCloud(cloud{
+	p := sovereignCloud(cloud{
 		name: "Microsoft 365 China (21Vianet)", oauth: "https://login.partner.microsoftonline.cn",
 		outlook: "https://partner.outlook.cn", app: "https://partner.outlook.cn",
 		host: "partner.outlook.cn", smtp: "smtp.partner.outlook.cn", graph: "https://microsoftgraph.chinacloudapi.cn",
@@ -57,6 +57,8 @@ func MicrosoftChina(tenant string) Provider {
 		notes: []string{sovereign, "Scopes and resource of IMAP, POP3 and SMTP are known from few sources and not from Microsoft; " +
 			"some tenants are said to want requests of the version before 2.0, which this library does not make."},
 	}, tenant)
+	p.MX = []string{"mail.protection.partner.outlook.cn"}
+	return p
 }
 
 // sovereignCloud returns Exchange in a cloud of its own: without the dates of the

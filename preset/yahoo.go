@@ -18,6 +18,7 @@ func Yahoo() Provider {
 		cox.net
 	`)
 	p.MX = []string{"am0.yahoodns.net"}
+	p.Notes = append(p.Notes, "IMAP shows the newest 10,000 messages of a folder; export.imap.mail.yahoo.com shows all of them, and changes none.")
 	return p
 }
 

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -174,7 +176,18 @@ func TestNoSecretLeaves(t *testing.T) {
 	t.Run("redirect", func(t *testing.T) {
 		const other = "https://config.hoster.example/contoso.xml"
 		w := &world{where: map[string]string{autoconfig: other}, pages: map[string]string{other: contoso}}
-		if _, err := lookup.Find(t.Context(), ann, w.options()); err != nil {
+		o := w.options()
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.HTTPClient.Jar = jar
+		home, err := url.Parse("https://autoconfig.contoso.example/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		jar.SetCookies(home, []*http.Cookie{{Name: "session", Value: "horse", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode}})
+		if _, err := lookup.Find(t.Context(), ann, o); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range w.requests {
@@ -384,6 +397,24 @@ func TestOnlyTheMethodsThatAreWanted(t *testing.T) {
 	}
 	if found.Provider.Flows != nil || found.Users[preset.IMAP] != ann {
 		t.Errorf("flows %v, users %v: SRV records tell neither", found.Provider.Flows, found.Users)
+	}
+}
+
+// TestEncryptionFromTheFirstByteComesFirst (RFC 8314): where it is offered, the
+// other record is not even asked for.
+func TestEncryptionFromTheFirstByteComesFirst(t *testing.T) {
+	w := &world{srv: map[string][]*net.SRV{
+		"_imaps._tcp.contoso.example": {{Target: "imap.contoso.example.", Port: 993}},
+		"_imap._tcp.contoso.example":  {{Target: "imap.contoso.example.", Port: 143}},
+	}}
+	found, err := lookup.Find(t.Context(), ann, w.options())
+	if err != nil || found.Provider.IMAP.Port != 993 || found.Provider.IMAP.Security != session.TLS {
+		t.Errorf("%v, IMAP at %+v, want TLS", err, found.Provider.IMAP)
+	}
+	for _, s := range found.Steps {
+		if strings.HasPrefix(s.Asked, "_imap._tcp") {
+			t.Errorf("the step %+v was of no use", s)
+		}
 	}
 }
 
