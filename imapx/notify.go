@@ -228,6 +228,10 @@ func (n *notifier) resolve(ctx context.Context) error {
 // it were the first.
 const steady = time.Minute
 
+// flapping bounds how far the pauses grow between lines that are made and soon
+// lost: to eight seconds.
+const flapping = 4
+
 // keep does something until it succeeds or ctx ends, with growing pauses after
 // errors that are temporary, and where a server that was there cannot be reached.
 // Any other ends the iteration. What calls up is successful so far.
@@ -247,6 +251,8 @@ func (n *notifier) keep(ctx context.Context, do func(ctx context.Context, up fun
 			return
 		case !since.IsZero() && time.Since(since) >= steady:
 			try = 1
+		case !since.IsZero():
+			try = min(try, flapping) // the server is there
 		}
 		wait := time.NewTimer(policy.Wait(try, err))
 		select {

@@ -446,3 +446,20 @@ func TestRenewalsThatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// TestALineThatIsLostAgainAndAgain: a server that takes connections and soon ends
+// them is not left alone for minutes.
+func TestALineThatIsLostAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		e := listen(t, w.client, session.NotifyOptions{}, session.Inbox)
+		e.news()
+		for range 20 {
+			w.server.Disconnect()
+			pass(8 * time.Second)
+			if got := e.news(); got != "listening inbox" {
+				t.Fatalf("eight seconds after a line was lost came %q, want listening again", got)
+			}
+		}
+	})
+}
