@@ -57,6 +57,7 @@ func conforming(tb testing.TB, o *imaptest.Options) *sessiontest.Incoming {
 		Mailbox:     sessiontest.Account(account),
 		Dial:        server.Dial,
 		NoNUL:       true,
+		Polls:       o != nil && o.Capabilities != nil && !slices.Contains(o.Capabilities, "IDLE"),
 		TooLarge:    tooLarge,
 		Backend: func(dial sessiontest.Dial) session.IncomingBackend {
 			s := session.Server{Host: "localhost", Security: session.None, AllowPlainAuth: true, Dial: dial, Transcript: log}

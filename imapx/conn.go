@@ -175,3 +175,19 @@ func (c *conn) refresh() error {
 	_, err := c.exec("noop", "NOOP")
 	return err
 }
+
+// compress has the server compress what it sends, where it can. A refusal is as
+// if it could not.
+func (c *conn) compress() error {
+	if !c.caps.has("COMPRESS=DEFLATE") {
+		return nil
+	}
+	_, err := c.exec("compress", "COMPRESS DEFLATE")
+	if e, refused := errors.AsType[*Error](err); refused && e.Type != "BYE" && !e.Temporary() {
+		return nil
+	}
+	if err == nil {
+		c.wire.Compress()
+	}
+	return err
+}

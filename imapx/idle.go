@@ -70,6 +70,9 @@ func eventful(line []byte) bool {
 func (l *listener) notified() error {
 	c, n := l.conn, l.notifier
 	n.client.syncs.Store(true)
+	if c.opened {
+		return errTooLate // of a folder that is open the server would not tell
+	}
 	if err := c.enable(); err != nil {
 		return err
 	}

@@ -56,6 +56,9 @@ func (c *Client) Notify(ctx context.Context, folders []session.FolderRef, opts s
 			select {
 			case <-n.board.posted:
 			case <-ctx.Done():
+			case <-c.closed:
+				yield(session.Notice{}, c.pool.Fail(session.ErrClosed))
+				return
 			}
 		}
 	}

@@ -132,7 +132,7 @@ func (w *sweep) summaries(ctx context.Context, uids []uint32) ([]item, error) {
 		case it.message != nil && it.message.Flags != nil:
 			flags = w.from.flags.number(it.message.Flags)
 		default:
-			flags = w.from.flags.key(unreadable)
+			flags = max(0, flagsAt(w.came, it.uid)) // as they were a moment ago
 		}
 		w.fresh = addRun(w.fresh, it.uid, flags)
 	}

@@ -349,7 +349,7 @@ func (w *sweep) compareFlags(cn *conn) error {
 			now = w.numberOf(x)
 		}
 		w.present = addRun(w.present, x.uid, now)
-		if now != before {
+		if now != before && w.from.flags.keys[before] != unreadable { // else nobody was told of any
 			w.altered = append(w.altered, x)
 		}
 	}
