@@ -71,6 +71,11 @@ bench-imap: ## Measure how fast mail is read by IMAP, beside other clients on Do
 	bench/imap/install
 	cd bench && go run ./imap $(BENCHFLAGS)
 
+.PHONY: bench-sync
+bench-sync: ## Measure what it takes to follow a large folder, and to watch many mailboxes, beside other clients on Dovecot; on Debian, as root. BENCHFLAGS=-h tells more.
+	bench/imap/install
+	cd bench && go run ./sync $(BENCHFLAGS)
+
 .PHONY: bench-smtp
 bench-smtp: ## Measure how fast mail is sent by SMTP, beside other clients to a sink and to Postfix; on Debian, as root. BENCHFLAGS=-h tells more.
 	internal/interop/install

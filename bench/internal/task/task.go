@@ -28,6 +28,9 @@ const (
 	Opens     = "opens"     // some messages, far apart, each asked for by itself
 	Send      = "send"      // a message many times
 	Compose   = "compose"   // many messages, each made before it is sent
+	First     = "first"     // what is in a folder that nothing is known of
+	Again     = "again"     // what happened in it since
+	Watch     = "watch"     // what happens in many mailboxes
 )
 
 // Task is what a program is to do.
@@ -40,10 +43,10 @@ type Task struct {
 	User        string `json:"user"`
 	Password    string `json:"password"`
 	Folder      string `json:"folder"`
-	Connections int    `json:"connections"` // of Opens, Send and Compose
+	Connections int    `json:"connections"` // of Opens, Send and Compose; the mailboxes of Watch
 	Opens       int    `json:"opens"`       // how many messages Opens reads
 	Messages    int    `json:"messages"`    // how many are sent
-	File        string `json:"file"`        // holds the message that is sent
+	File        string `json:"file"`        // holds the message that is sent, or what First leaves for Again
 	From        string `json:"from"`
 	To          string `json:"to"`
 	Dir         string `json:"dir"` // empty, for programs that store
