@@ -49,6 +49,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -289,15 +290,16 @@ func (c *Client) begin(ctx context.Context, cn *conn) error {
 	return nil
 }
 
-// do runs f on a connection of its own. Where the line breaks and again says
-// that nothing was changed yet, it runs f once more, on a new connection.
+// do runs f on a connection of its own, one that has the folder of the attributes
+// open where there is such a one. Where the line breaks and again says that
+// nothing was changed yet, it runs f once more, on a new connection.
 func (c *Client) do(ctx context.Context, op string, f func(*conn) error, again func() bool, attrs ...slog.Attr) (err error) {
 	ctx, end := observe.Start(ctx, c.opts.Observer, "imap."+op, append(attrs, slog.String("server", c.address))...)
 	defer func() {
 		end(err)
 		c.report(ctx, op, attrs, err)
 	}()
-	l, err := c.pool.Get(ctx)
+	l, err := c.pool.GetFor(ctx, has(attrs))
 	if err != nil {
 		return err
 	}
@@ -310,6 +312,15 @@ func (c *Client) do(ctx context.Context, op string, f func(*conn) error, again f
 	}
 	l.Release()
 	return err
+}
+
+// has returns what recognizes a connection that has the folder of the attributes
+// open.
+func has(attrs []slog.Attr) func(*conn) bool {
+	i := slices.IndexFunc(attrs, func(a slog.Attr) bool { return a.Key == "folder" })
+	return func(cn *conn) bool {
+		return i >= 0 && cn.selected != nil && cn.selected.name == attrs[i].Value.String()
+	}
 }
 
 // read is do for what changes nothing.

@@ -219,7 +219,7 @@ func (c *Client) openSection(ctx context.Context, id session.ID, section string)
 	if err != nil {
 		return nil, err
 	}
-	l, err := c.pool.Get(ctx)
+	l, err := c.pool.GetFor(ctx, has([]slog.Attr{slog.String("folder", parts.Folder)}))
 	if err != nil {
 		return nil, err
 	}

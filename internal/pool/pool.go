@@ -96,7 +96,14 @@ type Lease[C Conn] struct {
 // Get waits until a connection may be used and returns it, bound to ctx. The
 // caller releases the lease.
 func (p *Pool[C]) Get(ctx context.Context) (*Lease[C], error) {
-	return p.get(ctx, (*Lease[C]).acquire)
+	return p.GetFor(ctx, func(C) bool { return false })
+}
+
+// GetFor is Get for which some connections suit better than others: one of these,
+// where it is kept, is taken before others that were used later. Suits does no
+// I/O.
+func (p *Pool[C]) GetFor(ctx context.Context, suits func(C) bool) (*Lease[C], error) {
+	return p.get(ctx, func(l *Lease[C]) error { return l.acquire(suits) })
 }
 
 // Fresh is Get with a connection that served nobody before. Where there are as
@@ -170,9 +177,9 @@ func (p *Pool[C]) unregister(l *Lease[C]) {
 }
 
 // acquire takes a kept connection that works, or makes one.
-func (l *Lease[C]) acquire() error {
+func (l *Lease[C]) acquire(suits func(C) bool) error {
 	for {
-		r, ok := l.pool.take()
+		r, ok := l.pool.take(suits)
 		if !ok {
 			return l.dial()
 		}
@@ -229,16 +236,23 @@ func (l *Lease[C]) leave() {
 	l.pool.unregister(l)
 }
 
-// take returns the connection that was used last.
-func (p *Pool[C]) take() (r resting[C], ok bool) {
+// take returns the connection that was used last, of those that suit where there
+// are any.
+func (p *Pool[C]) take(suits func(C) bool) (r resting[C], ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	last := len(p.idle) - 1
-	if last < 0 {
+	if len(p.idle) == 0 {
 		return r, false
 	}
-	r = p.idle[last]
-	p.idle = p.idle[:last]
+	at := len(p.idle) - 1
+	for i, r := range slices.Backward(p.idle) {
+		if suits(r.conn) {
+			at = i
+			break
+		}
+	}
+	r = p.idle[at]
+	p.idle = slices.Delete(p.idle, at, at+1)
 	return r, true
 }
 

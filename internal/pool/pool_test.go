@@ -208,3 +208,26 @@ func TestFailedDialsGiveTheirPlaceBack(t *testing.T) {
 		l.Release()
 	})
 }
+
+// TestASuitableConnectionIsTakenFirst, although another was used later.
+func TestASuitableConnectionIsTakenFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s server
+		p := newPool(&s, 3)
+		defer p.Close()
+		leases := []*pool.Lease[*conn]{get(t, p), get(t, p), get(t, p)}
+		for _, l := range leases {
+			l.Release()
+		}
+		for _, tt := range []struct{ suits, want int }{{1, 1}, {7, 2}, {0, 0}} {
+			l, err := p.GetFor(t.Context(), func(c *conn) bool { return c.number == tt.suits })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l.Conn.number != tt.want {
+				t.Errorf("the lease is of %d where %d suits, want %d", l.Conn.number, tt.suits, tt.want)
+			}
+			defer l.Release()
+		}
+	})
+}
