@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -118,6 +119,7 @@ func rows() []row {
 	withoutUIDPlus := imaptest.Options{Capabilities: imaptest.Without("UIDPLUS")}
 	withoutPreviews := imaptest.Options{Capabilities: imaptest.Without("PREVIEW")}
 	withoutExtended := imaptest.Options{Capabilities: imaptest.Without("LIST-EXTENDED")}
+	withoutCounters := imaptest.Options{Capabilities: imaptest.Without("CONDSTORE", "QRESYNC")}
 	withoutMove := imaptest.Options{Capabilities: imaptest.Without("MOVE")}
 	return []row{
 		{name: "TLS at once", command: mailtest.Handshake, operation: "list", stage: wire.StageHandshake, options: imaptest.Options{Security: mailtest.TLS}},
@@ -166,6 +168,11 @@ func rows() []row {
 		{name: "SUBSCRIBE", command: "SUBSCRIBE", operation: "subscribe", stage: wire.StageCommand},
 		{name: "UNSUBSCRIBE", command: "UNSUBSCRIBE", operation: "unsubscribe", stage: wire.StageCommand},
 		{name: "GETQUOTAROOT", command: "GETQUOTAROOT", operation: "quota", stage: wire.StageCommand},
+		{name: "ENABLE", command: "ENABLE", operation: "changes", stage: wire.StageCommand},
+		{name: "SELECT for changes", command: "SELECT", operation: "changes", stage: wire.StageCommand},
+		{name: "UID SEARCH for changes", command: "UID SEARCH", operation: "changes", stage: wire.StageCommand},
+		{name: "UID FETCH of changes", command: "UID FETCH", contains: "VANISHED)", operation: "changed", stage: wire.StageCommand},
+		{name: "UID FETCH of all flags", command: "UID FETCH", contains: "1:* (UID FLAGS)", operation: "changed", stage: wire.StageCommand, options: withoutCounters},
 		{name: "LOGOUT", command: "LOGOUT", operation: "close", stage: wire.StageClose, again: true},
 	}
 }
@@ -200,6 +207,8 @@ type trial struct {
 	before  string // the state of the mailbox
 
 	incomplete bool // summaries lacked what was asked for
+
+	cursor session.Cursor // behind what there was before the third message was flagged
 }
 
 // The messages of the inbox have the subjects "Sample 1" to "Sample 3". Since one
@@ -367,6 +376,64 @@ func (c *trial) quota(ctx context.Context) error {
 	return err
 }
 
+// flagThird has the third message flagged, once a program knows of all.
+func (c *trial) flagThird() {
+	other, err := imapx.New(session.Server{Host: "localhost", Port: 143, Security: session.None, AllowPlainAuth: true, Dial: c.server.Dial},
+		session.Credentials{User: ann, Password: password()}, nil)
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer other.Close()
+	if c.cursor, err = other.Cursor(c.Context(), session.Inbox); err != nil {
+		c.Fatal(err)
+	}
+	if err := c.account.AddFlags("INBOX", []string{mailtest.Flagged}, 4); err != nil {
+		c.Fatal(err)
+	}
+	c.before = c.state()
+}
+
+// changes reads what happened in the inbox: all messages from the beginning, or
+// that the third one was flagged, and what another does meanwhile, which may be
+// told the next time as well.
+func (c *trial) changes(ctx context.Context) error {
+	syncer, ok := session.As[session.Syncer](c.client)
+	if !ok {
+		c.Fatal("the client tells no changes")
+	}
+	known := map[string]bool{}
+	if c.row.operation == "changed" {
+		known = map[string]bool{"2": true, "3": true, "4": true}
+	}
+	flagged := false
+	for page, err := range syncer.Changes(ctx, session.Inbox, c.cursor, session.SyncOptions{}) {
+		if errors.Is(err, session.ErrCursorExpired) && c.fault == "renumbered" {
+			return fmt.Errorf("%w: %w", err, session.ErrStaleID) // it is the same in the words of the table
+		}
+		if err != nil {
+			return err
+		}
+		for _, m := range page.Added {
+			known[keyOf(m.ID)] = true
+		}
+		for _, id := range page.Removed {
+			delete(known, keyOf(id))
+		}
+		for _, m := range page.Changed {
+			flagged = flagged || keyOf(m.ID) == "4" && m.Flags.Has(session.Flagged)
+		}
+	}
+	got := strings.Join(slices.Sorted(maps.Keys(known)), " ")
+	renumbered := c.fault == "renumbered" && len(known) == 3
+	if got != "2 3 4" && (!c.expunges() || got != "2 4") && !renumbered {
+		c.Errorf("messages %s, want 2 3 4", got)
+	}
+	if c.row.operation == "changed" && !flagged {
+		c.Error("nobody tells that the third message was flagged")
+	}
+	return nil
+}
+
 // changes are the operations that change the message, with what the mailbox is
 // like then.
 func changes() map[string]struct {
@@ -410,6 +477,8 @@ func (c *trial) operate(ctx context.Context) (unknown bool, err error) {
 		return c.append(ctx)
 	case "count":
 		return false, c.count(ctx)
+	case "changes", "changed":
+		return false, c.changes(ctx)
 	case "create", "rename", "remove", "subscribe", "unsubscribe":
 		return c.edit(ctx)
 	}
@@ -504,9 +573,15 @@ func (c *trial) run(fault mailtest.Fault) string {
 		}
 		<-time.After(c.row.after)
 	}
+	if c.row.operation == "changed" {
+		c.flagThird()
+	}
 	fault.Contains = c.row.contains
 	c.server.Inject(fault)
 	made, _ := c.server.Connections()
+	if c.row.operation == "changed" {
+		made++ // that of the client which knew of all
+	}
 	start := time.Now()
 	unknown, err := c.operate(ctx)
 	took := time.Since(start)
@@ -559,7 +634,7 @@ func (c *trial) checkError(word string, err error) {
 func namesOperation(err error) bool {
 	return slices.ContainsFunc([]string{
 		"connect", "TLS with", "greeting", "sign in", "capability", "starttls", "authenticate", "login", "list", "select INBOX",
-		"noop", "namespace", "quota", "search", "status", "append", "fetch", "preview", "open", "apply", "store", "copy", "move", "expunge", "create", "rename", "delete", "subscribe", "id", "the greeting", "folder INBOX",
+		"noop", "enable", "changes", "namespace", "quota", "search", "status", "append", "fetch", "preview", "open", "apply", "store", "copy", "move", "expunge", "create", "rename", "delete", "subscribe", "id", "the greeting", "folder INBOX",
 	}, func(op string) bool {
 		return strings.Contains(err.Error(), ": "+op) || strings.HasPrefix(err.Error(), op)
 	})

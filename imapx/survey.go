@@ -148,13 +148,15 @@ func compareUIDs(a, b uint32) int {
 	return 0
 }
 
-// scanVanished reads what follows VANISHED: EARLIER in parentheses, or nothing,
-// and a set of UIDs (RFC 7162 section 3.2.10).
+// scanVanished reads what follows VANISHED: EARLIER in parentheses and a set of
+// UIDs (RFC 7162 section 3.2.10). Without EARLIER it is what happens meanwhile,
+// which is told another time.
 func scanVanished(sc *scanner) ([][2]uint32, error) {
-	if sc.peek() == '(' {
-		if err := sc.skip(); err != nil {
-			return nil, err
-		}
+	if sc.peek() != '(' {
+		return nil, nil
+	}
+	if err := sc.skip(); err != nil {
+		return nil, err
 	}
 	sc.peek()
 	sets, ok := parseRanges(string(sc.name()))
