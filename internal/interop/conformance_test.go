@@ -25,7 +25,7 @@ import (
 )
 
 // beds is how many tests of the suites can have a mailbox of their own.
-const beds = 100
+const beds = 200
 
 // conforming starts servers with many users.
 func conforming(t *testing.T) *interop.Servers {
