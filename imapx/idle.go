@@ -2,6 +2,7 @@ package imapx
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -100,7 +101,7 @@ func (l *listener) notified() error {
 	for _, i := range l.folders {
 		if err == nil && !found[i] {
 			_, err = c.folderStatus(n.names[i], "UIDNEXT")
-			err = noFolder(err)
+			err = cmp.Or(noFolder(err), errUnheard) // it says OK, and does not tell of it
 		}
 	}
 	if err != nil {
