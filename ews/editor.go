@@ -111,7 +111,11 @@ func (c *Client) DeleteFolder(ctx context.Context, ref session.FolderRef) error 
 
 // Subscribe implements [session.FolderEditor]: Exchange knows no subscriptions.
 func (c *Client) Subscribe(_ context.Context, _ session.FolderRef, _ bool) error {
-	return fmt.Errorf("%s: subscribe: Exchange knows no subscriptions to folders: %w", c.address, errors.ErrUnsupported)
+	return c.noSubscriptions()
+}
+
+func (c *Client) noSubscriptions() error {
+	return fmt.Errorf("%s: Exchange knows no subscriptions to folders: %w", c.address, errors.ErrUnsupported)
 }
 
 // movable returns a folder that may be removed from its place.

@@ -128,40 +128,69 @@ func (e envelope) length() int64 {
 	return n
 }
 
-// outgoing is a request on its way.
+// outgoing is a request on its way. What signs in by several steps may go back to its
+// beginning.
 type outgoing struct {
-	io.Reader
-	io.Closer
-
+	env    envelope
+	parts  io.Reader
+	source io.Closer
 	broken error // why the content cannot be read
-	left   int64
+	at     int64
 	done   func()
 }
 
 // open opens a request to be sent once. Done is called before its last byte leaves.
 func (e envelope) open(done func()) (*outgoing, error) {
-	o := &outgoing{Closer: io.NopCloser(nil), left: e.length(), done: done}
+	o := &outgoing{env: e, done: done}
+	return o, o.begin()
+}
+
+// begin goes to the beginning.
+func (o *outgoing) begin() error {
+	o.at = 0
+	e := o.env
 	if e.content == nil {
-		o.Reader = bytes.NewReader(e.before)
-		return o, nil
+		o.parts = bytes.NewReader(e.before)
+		return nil
 	}
+	_ = o.Close() // it is opened again
 	r, err := e.content.Open()
 	if err != nil {
-		return nil, fmt.Errorf("open the message: %w", err)
+		return fmt.Errorf("open the message: %w", err)
 	}
-	o.Closer = r
-	o.Reader = io.MultiReader(bytes.NewReader(e.before), &encoding{src: r, left: e.content.size, out: o}, bytes.NewReader(e.after))
-	return o, nil
+	o.source = r
+	o.parts = io.MultiReader(bytes.NewReader(e.before), &encoding{src: r, left: e.content.size, out: o}, bytes.NewReader(e.after))
+	return nil
 }
 
 // Read implements [io.Reader].
 func (o *outgoing) Read(p []byte) (int, error) {
-	n, err := o.Reader.Read(p)
-	if o.left -= int64(n); o.left == 0 && o.done != nil {
+	n, err := o.parts.Read(p)
+	if o.at += int64(n); o.at == o.env.length() {
 		o.done()
-		o.done = nil
 	}
 	return n, err //nolint:wrapcheck // io.Reader's contract
+}
+
+// Seek implements [io.Seeker] for the present place and the beginning.
+func (o *outgoing) Seek(offset int64, whence int) (int64, error) {
+	switch {
+	case offset == 0 && whence == io.SeekCurrent:
+		return o.at, nil
+	case offset == 0 && whence == io.SeekStart:
+		return 0, o.begin()
+	}
+	return o.at, fmt.Errorf("go to %d of a request: %w", offset, errors.ErrUnsupported)
+}
+
+// Close implements [io.Closer].
+func (o *outgoing) Close() error {
+	if o.source == nil {
+		return nil
+	}
+	err := o.source.Close()
+	o.source = nil
+	return err //nolint:wrapcheck // the source's own
 }
 
 // encoding encodes what it reads, which has to be as long as announced.

@@ -255,6 +255,7 @@ var (
 	_ session.Appender     = (*Client)(nil)
 	_ session.Fetcher      = (*Client)(nil)
 	_ session.FolderEditor = (*Client)(nil)
+	_ session.FolderLister = (*Client)(nil)
 	_ session.Counter      = (*Client)(nil)
 	_ session.Checker      = (*Client)(nil)
 	_ session.Purger       = (*Client)(nil)

@@ -18,9 +18,9 @@ func (c *Client) findFolders(ctx context.Context, below element) ([]folderInfo, 
 	if err != nil {
 		return nil, err
 	}
-	properties := []element{
+	properties := append([]element{
 		field("folder:ParentFolderId"), field("folder:DisplayName"), field("folder:FolderClass"), field("folder:ChildFolderCount"),
-	}
+	}, countProperties()...)
 	if v.atLeast(exchange2013()) {
 		properties = append(properties, field("folder:DistinguishedFolderId"))
 	}

@@ -21,6 +21,8 @@ type folder struct {
 	id     string
 	parent string
 	mark   string // what stands for it in ids of messages
+
+	total, unread, bytes int64
 }
 
 // tree is all folders of a mailbox.
@@ -39,14 +41,27 @@ func markOf(id string) string {
 
 // Folders implements [session.Incoming].
 func (c *Client) Folders(ctx context.Context) iter.Seq2[session.Folder, error] {
+	return c.ListFolders(ctx, session.FolderOptions{})
+}
+
+// ListFolders implements [session.FolderLister]. The counts come with the listing.
+func (c *Client) ListFolders(ctx context.Context, opts session.FolderOptions) iter.Seq2[session.Folder, error] {
 	return func(yield func(session.Folder, error) bool) {
+		if opts.Subscribed {
+			yield(session.Folder{}, c.noSubscriptions())
+			return
+		}
 		t, err := c.list(ctx)
 		if err != nil {
 			yield(session.Folder{}, err)
 			return
 		}
 		for _, f := range t.folders {
-			if !yield(f.Folder, nil) {
+			told := f.Folder
+			if opts.Counts {
+				told.Counts = &session.Counts{Messages: f.total, Unread: f.unread, Bytes: f.bytes}
+			}
+			if !yield(told, nil) {
 				return
 			}
 		}
@@ -98,7 +113,7 @@ func (c *Client) roles(ctx context.Context) (root string, known []folderInfo, ro
 		ids = append(ids, c.distinguished(k.name))
 	}
 	var closed error
-	r := &request{op: "GetFolder", body: getFolderWith([]element{field("folder:DisplayName")}, ids...)}
+	r := &request{op: "GetFolder", body: getFolderWith(append([]element{field("folder:DisplayName")}, countProperties()...), ids...)}
 	err = c.call(ctx, r, func(a *answer) error {
 		root, known, roles, closed = "", nil, map[string]session.Role{}, nil
 		return a.folderReplies(func(i int, f folderInfo) {
@@ -130,7 +145,7 @@ func newTree(root string, all []folderInfo, roles map[string]session.Role) *tree
 		infos[f.id] = f
 	}
 	for _, info := range all {
-		f := &folder{id: info.id, parent: info.parent, mark: markOf(info.id)}
+		f := &folder{id: info.id, parent: info.parent, mark: markOf(info.id), total: info.total, unread: info.unread, bytes: info.bytes}
 		f.Path = session.JoinPath(levels(infos, roles, root, info.id)...)
 		f.HasChildren = info.children > 0
 		f.Role = roles[info.id]
@@ -264,11 +279,16 @@ func (c *Client) within(ctx context.Context, ref session.FolderRef, f func(*fold
 	return f(at)
 }
 
+// countProperties are those that say how much a folder holds.
+func countProperties() []element {
+	return []element{field("folder:TotalCount"), field("folder:UnreadCount"), tagSize.uri()}
+}
+
 // Count implements [session.Counter].
 func (c *Client) Count(ctx context.Context, ref session.FolderRef) (session.Counts, error) {
 	var counts session.Counts
 	err := c.within(ctx, ref, func(f *folder) error {
-		info, err := c.folderNamed(ctx, folderID(f.id), field("folder:TotalCount"), field("folder:UnreadCount"), tagSize.uri())
+		info, err := c.folderNamed(ctx, folderID(f.id), countProperties()...)
 		counts = session.Counts{Messages: info.total, Unread: info.unread, Bytes: info.bytes}
 		return err
 	})

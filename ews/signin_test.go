@@ -3,6 +3,8 @@ package ews_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/mailsession/mailsession/ews"
 	"github.com/mailsession/mailsession/ewstest"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
@@ -150,4 +153,88 @@ func TestImpersonationHasOneName(t *testing.T) {
 			t.Errorf("New with %+v: no error", id)
 		}
 	}
+}
+
+// TestPrograms: a program that signs in by itself acts for a mailbox, also where
+// nobody says so.
+func TestPrograms(t *testing.T) {
+	app, err := oauth.External(nil, oauth.FromFunc(func(context.Context, string) (*oauth.Token, error) {
+		return &oauth.Token{AccessToken: secret.New("app horse")}, nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBed(t, settings{
+		server: ewstest.Options{
+			Application: func(token secret.Text) bool { return token.Reveal() == "app horse" },
+			CheckToken:  func(context.Context, string, secret.Text) error { return nil },
+		},
+		creds: session.Credentials{User: ann, Tokens: app},
+	})
+	b.fill(t, 1)
+	subjects, _, err := b.list(t.Context(), session.Query{})
+	all := b.server.Requests()
+	if err != nil || len(subjects) != 1 || all[len(all)-1].Mailbox != ann {
+		t.Errorf("Messages = %q, %v, for %q; want those of %s", subjects, err, all[len(all)-1].Mailbox, ann)
+	}
+}
+
+// wearing puts a field of its own into requests, as what signs in by Kerberos does.
+type wearing struct{ base http.RoundTripper }
+
+func (w wearing) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.SetBasicAuth(ann, password().Reveal())
+	return w.base.RoundTrip(req)
+}
+
+// TestWhatSignsInIsTheProgramsOwn: Options.Authenticate takes the place of the
+// credentials, also for a message that is sent in pieces.
+func TestWhatSignsInIsTheProgramsOwn(t *testing.T) {
+	b := newBed(t, settings{
+		client: ews.Options{Authenticate: func(base http.RoundTripper) http.RoundTripper { return wearing{base} }},
+		creds:  session.Credentials{User: ann, Password: secret.New("no horse")},
+	})
+	id, err := b.Append(t.Context(), session.Inbox, message.Bytes([]byte(mailtest.Sample(1))), nil)
+	if err != nil || id.IsZero() {
+		t.Fatalf("Append = %v, %v", id, err)
+	}
+	if subjects, _, err := b.list(t.Context(), session.Query{}); err != nil || len(subjects) != 1 {
+		t.Errorf("Messages = %q, %v; want what was appended", subjects, err)
+	}
+}
+
+// TestUploadsByNTLM: a message that is sent by NTLM is not kept in memory, and comes
+// whole where the server wants every request to be signed in.
+func TestUploadsByNTLM(t *testing.T) {
+	b := newBed(t, settings{server: ewstest.Options{Schemes: []string{ewstest.NTLM}}})
+	raw := mailtest.Sample(1) + strings.Repeat("the same line\r\n", 20_000)
+	opened := 0
+	id, err := b.Append(t.Context(), session.Inbox, counted{message.Bytes([]byte(raw)), &opened}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := b.Open(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(body)
+	if err := errors.Join(err, body.Close()); err != nil || string(got) != raw {
+		t.Errorf("the message has %d bytes, %v; want %d", len(got), err, len(raw))
+	}
+	if opened > 3 {
+		t.Errorf("the message was opened %d times", opened)
+	}
+}
+
+// counted counts how often a message is opened.
+type counted struct {
+	message.Source
+
+	opened *int
+}
+
+func (c counted) Open() (io.ReadCloser, error) {
+	*c.opened++
+	return c.Source.Open()
 }
