@@ -345,7 +345,8 @@ func (c *Client) connect(ctx context.Context) (_ *conn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c.version.Store(&cn.version)
+	known := cn.version // every answer tells it again
+	c.version.Store(&known)
 	_, encrypted := cn.wire.TLS()
 	c.log.DebugContext(ctx, "ews connected", "server", c.address, "user", c.setup.Credentials.User, "encrypted", encrypted, "version", cn.version.String())
 	return cn, nil
