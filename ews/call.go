@@ -1,9 +1,12 @@
 package ews
 
 import (
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -33,7 +36,9 @@ type request struct {
 	// was. It is for what is sent once, whose fate is not to be in doubt for a
 	// connection that died unnoticed.
 	proven bool
-	attrs  []slog.Attr
+	// live has the server send its answer as it comes, and not pack it.
+	live  bool
+	attrs []slog.Attr
 }
 
 // answer is the answer to a request, within the element of the operation.
@@ -177,6 +182,9 @@ func (c *Client) begin(ctx context.Context, cn *conn, r *request) (*answer, erro
 	}
 	req.ContentLength = env.length()
 	c.headers(req)
+	if !r.live {
+		req.Header.Set("Accept-Encoding", "gzip")
+	}
 	c.record("C: %s %s\n%s%s", r.op, c.endpoint, env.before, env.after)
 	resp, err := cn.trip.RoundTrip(req)
 	if out.broken != nil {
@@ -238,7 +246,11 @@ func (a *answer) enter(c *Client) error {
 		Diagnostics: oneLine(a.resp.Header.Get("X-Ms-Diagnostics")),
 		schemes:     schemesOf(a.resp.Header), wait: retry.FromHeader(a.resp.Header, time.Now()),
 	}
-	a.scanner = newScanner(a.resp.Body)
+	body, err := unpacked(a.resp)
+	if err != nil {
+		return err
+	}
+	a.scanner = newScanner(body)
 	soap := strings.Contains(a.resp.Header.Get("Content-Type"), "xml")
 	if !soap || e.Status != http.StatusOK && e.Status != http.StatusInternalServerError {
 		e.Remedy = e.ofStatus(c.online(), oneLine(a.resp.Header.Get("Location")))
@@ -254,6 +266,30 @@ func (a *answer) enter(c *Client) error {
 		return a.fault(e)
 	}
 	return nil
+}
+
+// unpacked returns what an answer has. It ends only where what was packed ends.
+func unpacked(resp *http.Response) (io.Reader, error) {
+	if !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		return resp.Body, nil
+	}
+	r, err := gzip.NewReader(resp.Body)
+	if errors.Is(err, gzip.ErrHeader) {
+		err = &syntaxError{"it is not packed as it says"}
+	}
+	return &packed{r}, err
+}
+
+// packed tells damage from a line that breaks.
+type packed struct{ src io.Reader }
+
+// Read implements [io.Reader].
+func (p *packed) Read(b []byte) (int, error) {
+	n, err := p.src.Read(b)
+	if _, corrupt := errors.AsType[flate.CorruptInputError](err); corrupt || errors.Is(err, gzip.ErrChecksum) {
+		err = &syntaxError{"it was damaged on its way"}
+	}
+	return n, err //nolint:wrapcheck // io.Reader's contract
 }
 
 // envelope reads up to the element within the body.
