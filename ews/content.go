@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -17,7 +16,93 @@ func (x *scanner) content() io.Reader {
 		return bytes.NewReader(nil)
 	}
 	x.free = true
-	return &decoding{src: base64.NewDecoder(base64.StdEncoding, &characters{scan: x, depth: x.depth()})}
+	return &decoding{chars: characters{scan: x, depth: x.depth()}}
+}
+
+// decoding undoes base64 in large steps.
+type decoding struct {
+	chars  characters
+	left   []byte // of the last group, too few to be decoded
+	out    []byte // decoded, and not read yet
+	buf    [3 * 1024]byte
+	padded bool // the last group came
+	err    error
+}
+
+// stepped is how many characters are decoded at a time at most where the reader has
+// little room.
+const stepped = 4 * 1024
+
+// Read implements [io.Reader].
+func (d *decoding) Read(p []byte) (int, error) {
+	for len(p) > 0 {
+		if len(d.out) > 0 {
+			n := copy(p, d.out)
+			d.out = d.out[n:]
+			return n, nil
+		}
+		if d.err != nil {
+			return 0, d.err
+		}
+		if n := d.step(p); n > 0 {
+			return n, nil
+		}
+	}
+	return 0, nil
+}
+
+// step decodes what comes next, into p where it fits, else to be read later.
+func (d *decoding) step(p []byte) int {
+	into, most := p, len(p)/3*4
+	if most < stepped {
+		into, most = d.buf[:], stepped
+	}
+	text, err := d.chars.next(most - len(d.left))
+	if err != nil {
+		d.err = err
+		if len(d.left) > 0 && errors.Is(err, io.EOF) {
+			d.err = io.ErrUnexpectedEOF
+		}
+		return 0
+	}
+	n := d.head(into, &text)
+	whole := len(text) / 4 * 4
+	n += d.decode(into[n:], text[:whole])
+	d.left = append(d.left, text[whole:]...)
+	if most == stepped && len(into) == len(d.buf) && &into[0] == &d.buf[0] {
+		d.out = d.buf[:n]
+		return 0
+	}
+	return n
+}
+
+// head decodes the group that was begun before.
+func (d *decoding) head(into []byte, text *[]byte) int {
+	if len(d.left) == 0 {
+		return 0
+	}
+	k := min(4-len(d.left), len(*text))
+	d.left = append(d.left, (*text)[:k]...)
+	*text = (*text)[k:]
+	if len(d.left) < 4 {
+		return 0
+	}
+	n := d.decode(into, d.left)
+	d.left = d.left[:0]
+	return n
+}
+
+// decode decodes whole groups.
+func (d *decoding) decode(into, text []byte) int {
+	if len(text) == 0 || d.err != nil {
+		return 0
+	}
+	n, err := base64.StdEncoding.Decode(into, text)
+	if err != nil || d.padded {
+		d.err = &syntaxError{"the message is not base64"}
+	}
+	d.padded = text[len(text)-1] == '='
+	return n
 }
 
 // characters reads the text of one element as it stands, without white space and
@@ -25,53 +110,49 @@ func (x *scanner) content() io.Reader {
 type characters struct {
 	scan  *scanner
 	depth int
-	err   error
 }
 
-// Read implements [io.Reader].
-func (c *characters) Read(p []byte) (int, error) {
-	for c.err == nil && len(p) > 0 {
-		x := c.scan
+// next returns some characters, at most so many, which are valid until the next call.
+func (c *characters) next(most int) ([]byte, error) {
+	x := c.scan
+	for {
 		if err := x.more(1); err != nil {
-			c.err = x.cut(err)
-			break
+			return nil, x.cut(err)
 		}
-		window := x.buf[x.r:min(x.w, x.r+len(p))]
-		if window[0] == '<' {
-			c.err = c.end()
-			break
-		}
-		if window[0] == '&' {
-			if c.err = c.reference(); c.err != nil {
-				break
+		window := x.buf[x.r:min(x.w, x.r+most)]
+		switch window[0] {
+		case '<':
+			return nil, c.end()
+		case '&':
+			if err := c.reference(); err != nil {
+				return nil, err
 			}
 			continue
 		}
-		if i := bytes.IndexAny(window, "<&"); i >= 0 {
-			window = window[:i]
+		for _, end := range []byte("<&") {
+			if i := bytes.IndexByte(window, end); i >= 0 {
+				window = window[:i]
+			}
 		}
-		n := squeeze(p, window)
 		x.r += len(window)
-		if n > 0 {
-			return n, nil
+		if window = squeezed(window); len(window) > 0 {
+			return window, nil
 		}
 	}
-	return 0, c.err
 }
 
-// squeeze copies text without white space.
-func squeeze(p, text []byte) int {
+// squeezed takes white space out in place.
+func squeezed(text []byte) []byte {
 	if bytes.IndexByte(text, ' ') < 0 && bytes.IndexByte(text, '\t') < 0 && bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0 {
-		return copy(p, text)
+		return text
 	}
-	n := 0
+	kept := text[:0]
 	for _, b := range text {
 		if b != ' ' && b != '\t' && b != '\n' && b != '\r' {
-			p[n] = b
-			n++
+			kept = append(kept, b)
 		}
 	}
-	return n
+	return kept
 }
 
 // reference passes over a reference to a line break.
@@ -105,16 +186,4 @@ func (c *characters) end() error {
 		}
 		return x.malformed("there is more than base64 in " + x.name)
 	}
-}
-
-// decoding tells what is wrong with base64 from what is wrong with the line.
-type decoding struct{ src io.Reader }
-
-// Read implements [io.Reader].
-func (d *decoding) Read(p []byte) (int, error) {
-	n, err := d.src.Read(p)
-	if at, ok := errors.AsType[base64.CorruptInputError](err); ok {
-		err = &syntaxError{fmt.Sprintf("the message is not base64 behind character %d", int64(at))}
-	}
-	return n, err //nolint:wrapcheck // io.Reader's contract
 }

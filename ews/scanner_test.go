@@ -2,6 +2,7 @@ package ews
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -156,4 +157,31 @@ func standard(in []byte) (string, bool) {
 			return "", false
 		}
 	}
+}
+
+// FuzzContent: base64 comes as the standard library decodes it, in whatever pieces.
+func FuzzContent(f *testing.F) {
+	f.Add([]byte("SGVsbG8="), 1)
+	f.Add([]byte("SGVs\nbG8=SGVs"), 5)
+	f.Fuzz(func(t *testing.T, text []byte, size int) {
+		if bytes.ContainsAny(text, "<&") || size < 1 || size > 1<<16 {
+			return
+		}
+		plain := strings.NewReplacer(" ", "", "\t", "", "\n", "", "\r", "").Replace(string(text))
+		want, wrong := base64.StdEncoding.DecodeString(plain)
+		x := newScanner(io.MultiReader(strings.NewReader("<c>"), bytes.NewReader(text), strings.NewReader("</c>")))
+		_, _ = x.next(false)
+		var got []byte
+		var err error
+		content := x.content()
+		for err == nil {
+			p := make([]byte, size)
+			var n int
+			n, err = content.Read(p)
+			got = append(got, p[:n]...)
+		}
+		if done := errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF); done != (wrong == nil) || done && !bytes.Equal(got, want) {
+			t.Errorf("%q comes as %q, %v; want %q, %v", text, got, err, want, wrong)
+		}
+	})
 }
