@@ -41,14 +41,12 @@ func ask(f session.Filter) (session.Filter, match.Ability, string) {
 	}
 	switch {
 	case g.Subject != "", g.Unread != session.Any, g.Flagged != session.Any, g.Answered != session.Any, g.Deleted != session.Any,
-		!g.Since.IsZero(), !g.Before.IsZero(), g.Larger > 0, g.Smaller > 0:
+		g.HasAttachment != session.Any, !g.Since.IsZero(), !g.Before.IsZero(), g.Larger > 0, g.Smaller > 0:
 		return f, match.Decides, ""
 	case strings.EqualFold(g.Header.Name, "Message-ID") && g.Header.Value != "":
 		return f, match.Decides, ""
 	case g.Keyword != "" && !strings.HasPrefix(string(g.Keyword), `\`):
 		return f, match.Decides, ""
-	case g.HasAttachment != session.Any:
-		return f, match.Nothing, "has:attachment: Exchange counts other parts as attachments"
 	case len(g.IDs) > 0:
 		return f, match.Nothing, "id: Exchange cannot search for it"
 	case g.Draft != session.Any, g.Keyword != "":
@@ -103,6 +101,7 @@ func markRestrictions(f session.Filter) []element {
 		{f.Flagged, compare("IsEqualTo", tagFlagged.uri(), strconv.Itoa(flagged))},
 		{f.Answered, answered},
 		{f.Deleted, compare("IsEqualTo", tagDeleted.uri(), strconv.Itoa(markedDeleted))},
+		{f.HasAttachment, compare("IsEqualTo", field("item:HasAttachments"), boolean(true))},
 	} {
 		switch m.condition {
 		case session.Yes:

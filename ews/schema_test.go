@@ -89,7 +89,7 @@ func everything(tb testing.TB, b *bed) {
 		{Unread: session.Yes, Flagged: session.No, Answered: session.Yes, Deleted: session.No, Keyword: "$Work"},
 		{Since: now.Add(-time.Hour), Before: now, Larger: 1, Smaller: 1 << 20},
 		{AnyOf: []session.Filter{{Subject: "a<b & \"c\""}, {Not: &session.Filter{Header: session.HeaderMatch{Name: "Message-ID", Value: "x"}}}}},
-		{From: "ann", Body: "zebra"},
+		{From: "ann", Body: "zebra", HasAttachment: session.No},
 		{IDs: ids[:2]},
 		{Not: &session.Filter{AnyOf: []session.Filter{{Unread: session.Yes}, {All: []session.Filter{{Flagged: session.Yes}, {Subject: "x"}}}}}},
 	} {
