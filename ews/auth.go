@@ -11,6 +11,7 @@ import (
 
 	"github.com/Azure/go-ntlmssp"
 
+	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
 )
 
@@ -126,6 +127,7 @@ func (c *Client) signIn(ctx context.Context, cn *conn, creds sasl.Credentials) e
 	if err != nil {
 		return fmt.Errorf("%s: sign in: %w", c.address, err)
 	}
+	cn.secrets = secretsOf(creds)
 	for i, w := range all {
 		cn.trip, cn.mechanism = w.apply(cn), w.name
 		err = c.probe(ctx, cn)
@@ -142,6 +144,13 @@ func (c *Client) signIn(ctx context.Context, cn *conn, creds sasl.Credentials) e
 		return &sasl.Error{Mechanism: cn.mechanism, Err: err}
 	}
 	return err
+}
+
+// secretsOf returns what signs in, in the forms in which it goes over the line.
+func secretsOf(creds sasl.Credentials) backend.Secrets {
+	password := creds.Password.Reveal()
+	plain := base64.StdEncoding.EncodeToString([]byte(creds.User + ":" + password))
+	return backend.Secrets{creds.Token.Reveal(), plain, password}
 }
 
 // offers reports whether a refusal names a way to sign in.

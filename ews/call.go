@@ -243,7 +243,7 @@ func (c *Client) header(cn *conn) []element {
 func (a *answer) enter(c *Client) error {
 	e := &Error{
 		Server: c.address, Op: a.request.op, Status: a.resp.StatusCode,
-		Diagnostics: oneLine(a.resp.Header.Get("X-Ms-Diagnostics")),
+		Diagnostics: a.conn.said(a.resp.Header.Get("X-Ms-Diagnostics")),
 		schemes:     schemesOf(a.resp.Header), wait: retry.FromHeader(a.resp.Header, time.Now()),
 	}
 	body, err := unpacked(a.resp)
@@ -253,7 +253,7 @@ func (a *answer) enter(c *Client) error {
 	a.scanner = newScanner(body)
 	soap := strings.Contains(a.resp.Header.Get("Content-Type"), "xml")
 	if !soap || e.Status != http.StatusOK && e.Status != http.StatusInternalServerError {
-		e.Remedy = e.ofStatus(c.online(), oneLine(a.resp.Header.Get("Location")))
+		e.Remedy = e.ofStatus(c.online(), a.conn.said(a.resp.Header.Get("Location")))
 		if strings.Contains(a.resp.Header.Get("Location"), "genericerrorpage") {
 			e.Status = http.StatusServiceUnavailable // that is how Exchange Online says it
 		}
@@ -338,7 +338,7 @@ func (a *answer) fault(e *Error) error {
 			}
 		case "faultstring":
 			e.Text, err = a.word()
-			e.Text = oneLine(e.Text)
+			e.Text = a.conn.said(e.Text)
 		case "detail":
 			err = a.children(func(name string) error { return a.detail(e, name) })
 		}
@@ -361,7 +361,7 @@ func (a *answer) detail(e *Error, name string) (err error) {
 		e.Code, err = a.word()
 	case "MessageText", "Message":
 		e.Text, err = a.word()
-		e.Text = oneLine(e.Text)
+		e.Text = a.conn.said(e.Text)
 	case "MessageXml":
 		err = a.children(func(name string) error {
 			what := a.attr("Name")

@@ -34,6 +34,7 @@ type conn struct {
 	address   string
 	user      string
 	mechanism string
+	secrets   backend.Secrets // which a server may repeat
 
 	version version   // as the server tells it
 	rested  time.Time // since when nobody uses it
@@ -184,6 +185,9 @@ func (b *responseBody) Close() error {
 	}
 	return nil
 }
+
+// said makes a server's words fit to stand in an error.
+func (c *conn) said(words string) string { return oneLine(c.secrets.Mask(words)) }
 
 // explain turns what ended a request into what a caller sees: the server's answer,
 // or why the connection died.

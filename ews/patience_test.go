@@ -2,6 +2,7 @@ package ews_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/mailsession/mailsession/ewstest"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -183,4 +185,26 @@ func TestFlags(t *testing.T) {
 			t.Errorf("clearing \\Draft where it is not set: %v", err)
 		}
 	})
+}
+
+// TestServersThatRepeatSecrets: neither a fault nor a header that repeats how the
+// client signs in comes through.
+func TestServersThatRepeatSecrets(t *testing.T) {
+	plain := base64.StdEncoding.EncodeToString([]byte(ann + ":" + password().Reveal()))
+	for name, fault := range map[string]mailtest.Fault{
+		"fault":  ewstest.FailingWhole("FindItem", "ErrorInternalServerError: no "+password().Reveal()+" nor "+plain),
+		"item":   ewstest.Failing("FindItem", "ErrorAccessDenied: no "+password().Reveal()+" nor "+plain),
+		"header": mailtest.Reply("FindItem", "HTTP/1.1 403 Forbidden\r\nx-ms-diagnostics: "+plain+" "+password().Reveal()+"\r\n\r\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBed(t, settings{})
+				b.server.Inject(fault)
+				_, _, err := b.list(t.Context(), session.Query{})
+				if err == nil || strings.Contains(err.Error(), "horse") || strings.Contains(err.Error(), plain) || strings.Count(err.Error(), secret.Redacted) != 2 {
+					t.Errorf("the error is %v; want that both are masked", err)
+				}
+			})
+		})
+	}
 }
