@@ -53,7 +53,7 @@ func (x *exchange) soap(ctx context.Context) (*answer, error) {
 	name := request.name.Local
 	header := envelope.child("Header")
 	x.record.Version = header.child("RequestServerVersion").attr("Version")
-	refused := c.begin(ctx, header)
+	refused := c.begin(ctx, envelope, header)
 	if c.actor != nil {
 		x.record.Mailbox = c.actor.Address()
 	}
@@ -67,12 +67,17 @@ func (x *exchange) soap(ctx context.Context) (*answer, error) {
 }
 
 // begin checks what holds for every operation.
-func (c *call) begin(ctx context.Context, header *node) *failure {
+func (c *call) begin(ctx context.Context, envelope, header *node) *failure {
 	if f := c.negotiateVersion(header); f != nil {
 		return f
 	}
 	if _, known := operations()[c.req.name.Local]; !known {
 		return fail("ErrorSchemaValidation", "The request failed schema validation: there is no operation '%s'.", c.req.name.Local)
+	}
+	if c.server.options.Strict {
+		if f := checkEnvelope(envelope); f != nil {
+			return f
+		}
 	}
 	return c.impersonate(ctx, header)
 }
@@ -140,6 +145,7 @@ func closeEnvelope(w *writer) {
 type failure struct {
 	code, text string
 	values     []string // names and values of MessageXml
+	violation  string   // of the schema
 	status     int      // of a SOAP fault; 500 if 0
 }
 
@@ -190,6 +196,14 @@ func (s *Server) soapFault(f *failure) *answer {
 
 // writeValues writes the machine-readable part of a failure.
 func (f *failure) writeValues(w *writer, name string, attrs ...string) {
+	if f.violation != "" {
+		w.start(name, attrs...)
+		w.integer("t:LineNumber", 0)
+		w.integer("t:LinePosition", 0)
+		w.elem("t:Violation", f.violation)
+		w.end()
+		return
+	}
 	if len(f.values) == 0 {
 		return
 	}
