@@ -37,6 +37,7 @@ type bed struct {
 	version, header string
 	authorize       func(*http.Request)
 	unsound         bool // requests are not valid, on purpose
+	garbled         bool // answers are not, either
 }
 
 func newBed(t *testing.T, o *ewstest.Options) *bed {
@@ -70,7 +71,7 @@ func (b *bed) validate() {
 	b.t.Helper()
 	schema := os.Getenv("MAILSESSION_EWS_SCHEMA")
 	xmllint, err := exec.LookPath("xmllint")
-	if schema == "" || err != nil {
+	if schema == "" || err != nil || b.garbled {
 		return
 	}
 	dir, count := b.t.TempDir(), 0
