@@ -2,7 +2,6 @@ package ewstest_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -50,7 +49,7 @@ func FuzzRequest(f *testing.F) {
 		}
 		defer func() { _ = c.Close() }()
 		for range 2 {
-			req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://mail.example.com"+ewstest.Path, strings.NewReader(body))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://mail.example.com"+ewstest.Path, strings.NewReader(body))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -126,6 +126,9 @@ func (p *part) String() string {
 func (p *part) write(b *strings.Builder) {
 	for _, f := range p.fields {
 		b.WriteString(f.raw)
+		if !strings.HasSuffix(f.raw, "\n") {
+			b.WriteString("\r\n")
+		}
 	}
 	if p.gap == "" {
 		p.gap = "\r\n"
