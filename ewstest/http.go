@@ -70,7 +70,10 @@ func (s *Server) turn(ctx context.Context, c *fakenet.Conn, auth *connAuth, req 
 	x := &exchange{server: s, conn: c, auth: auth, req: req, body: body}
 	x.record = &Request{
 		Conn: c.Number(), Encrypted: c.Encrypted(), Method: req.Method, Host: req.Host, Path: req.URL.RequestURI(),
-		Header: masked(req.Header), Operation: "HTTP", Body: string(body),
+		Header: masked(req.Header), Operation: "HTTP",
+	}
+	if len(body) <= keptBody {
+		x.record.Body = string(body)
 	}
 	var a *answer
 	if len(body) > s.options.MaxRequest {
@@ -120,7 +123,7 @@ func (x *exchange) send(ctx context.Context, a *answer) error {
 	for i := 0; i+1 < len(a.header); i += 2 {
 		fmt.Fprintf(&head, "%s: %s\r\n", a.header[i], a.header[i+1])
 	}
-	head.WriteString("Server: Microsoft-IIS/10.0\r\nX-Powered-By: ASP.NET\r\n")
+	head.WriteString("Server: Microsoft-IIS/10.0\r\nX-Powered-By: ASP.NET\r\n" + x.affinity())
 	if a.close || a.stream != nil {
 		a.close = true
 		head.WriteString("Connection: close\r\n")
@@ -150,6 +153,25 @@ func (x *exchange) send(ctx context.Context, a *answer) error {
 	_, err := x.conn.WriteString("0\r\n\r\n")
 	return err
 }
+
+// affinity returns the fields that tie a client to a server and an answer to its
+// request, where the client asked for them.
+func (x *exchange) affinity() string {
+	fields := ""
+	if x.req.Header.Get("X-PreferServerAffinity") == "true" {
+		if _, err := x.req.Cookie(affinityCookie); err != nil {
+			fields += "Set-Cookie: " + affinityCookie + "=mail.example.com~1; path=/; HttpOnly\r\n"
+		}
+	}
+	if x.req.Header.Get("Return-Client-Request-Id") == "true" {
+		fields += "client-request-id: " + x.req.Header.Get("Client-Request-Id") + "\r\n"
+	}
+	return fields
+}
+
+// affinityCookie is what Exchange ties the requests of a subscription to one
+// server with.
+const affinityCookie = "X-BackEndOverrideCookie"
 
 const (
 	// chunkFrom is the size from which an answer is sent in chunks, as Exchange

@@ -245,16 +245,13 @@ func (s *Server) notify(ctx context.Context, subs []*subscription, timeout time.
 		default: // is awake
 		}
 	})()
-	for _, sub := range subs {
-		sub.carry()
+	told := make([]int, len(subs))
+	for i, sub := range subs {
+		told[i] = sub.carry()
 	}
 	end, beat := time.NewTimer(timeout), time.NewTicker(s.options.Heartbeat)
 	defer end.Stop()
 	defer beat.Stop()
-	told := make([]int, len(subs))
-	for i, sub := range subs {
-		told[i] = sub.carried
-	}
 	if err := send(s.status("OK")); err != nil {
 		return err
 	}
@@ -286,16 +283,17 @@ func (s *Server) notify(ctx context.Context, subs []*subscription, timeout time.
 }
 
 // carry begins to stream a subscription: what happened since it was made, or
-// where an earlier stream ended, what happens from now on.
-func (s *subscription) carry() {
+// where an earlier stream ended, what happens from now on. It returns how many
+// events are told of already.
+func (s *subscription) carry() int {
 	s.mu.Lock()
-	again := s.told
+	again, carried := s.told, len(s.events)
 	s.told = true
-	s.carried = len(s.events)
 	s.mu.Unlock()
 	if again {
 		s.begin()
 	}
+	return carried
 }
 
 // gone returns which subscriptions are there no more, and a channel that is

@@ -57,9 +57,6 @@ func (s *Server) note(r *Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, r)
-	if len(r.Body) > keptBody {
-		r.Body = ""
-	}
 	s.kept += len(r.Body)
 	s.forget()
 }

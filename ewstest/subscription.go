@@ -20,13 +20,12 @@ type subscription struct {
 	folders   []uint64      // nil for all
 	kinds     map[string]bool
 
-	mu      sync.Mutex
-	marks   map[uint64]mark
-	known   map[uint64]string // the folders and their change keys
-	events  []event           // not dropped, so that a question can be asked again
-	carried int               // events before the present stream
-	told    bool              // a stream has carried it
-	used    time.Time
+	mu     sync.Mutex
+	marks  map[uint64]mark
+	known  map[uint64]string // the folders and their change keys
+	events []event           // not dropped, so that a question can be asked again
+	told   bool              // a stream has carried it
+	used   time.Time
 }
 
 // mark is how far a folder was looked at.
