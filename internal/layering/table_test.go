@@ -22,7 +22,7 @@ func table() map[string]layering.Rule {
 		// What a protocol's fake server stands on; never a client.
 		fake = []string{"internal/fakenet", "internal/pipe", "internal/testtls", "mailtest", "secret"}
 		// A whole fake provider is all fakes, and data for the clients.
-		provider = join(fake, session, []string{"imaptest", "oauth/oauthtest", "pop3test", "preset", "preset/lookup", "smtptest"})
+		provider = join(fake, session, []string{"ewstest", "imaptest", "oauth/oauthtest", "pop3test", "preset", "preset/lookup", "smtptest"})
 
 		// What reading a message brings with it.
 		enmime = []string{

@@ -1,6 +1,7 @@
 // Package presettest is a whole fake mail provider in one call: an
-// authorization server, an IMAP server, a POP3 server and an SMTP server over the
-// same mailboxes, and a preset that points the other packages at them.
+// authorization server, an IMAP server, a POP3 server, an SMTP server and an
+// Exchange server over the same mailboxes, and a preset that points the other
+// packages at them.
 //
 //	provider := presettest.NewProvider(nil)
 //	defer provider.Close()
@@ -11,15 +12,17 @@
 // provider, and sign in with provider.Browser in place of a person. Everything
 // else they do as they would outside.
 //
-// The servers are those of oauthtest, imaptest, pop3test and smtptest: their
-// faults, and their logs of what the program said, are reached through the fields
-// OAuth, IMAP, POP3 and SMTP.
+// The servers are those of oauthtest, imaptest, pop3test, smtptest and ewstest:
+// their faults, and their logs of what the program said, are reached through the
+// fields OAuth, IMAP, POP3, SMTP and EWS.
 //
 // As Microsoft's, the mail servers take access tokens by XOAUTH2 and not by
 // OAUTHBEARER, a token opens only the protocols whose scopes it has, refresh
 // tokens are given for the scope offline_access, the address is in the id_token,
-// and the POP3 server takes AUTH in two steps only. Unlike Microsoft's, they take passwords too, and explain a refused
-// token in an error challenge.
+// the POP3 server takes AUTH in two steps only, and the Exchange server wants
+// programs without a person to name the mailbox that they act for. Unlike
+// Microsoft's, they take passwords too, and explain a refused token in an error
+// challenge.
 package presettest
 
 import (
@@ -33,6 +36,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mailsession/mailsession/ewstest"
 	"github.com/mailsession/mailsession/imaptest"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/oauth"
@@ -60,9 +64,11 @@ const (
 	imapScope = Resource + "/IMAP"
 	pop3Scope = Resource + "/POP3"
 	smtpScope = Resource + "/SMTP"
+	ewsScope  = Resource + "/EWS"
 	imapHost  = "imap.contoso.example"
 	pop3Host  = "pop.contoso.example"
 	smtpHost  = "smtp.contoso.example"
+	ewsHost   = "mail.contoso.example"
 	exchanger = "mx.contoso.example"
 )
 
@@ -74,8 +80,12 @@ type Options struct {
 	// virtual time; NewProvider must then be called inside the bubble that
 	// uses the provider.
 	InMemory bool
-	// Security is how the mail servers encrypt; the zero value means TLS.
+	// Security is how the mail servers encrypt; the zero value means TLS. The
+	// Exchange server knows TLS and none, and has TLS with STARTTLS, too.
 	Security session.Security
+	// Exchange is the release that the Exchange server plays; empty means
+	// Exchange 2016.
+	Exchange ewstest.Version
 	// Rotation is what becomes of refresh tokens that were used.
 	Rotation oauthtest.Rotation
 	// AccessLifetime is how long access tokens live, one hour if zero.
@@ -87,11 +97,12 @@ type Provider struct {
 	// Box holds the mailboxes. Accounts are made by Add, so that the
 	// authorization server knows them too.
 	Box *mailtest.Box
-	// OAuth, IMAP, POP3 and SMTP are the servers.
+	// OAuth, IMAP, POP3, SMTP and EWS are the servers.
 	OAuth *oauthtest.Server
 	IMAP  *imaptest.Server
 	POP3  *pop3test.Server
 	SMTP  *smtptest.Server
+	EWS   *ewstest.Server
 
 	opts      Options
 	appSecret secret.Text
@@ -113,9 +124,9 @@ func NewProvider(o *Options) *Provider {
 		Accounts: []oauthtest.Account{},
 		Clients: []oauthtest.Client{
 			{ID: ClientID},
-			{ID: AppID, Secret: appSecret, App: &oauthtest.App{Permissions: []string{imapScope, pop3Scope, smtpScope}}},
+			{ID: AppID, Secret: appSecret, App: &oauthtest.App{Permissions: []string{imapScope, pop3Scope, smtpScope, ewsScope}}},
 		},
-		Scopes:         []string{imapScope, pop3Scope, smtpScope, "openid", "email", "profile", "offline_access"},
+		Scopes:         []string{imapScope, pop3Scope, smtpScope, ewsScope, "openid", "email", "profile", "offline_access"},
 		OneResource:    true,
 		RequireOffline: true,
 		Rotation:       o.Rotation,
@@ -138,9 +149,24 @@ func NewProvider(o *Options) *Provider {
 			Extensions: append(smtptest.Without("AUTH"), "AUTH PLAIN LOGIN XOAUTH2"),
 			CheckToken: checker(authorization, smtpScope),
 		}),
+		EWS:       exchange(box, authorization, o),
 		opts:      *o,
 		appSecret: appSecret,
 	}
+}
+
+// exchange returns the Exchange server, which is strict.
+func exchange(box *mailtest.Box, authorization *oauthtest.Server, o *Options) *ewstest.Server {
+	security := mailtest.TLS
+	if o.Security == session.None {
+		security = mailtest.None
+	}
+	check := authorization.Checker(ewsScope)
+	return ewstest.New(box, &ewstest.Options{
+		Security: security, Hosts: []string{ewsHost}, Version: o.Exchange, Strict: true,
+		CheckToken:  checker(authorization, ewsScope),
+		Application: func(token secret.Text) bool { return check(AppID, token) == nil },
+	})
 }
 
 // Add makes an account with a password and lets it sign in at the
@@ -209,16 +235,40 @@ func (p *Provider) Preset() preset.Provider {
 			preset.IMAP: {imapScope},
 			preset.POP3: {pop3Scope},
 			preset.SMTP: {smtpScope},
+			preset.EWS:  {ewsScope},
 		},
 		AppScopes: map[preset.Protocol][]string{
 			preset.IMAP: {Resource + "/.default"},
 			preset.POP3: {Resource + "/.default"},
 			preset.SMTP: {Resource + "/.default"},
+			preset.EWS:  {Resource + "/.default"},
 		},
 		IMAP: p.server(imapHost, p.IMAP),
 		POP3: p.server(pop3Host, p.POP3),
 		SMTP: p.server(smtpHost, p.SMTP),
+		EWS:  preset.Service{URL: p.ewsURL(), Resource: Resource},
 	}
+}
+
+// EWSServer returns how the Exchange server is reached: what the Preset's URL
+// says, and beside that the certificate to trust and, in memory, how to dial.
+func (p *Provider) EWSServer() session.Server {
+	s := p.server(ewsHost, p.EWS)
+	if s.Security == session.STARTTLS {
+		s.Security = session.TLS
+	}
+	return s
+}
+
+// ewsURL returns the address of the Exchange server.
+func (p *Provider) ewsURL() string {
+	if !p.opts.InMemory {
+		return p.EWS.URL()
+	}
+	if p.opts.Security == session.None {
+		return "http://" + ewsHost + ewstest.Path
+	}
+	return "https://" + ewsHost + ewstest.Path
 }
 
 // fake is what the mail servers have in common.
@@ -301,5 +351,6 @@ func (p *Provider) Close() {
 	p.IMAP.Close()
 	p.POP3.Close()
 	p.SMTP.Close()
+	_ = p.EWS.Close()
 	p.OAuth.Close()
 }
