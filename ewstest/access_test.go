@@ -42,6 +42,10 @@ func TestAnApplicationNamesAMailbox(t *testing.T) {
 	b.ask(getFolder("IdOnly", known("inbox"))).want(200, "NoError")
 	b.header = impersonating("SmtpAddress", bob)
 	b.ask(getFolder("IdOnly", known("inbox"))).want(500, "a:ErrorImpersonateUserDenied")
+	b.server.Inject(mailtest.Expire("GetFolder"))
+	b.header = impersonating("SmtpAddress", ann)
+	b.ask(getFolder("IdOnly", known("inbox"))).want(401)
+	b.ask(getFolder("IdOnly", known("inbox"))).want(401)
 }
 
 func TestASharedMailboxIsReachedByItsAddress(t *testing.T) {
@@ -59,7 +63,14 @@ func TestASharedMailboxIsReachedByItsAddress(t *testing.T) {
 	folder := b.ask(getFolder("Default", of("inbox", "info@example.com"))).want(200, "<t:TotalCount>1<").one(folderID)
 	item := b.ask(findItem("IdOnly", "", "", `<t:FolderId Id="`+folder+`"/>`)).want(200).one(itemID)
 	b.ask(getItem(`<t:BaseShape>Default</t:BaseShape>`, item)).want(200, "<t:Subject>Sample 1<")
-	b.ask(getFolder("Default", of("drafts", "info@example.com")+of("inbox", "eve@example.com"))).want(200, "ErrorAccessDenied", "ErrorNonExistentMailbox")
+	b.ask(getFolder("Default", of("drafts", "info@example.com")+of("inbox", "eve@example.com"))).want(200, "ErrorFolderNotFound", "ErrorNonExistentMailbox")
+	if err := info.Share("INBOX"); err != nil {
+		t.Fatal(err)
+	}
+	b.ask(getFolder("Default", `<t:FolderId Id="`+folder+`"/>`)).want(200, "ErrorAccessDenied")
+	if err := info.Share("INBOX", ann); err != nil {
+		t.Fatal(err)
+	}
 	r := b.ask(`<m:FindFolder Traversal="Deep"><m:FolderShape><t:BaseShape>Default</t:BaseShape></m:FolderShape><m:ParentFolderIds>` + of("msgfolderroot", "info@example.com") + `</m:ParentFolderIds></m:FindFolder>`)
 	if got := r.want(200).all(`<t:DisplayName>([^<]*)<`); len(got) != 1 || got[0] != "Inbox" {
 		t.Errorf("of the shared mailbox Ann sees %q, want its inbox", got)

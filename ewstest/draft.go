@@ -279,6 +279,15 @@ func (d *draft) putExtended(e extended, v *value) error {
 	case e.isDeletedMark():
 		d.flag(mailtest.Deleted, number == 1)
 		return nil
+	case e.isKeywords():
+		n := &node{}
+		if v != nil {
+			for _, text := range v.texts {
+				n.children = append(n.children, &node{text: text})
+			}
+		}
+		d.categories(n)
+		return nil
 	case e.tag == 0x0e07 && d.fresh:
 		d.stated = true
 		d.flag(mailtest.Seen, number&1 != 0)

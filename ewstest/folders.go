@@ -70,7 +70,10 @@ func (c *call) resolveKnown(n *node) (*folder, error) {
 		c.trees = nil
 		f = named(c.tree(owner), name)
 	}
-	return c.allowed(f)
+	if f == nil || !c.mayUse(f) {
+		return nil, folderNotFound() // to a delegate, a folder that is not shared is not there
+	}
+	return f, nil
 }
 
 func folderNotFound() error {

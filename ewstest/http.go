@@ -96,7 +96,7 @@ func (s *Server) turn(ctx context.Context, c *fakenet.Conn, auth *connAuth, req 
 func (x *exchange) perform(name, line string, run func() *answer) (*answer, error) {
 	x.record.Operation = name
 	x.server.note(x.record)
-	if x.auth.who.account != nil {
+	if x.auth.who.account != nil || x.auth.who.app {
 		x.conn.SignedIn(x.auth.who.token)
 	}
 	verdict, err := x.conn.Begin(name, strings.TrimSpace(name+" "+line))
@@ -228,6 +228,8 @@ func (x *exchange) stream(ctx context.Context, a *answer) error {
 	if err != nil {
 		return err
 	}
-	_, err = x.conn.WriteString("0\r\n\r\n")
-	return err
+	if _, err = x.conn.WriteString("0\r\n\r\n"); err != nil {
+		return err
+	}
+	return x.conn.Flush()
 }

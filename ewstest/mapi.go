@@ -37,6 +37,9 @@ func (it *item) live(e extended) (value, bool) {
 	if e.isDeletedMark() {
 		return numberValue(1), it.m.Has(mailtest.Deleted)
 	}
+	if e.isKeywords() {
+		return it.value("Categories")
+	}
 	switch e.tag {
 	case 0x007d: // PR_TRANSPORT_MESSAGE_HEADERS
 		return textValue(it.headerText()), true
@@ -63,6 +66,12 @@ func (it *item) live(e extended) (value, bool) {
 		return textValue(base64.StdEncoding.EncodeToString([]byte(it.key()[:40]))), true
 	}
 	return value{}, false
+}
+
+// isKeywords reports whether a property is the categories under the name that
+// MAPI has for them.
+func (e extended) isKeywords() bool {
+	return e.set == "publicstrings" && strings.EqualFold(e.name, "Keywords")
 }
 
 // verb is what was last done with the message: 102 is an answer, 104 a forward.

@@ -132,6 +132,9 @@ func TestFlagsAndCategoriesAreUpdated(t *testing.T) {
 	update("AutoResolve", "", `<t:DeleteItemField><t:FieldURI FieldURI="item:Categories"/></t:DeleteItemField>`).want(200, "ErrorChangeKeyRequiredForWriteOperations")
 	update("AlwaysOverwrite", "", `<t:DeleteItemField><t:FieldURI FieldURI="item:Categories"/></t:DeleteItemField>`).want(200, "NoError")
 	b.ask(getItem(more, id)).without("t:Categories")
+	keywords := `<t:ExtendedFieldURI DistinguishedPropertySetId="PublicStrings" PropertyName="Keywords" PropertyType="StringArray"/>`
+	update("AlwaysOverwrite", "", `<t:SetItemField>`+keywords+message(`<t:ExtendedProperty>`+keywords+`<t:Values><t:Value>home</t:Value></t:Values></t:ExtendedProperty>`)+`</t:SetItemField>`)
+	b.ask(getItem(`<t:BaseShape>AllProperties</t:BaseShape><t:AdditionalProperties>`+keywords+`</t:AdditionalProperties>`, id)).want(200, "<t:Values><t:Value>home<", "<t:String>home<")
 	update("AlwaysOverwrite", "", setField("item:Subject", "<t:IsRead>true</t:IsRead>")).want(200, "ErrorUpdatePropertyMismatch")
 	update("AlwaysOverwrite", "", setField("item:Subject", "<t:Subject>Other</t:Subject>")).want(200, "NoError")
 	b.ask(getItem(`<t:BaseShape>Default</t:BaseShape>`, id)).want(200, "<t:Subject>Other<", "This is sample number 1.")

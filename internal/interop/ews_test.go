@@ -60,6 +60,10 @@ func TestExchangelibTellsItsStory(t *testing.T) {
 			password := secret.New("horse-of-ann")
 			account := box.Add(ewsAnn, password)
 			account.AcceptTokens(mailtest.Tokens(password))
+			info := box.Add("info@example.com", secret.Text{})
+			if err := errors.Join(info.Share("INBOX", ewsAnn), box.Deliver(mailtest.CRLF("Subject: For all\n\nx\n"), info.Address())); err != nil {
+				t.Fatal(err)
+			}
 			for n := range 3 {
 				received := time.Date(2024, time.January, 1, 9, n, 0, 0, time.UTC)
 				if _, err := account.Append("INBOX", mailtest.Sample(n+1), &mailtest.AppendOptions{Received: received}); err != nil {
@@ -68,10 +72,11 @@ func TestExchangelibTellsItsStory(t *testing.T) {
 			}
 			server := ewstest.New(box, &ewstest.Options{
 				Security: mailtest.TLS, TLS: authority.Server(), Version: in.version,
+				Impersonate: func(user, target string) bool { return user == ewsAnn && target == ewsBob },
 			})
 			t.Cleanup(func() { _ = server.Close() })
 			steps := exchangelibStory(t, server, in.auth, in.version, ca, password)
-			want := []string{"folders", "read", "change", "write", "sync", "notify", "people"}
+			want := []string{"folders", "read", "change", "write", "sync", "notify", "people", "others"}
 			if !slices.Equal(steps, want) {
 				t.Errorf("steps = %q, want %q", steps, want)
 			}

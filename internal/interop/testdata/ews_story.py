@@ -11,7 +11,7 @@ import story
 
 
 def account(args, secret):
-    """Returns the account, signed in the way that the arguments say."""
+    """Returns the account, signed in the way that the arguments say, and how."""
     from exchangelib import DELEGATE, BASIC, NTLM, OAUTH2, Account, Build, Configuration, Credentials, Version
     from exchangelib.credentials import OAuth2AuthorizationCodeCredentials
     from oauthlib.oauth2 import OAuth2Token
@@ -28,7 +28,7 @@ def account(args, secret):
         service_endpoint=f"https://{args.host}:{args.port}/EWS/Exchange.asmx", credentials=credentials,
         auth_type=auth_type, version=Version(builds[args.version], args.version), max_connections=4,
     )
-    return Account(args.user, config=config, autodiscover=False, access_type=DELEGATE)
+    return Account(args.user, config=config, autodiscover=False, access_type=DELEGATE), config
 
 
 def folders(a):
@@ -205,6 +205,18 @@ def people(a):
     story.say("people", ok=True)
 
 
+def others(a, config):
+    """Reads a mailbox that is shared, and one that it acts for."""
+    from exchangelib import DELEGATE, IMPERSONATION, Account
+
+    info = Account("info@example.com", config=config, autodiscover=False, access_type=DELEGATE)
+    assert [m.subject for m in info.inbox.all()] == ["For all"]
+    assert "Inbox" in [f.name for f in info.root.tois.children]
+    bob = Account("bob@example.com", config=config, autodiscover=False, access_type=IMPERSONATION)
+    assert bob.inbox.all().count() == 0 and bob.sent.id
+    story.say("others", ok=True)
+
+
 def main():
     p = story.parser(__doc__)
     for action in p._actions:
@@ -214,9 +226,10 @@ def main():
     args = p.parse_args()
     warnings.simplefilter("ignore")
     os.environ["REQUESTS_CA_BUNDLE"] = args.ca
-    a = account(args, story.secret())
+    a, config = account(args, story.secret())
     for step in (folders, read, change, write, sync, notify, people):
         step(a)
+    others(a, config)
     a.protocol.close()
 
 
