@@ -10,17 +10,8 @@ import (
 	"github.com/mailsession/mailsession/mailtest"
 )
 
-// How a Fault.Reply is read:
-//
-//	HTTP/1.1 302 Found CRLF ...     the whole answer, sent as it stands
-//	503 Service Unavailable         a status without a body
-//	ErrorItemNotFound: words        an error in each response message, status 200
-//	fault ErrorServerBusy: words    a SOAP fault, status 500
-//
-// Behind the code there may be the values of MessageXml, as in
-// "ErrorServerBusy BackOffMilliseconds=5000: words".
-
-// faulty returns the answer that a fault's Reply describes.
+// faulty returns the answer that a fault's Reply describes, in the ways that the
+// package's documentation lists.
 func (x *exchange) faulty(reply string, run func() *answer) *answer {
 	first, rest, _ := strings.Cut(reply, "\r\n")
 	if strings.HasPrefix(first, "HTTP/") {

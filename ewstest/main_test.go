@@ -21,7 +21,7 @@ const documentsFolder = "EWSTEST_DOCUMENTS"
 // takes longer than most of them.
 func TestMain(m *testing.M) {
 	if code := runAndValidate(m); code != 0 {
-		os.Exit(code) //nolint:forbidigo // What TestMain does.
+		os.Exit(code) //nolint:forbidigo // A TestMain exits.
 	}
 }
 
