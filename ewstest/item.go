@@ -277,18 +277,11 @@ func (it *item) flagValue(name string) (v value, there, is bool) {
 // headerValue returns those that are in the header or the body.
 func (it *item) headerValue(name string) (value, bool) {
 	h := it.head()
-	fields := map[string]string{
-		"InReplyTo": "In-Reply-To", "InternetMessageId": "Message-ID", "References": "References",
-	}
-	if header := fields[name]; header != "" {
+	if header := singleField(name); header != "" {
 		text := h.rawGet(header)
 		return textValue(text), text != ""
 	}
-	lists := map[string]string{
-		"DisplayTo": "To", "DisplayCc": "Cc", "DisplayBcc": "Bcc", "From": "From", "Sender": "Sender",
-		"ToRecipients": "To", "CcRecipients": "Cc", "BccRecipients": "Bcc", "ReplyTo": "Reply-To",
-	}
-	if header := lists[name]; header != "" {
+	if header := listField(name); header != "" {
 		all := addresses(h.rawGet(header))
 		if strings.HasPrefix(name, "Display") {
 			return textValue(names(all)), true
@@ -317,6 +310,36 @@ func (it *item) headerValue(name string) (value, bool) {
 		return textValue(string(preview[:min(len(preview), 255)])), true
 	}
 	return value{}, false
+}
+
+// singleField returns the field of the header that a property is.
+func singleField(name string) string {
+	switch name {
+	case "InReplyTo":
+		return "In-Reply-To"
+	case "InternetMessageId":
+		return "Message-ID"
+	case "References":
+		return name
+	}
+	return ""
+}
+
+// listField returns the field of the header with the mailboxes of a property.
+func listField(name string) string {
+	switch name {
+	case "DisplayTo", "ToRecipients":
+		return "To"
+	case "DisplayCc", "CcRecipients":
+		return "Cc"
+	case "DisplayBcc", "BccRecipients":
+		return "Bcc"
+	case "From", "Sender":
+		return name
+	case "ReplyTo":
+		return "Reply-To"
+	}
+	return ""
 }
 
 // topic returns a subject without what answers and forwards put ahead.

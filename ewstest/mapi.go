@@ -3,6 +3,7 @@ package ewstest
 import (
 	"encoding/base64"
 	"strings"
+	"sync"
 
 	"github.com/mailsession/mailsession/mailtest"
 )
@@ -22,16 +23,20 @@ func (it *item) extended(e extended) (value, bool) {
 	return value{}, false
 }
 
-// live returns a property that follows from the message and its flags.
-func (it *item) live(e extended) (value, bool) {
-	simple := map[int]string{
+// simpleTags names the properties of messages that some tags are.
+var simpleTags = sync.OnceValue(func() map[int]string { //nolint:gochecknoglobals // Computed once, never changed.
+	return map[int]string{
 		0x001a: "ItemClass", 0x0037: "Subject", 0x0e1d: "ConversationTopic", 0x0070: "ConversationTopic",
 		0x0e04: "DisplayTo", 0x0e03: "DisplayCc", 0x0e02: "DisplayBcc", 0x0e1b: "HasAttachments", 0x0e08: "Size",
 		0x1035: "InternetMessageId", 0x1039: "References", 0x1042: "InReplyTo", 0x1000: "Body",
 		0x0e06: "DateTimeReceived", 0x0039: "DateTimeSent", 0x3007: "DateTimeCreated", 0x3008: "LastModifiedTime",
 		0x0e69: "IsRead",
 	}
-	if name := simple[e.tag]; name != "" {
+})
+
+// live returns a property that follows from the message and its flags.
+func (it *item) live(e extended) (value, bool) {
+	if name := simpleTags()[e.tag]; name != "" {
 		return it.value(name)
 	}
 	if e.isDeletedMark() {

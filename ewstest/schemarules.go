@@ -1,5 +1,7 @@
 package ewstest
 
+import "sync"
+
 // elementRules says which children an element has, in which order. Names with a
 // bar between them are alternatives; "!" follows what has to be there, "*" what
 // may be there any number of times, "+" both. An element without a rule is not
@@ -91,7 +93,7 @@ ConnectingSID: PrincipalName|SID|PrimarySmtpAddress|SmtpAddress!
 
 // attributeRules says which attributes of an element are checked; "!" follows
 // those that have to be there.
-func attributeRules() map[string]string {
+var attributeRules = sync.OnceValue(func() map[string]string { //nolint:gochecknoglobals // Computed once, never changed.
 	return map[string]string{
 		"FindFolder": "Traversal!", "FindItem": "Traversal!", "DeleteFolder": "DeleteType!", "DeleteItem": "DeleteType!",
 		"EmptyFolder": "DeleteType! DeleteSubFolders!", "CreateItem": "MessageDisposition",
@@ -106,12 +108,11 @@ func attributeRules() map[string]string {
 		"AlternateId": "Format! Id! Mailbox!", "Body": "BodyType!", "NewBodyContent": "BodyType!",
 		"PullSubscriptionRequest": "SubscribeToAllFolders", "StreamingSubscriptionRequest": "SubscribeToAllFolders",
 	}
-}
+})
 
 // valueRules returns what an attribute may hold: words, or a kind in angle
 // brackets.
 func valueRules(element, attribute string) string {
-	const formats = "EwsLegacyId EwsId EntryId HexEntryId StoreId OwaId"
 	switch element + "/" + attribute {
 	case "FindFolder/Traversal":
 		return "Shallow Deep SoftDeleted"
@@ -124,7 +125,15 @@ func valueRules(element, attribute string) string {
 	case "AlternateId/Format":
 		return formats
 	}
-	words := map[string]string{
+	if allowed := attributeWords()[attribute]; allowed != "" {
+		return allowed
+	}
+	return "<any>"
+}
+
+// attributeWords says what attributes of a name may hold wherever they are.
+var attributeWords = sync.OnceValue(func() map[string]string { //nolint:gochecknoglobals // Computed once, never changed.
+	return map[string]string{
 		"DeleteType": "HardDelete SoftDelete MoveToDeletedItems", "MessageDisposition": "SaveOnly SendOnly SendAndSaveCopy",
 		"ConflictResolution": "NeverOverwrite AutoResolve AlwaysOverwrite", "BasePoint": "Beginning End", "Order": "Ascending Descending",
 		"DestinationFormat": formats, "ContainmentMode": "FullString Prefixed Substring PrefixOnWords ExactPhrase",
@@ -137,14 +146,10 @@ func valueRules(element, attribute string) string {
 		"ReturnFullContactData": "<bool>", "SubscribeToAllFolders": "<bool>",
 		"MaxEntriesReturned": "<int>", "Offset": "<int>", "Numerator": "<int>", "Denominator": "<int>", "PropertyId": "<int>",
 	}
-	if allowed := words[attribute]; allowed != "" {
-		return allowed
-	}
-	return "<any>"
-}
+})
 
 // textRules says what the text of elements may be.
-func textRules() map[string]string {
+var textRules = sync.OnceValue(func() map[string]string { //nolint:gochecknoglobals // Computed once, never changed.
 	return map[string]string{
 		"BaseShape": "IdOnly Default AllProperties PcxPeopleSearch", "BodyType": "Best HTML Text", "UniqueBodyType": "Best HTML Text",
 		"NormalizedBodyType": "Best HTML Text", "Importance": "Low Normal High", "Sensitivity": "Normal Personal Private Confidential",
@@ -155,10 +160,12 @@ func textRules() map[string]string {
 		"MaxChangesReturned": "<int>", "MaximumBodySize": "<int>", "ConnectionTimeout": "<int>", "Timeout": "<int>",
 		"SyncScope": "NormalItems NormalAndAssociatedItems",
 	}
-}
+})
 
-// The names that folders and properties have in the schema.
+// The names that formats, folders and properties have in the schema.
 const (
+	formats = "EwsLegacyId EwsId EntryId HexEntryId StoreId OwaId"
+
 	folderWords = `calendar contacts deleteditems drafts inbox journal notes outbox sentitems tasks msgfolderroot publicfoldersroot
 root junkemail searchfolders voicemail recoverableitemsroot recoverableitemsdeletions recoverableitemsversions recoverableitemspurges
 recoverableitemsdiscoveryholds archive archiveroot archivemsgfolderroot archivedeleteditems archiveinbox archiverecoverableitemsroot

@@ -3,6 +3,7 @@ package ewstest
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // itemShape is which properties of items a request wants.
@@ -17,7 +18,7 @@ type itemShape struct {
 
 // messageOrder returns the elements of a message in the order of the schema, as
 // far as this server has them.
-func messageOrder() []string {
+var messageOrder = sync.OnceValue(func() []string { //nolint:gochecknoglobals // Computed once, never changed.
 	return []string{
 		"MimeContent", "ItemId", "ParentFolderId", "ItemClass", "Subject", "Sensitivity", "Body", "Attachments",
 		"DateTimeReceived", "Size", "Categories", "Importance", "InReplyTo", "IsSubmitted", "IsDraft", "IsFromMe", "IsResend",
@@ -28,7 +29,7 @@ func messageOrder() []string {
 		"IsReadReceiptRequested", "IsDeliveryReceiptRequested", "ConversationIndex", "ConversationTopic", "From",
 		"InternetMessageId", "IsRead", "IsResponseRequested", "References", "ReplyTo",
 	}
-}
+})
 
 // neverFound lists what FindItem cannot return.
 func neverFound() []string {
@@ -53,7 +54,7 @@ func defaultShape() []string {
 }
 
 // younger tells since which version a property is there.
-func younger() map[string]Version {
+var younger = sync.OnceValue(func() map[string]Version { //nolint:gochecknoglobals // Computed once, never changed.
 	return map[string]Version{
 		"item:ConversationId": "Exchange2010", "item:UniqueBody": "Exchange2010", "item:IsAssociated": "Exchange2010",
 		"item:EffectiveRights": Exchange2007SP1, "item:StoreEntryId": Exchange2010SP2,
@@ -61,7 +62,7 @@ func younger() map[string]Version {
 		"item:NormalizedBody": "Exchange2013", "item:InstanceKey": "Exchange2013", "item:IconIndex": Exchange2013SP1,
 		"folder:DistinguishedFolderId": "Exchange2013", "folder:PolicyTag": "Exchange2013", "item:PolicyTag": "Exchange2013",
 	}
-}
+})
 
 // inVersion refuses a property that is younger than the request.
 func (c *call) inVersion(uri string) error {
@@ -210,10 +211,7 @@ func (c *call) writeProperty(it *item, s itemShape, name string) {
 
 // writePeople writes who a message is from and to.
 func writePeople(w *writer, it *item, name string) {
-	fields := map[string]string{
-		"ToRecipients": "To", "CcRecipients": "Cc", "BccRecipients": "Bcc", "ReplyTo": "Reply-To", "From": "From", "Sender": "Sender",
-	}
-	all := addresses(it.head().rawGet(fields[name]))
+	all := addresses(it.head().rawGet(listField(name)))
 	if name == "Sender" && len(all) == 0 {
 		all = addresses(it.head().rawGet("From"))
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/mailsession/mailsession/mailtest"
 )
@@ -31,7 +32,7 @@ type operation struct {
 }
 
 // operations returns what the server knows, by the name of the element.
-func operations() map[string]operation {
+var operations = sync.OnceValue(func() map[string]operation { //nolint:gochecknoglobals // Computed once, never changed.
 	all := make(map[string]operation)
 	for _, group := range []map[string]operation{
 		folderOperations(), itemOperations(), attachmentOperations(), noticeOperations(), otherOperations(),
@@ -39,7 +40,7 @@ func operations() map[string]operation {
 		maps.Copy(all, group)
 	}
 	return all
-}
+})
 
 // soap answers a request to the service.
 func (x *exchange) soap(ctx context.Context) (*answer, error) {
