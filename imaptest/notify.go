@@ -196,11 +196,12 @@ func (s *session) tellOthers(all bool) error {
 	for i, at := range append(places, s.foreign()...) {
 		g := slices.IndexFunc(n.groups, func(g eventGroup) bool { return g.covers(at, i < own) })
 		before, known := n.told[at.folder.ID]
+		at, d := at.since(before.ModSeq)
 		n.told[at.folder.ID] = at.folder
 		if g < 0 || len(n.groups[g].events) == 0 || s.view != nil && s.view.id == at.folder.ID {
 			continue
 		}
-		if !all && (!known || !n.groups[g].happened(before, at)) {
+		if !all && (!known || !n.groups[g].happened(before, at, d)) {
 			continue
 		}
 		if err := s.writeStatus(at, s.noticeItems(n.groups[g])); err != nil {
@@ -210,14 +211,24 @@ func (s *session) tellOthers(all bool) error {
 	return nil
 }
 
+// since returns the folder as it is, and what happened to get there.
+func (at place) since(modSeq uint64) (place, mailtest.Delta) {
+	for {
+		d, err := at.account.ChangedSince(at.folder.Name, modSeq)
+		f, gone := at.account.FolderByID(at.folder.ID)
+		if err != nil || gone != nil {
+			return at, mailtest.Delta{}
+		}
+		if at.folder = f; f.ModSeq == d.ModSeq {
+			return at, d
+		}
+	}
+}
+
 // happened reports whether something that the group wants happened since then.
-func (g eventGroup) happened(before mailtest.Folder, at place) bool {
+func (g eventGroup) happened(before mailtest.Folder, at place, d mailtest.Delta) bool {
 	if before.UIDValidity != at.folder.UIDValidity {
 		return true
-	}
-	d, err := at.account.ChangedSince(at.folder.Name, before.ModSeq)
-	if err != nil {
-		return false
 	}
 	return g.wants(messageExpunge) && len(d.Expunged) > 0 || slices.ContainsFunc(d.Changed, func(m mailtest.Message) bool {
 		if m.UID >= before.UIDNext {
