@@ -245,6 +245,10 @@ type Client struct {
 	mechanism atomic.Value  // the name of the way that worked last
 	version   atomic.Pointer[version]
 
+	subscriptions subscriptions
+	closed        chan struct{} // after Close
+	closing       sync.Once
+
 	mu      sync.Mutex // never held during I/O
 	folders *tree      // as last listed
 }
@@ -260,6 +264,7 @@ var (
 	_ session.Checker      = (*Client)(nil)
 	_ session.Purger       = (*Client)(nil)
 	_ session.Syncer       = (*Client)(nil)
+	_ session.Notifier     = (*Client)(nil)
 )
 
 // Backend returns what [session.New] makes a way in to Exchange of.
@@ -290,6 +295,7 @@ func newClient(server session.Server, setup session.Setup, opts *Options) (*Clie
 		address: server.Address(server.Port),
 		log:     observe.Logger(o.Logger),
 		streams: make(chan struct{}, o.MaxConnections-1),
+		closed:  make(chan struct{}),
 	}
 	c.endpoint = c.url()
 	if _, err := http.NewRequestWithContext(context.Background(), http.MethodPost, c.endpoint, nil); err != nil {
@@ -454,6 +460,7 @@ const backendName = "ews"
 
 // Close implements [session.Incoming].
 func (c *Client) Close() error {
+	c.closing.Do(func() { close(c.closed) })
 	c.pool.Close()
 	return nil
 }

@@ -10,8 +10,9 @@ import (
 type version struct{ major, minor, build int }
 
 // What some abilities came with.
-func exchange2010() version { return version{14, 0, 0} }
-func exchange2013() version { return version{15, 0, 0} }
+func exchange2010() version    { return version{14, 0, 0} }
+func exchange2010SP1() version { return version{14, 1, 0} }
+func exchange2013() version    { return version{15, 0, 0} }
 
 // atLeast reports whether the server is of a version or a later one.
 func (v version) atLeast(other version) bool {

@@ -1,0 +1,324 @@
+package ews
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/mailsession/mailsession/internal/backend"
+	"github.com/mailsession/mailsession/internal/observe"
+	"github.com/mailsession/mailsession/internal/retry"
+	"github.com/mailsession/mailsession/session"
+)
+
+// DefaultPollInterval is the time between two questions where the server tells
+// nothing by itself.
+const DefaultPollInterval = time.Minute
+
+// Notify implements [session.Notifier]. The server streams what happens in all the
+// folders over one connection, from Exchange 2010 SP1 on. It is asked every so often
+// before that, and where no connection can be left to a stream: since it lets no more
+// of them in for the mailbox, or since all of [Options.MaxConnections] but one are
+// held by other loops. Where it has no subscriptions at all, each interval brings an
+// Activity.
+//
+// A stream lasts for half an hour and is then begun anew, which is an Activity, since
+// what happened in between is told by nobody else.
+func (c *Client) Notify(ctx context.Context, folders []session.FolderRef, opts session.NotifyOptions) iter.Seq2[session.Notice, error] {
+	return func(yield func(session.Notice, error) bool) {
+		n := &notifier{client: c, board: backend.NewBoard(folders), interval: cmp.Or(opts.Interval, DefaultPollInterval), lost: true}
+		n.board.Notices(ctx, n.run, c.pool.Fail)(yield)
+	}
+}
+
+// way is how to learn that something happened, the best first.
+type wayToHear int
+
+const (
+	streaming wayToHear = iota
+	pulling
+	looking
+)
+
+// notifier is one iteration over notices.
+type notifier struct {
+	client   *Client
+	board    *backend.Board
+	interval time.Duration
+	way      wayToHear
+	place    bool      // among those that hold a connection for long
+	folders  []*folder // of the board's, in the same order
+	sub      *subscription
+
+	reached bool      // the server was there once: if it is not, it may come back
+	lost    bool      // what happened lately may not have been told
+	anew    bool      // the folders were asked for anew since the line was up last
+	since   time.Time // since when the line is up, zero where it is not
+}
+
+// steady is for how long a line has to last for the next one to be tried as if it
+// were the first.
+const steady = time.Minute
+
+// run keeps a line until ctx ends or an error comes that does not pass. There are
+// growing pauses after the others.
+func (n *notifier) run(ctx context.Context) {
+	select {
+	case n.client.streams <- struct{}{}:
+		n.place = true
+	default:
+		n.way = pulling
+	}
+	defer func() {
+		n.leavePlace()
+		n.client.subscriptions.put(n.sub)
+	}()
+	policy := retry.Policy{Initial: time.Second, Max: 2 * time.Minute}
+	for try := 1; ; try++ {
+		n.since = time.Time{}
+		err := n.listen(ctx)
+		lasted := !n.since.IsZero() && time.Since(n.since) >= steady
+		again := n.adapt(err, lasted)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case !again && !n.passes(err):
+			n.board.Fail(err)
+			return
+		case lasted:
+			try = 1
+		}
+		n.lost = n.lost || !errors.Is(err, errOver)
+		if again {
+			continue
+		}
+		if err := n.rest(ctx, policy.Wait(try, err)); err != nil {
+			n.board.Fail(err)
+			return
+		}
+	}
+}
+
+func (n *notifier) leavePlace() {
+	if n.place {
+		<-n.client.streams
+		n.place = false
+	}
+}
+
+// rest waits, or returns why there is nothing to wait for.
+func (n *notifier) rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-n.client.closed:
+		return n.client.pool.Fail(session.ErrClosed)
+	case <-ctx.Done():
+		return retry.Ended(ctx)
+	}
+}
+
+// adapt draws conclusions from what ended a line, and reports whether the next one is
+// worth a try at once.
+func (n *notifier) adapt(err error, lasted bool) bool {
+	if errors.Is(err, errOver) {
+		return lasted
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Code == "" || session.NeedsSignIn(err) {
+		return false
+	}
+	switch {
+	case e.class() == resubscribe:
+		old := n.sub
+		n.sub = nil
+		return old != nil && !old.fresh && (lasted || n.since.IsZero())
+	case errors.Is(err, session.ErrNoFolder):
+		first := !n.anew
+		n.anew, n.sub = true, nil
+		return n.client.forget() && first
+	case e.Code == "ErrorExceededConnectionCount" && n.way == streaming:
+		return n.fallBack(pulling)
+	case e.Code == "ErrorExceededSubscriptionCount" && n.way < looking:
+		return n.fallBack(looking)
+	case !e.Temporary() && n.way < looking:
+		return n.fallBack(n.way + 1)
+	}
+	return false
+}
+
+// fallBack goes on in another way.
+func (n *notifier) fallBack(to wayToHear) bool {
+	n.client.subscriptions.put(n.sub)
+	n.way, n.sub = to, nil
+	n.leavePlace()
+	return true
+}
+
+// passes reports whether another line may fare better.
+func (n *notifier) passes(err error) bool {
+	e, refused := errors.AsType[*Error](err)
+	switch {
+	case errors.Is(err, session.ErrClosed), session.NeedsSignIn(err):
+		return false
+	case session.Temporary(err), errors.Is(err, errOver), refused && e.class() == resubscribe:
+		return true
+	case n.reached && backend.Unreachable(err):
+		return true
+	}
+	return !refused && !n.since.IsZero() // what broke a line does not break the next one
+}
+
+// listen sees to it that the server tells, and takes down what it tells, until the
+// line is lost. The error is never nil.
+func (n *notifier) listen(ctx context.Context) (err error) {
+	c := n.client
+	ctx, end := observe.Start(ctx, c.opts.Observer, "ews.listen", slog.String("server", c.address))
+	defer func() {
+		told := err
+		if errors.Is(err, errOver) {
+			told = nil
+		}
+		end(told)
+		c.report(ctx, "listen", nil, told)
+	}()
+	v, err := c.serverVersion(ctx)
+	if err != nil {
+		return err
+	}
+	n.reached = true
+	if n.way == streaming && !v.atLeast(exchange2010SP1()) {
+		n.fallBack(pulling)
+	}
+	if err := n.resolve(ctx); err != nil {
+		return err
+	}
+	if err := n.subscribe(ctx); err != nil {
+		return err
+	}
+	switch n.way {
+	case streaming:
+		return c.getStreamingEvents(ctx, n.sub, n.up, n.post)
+	case pulling:
+		return n.pull(ctx)
+	default:
+		return n.look(ctx)
+	}
+}
+
+// resolve finds the folders.
+func (n *notifier) resolve(ctx context.Context) error {
+	n.folders = n.folders[:0]
+	for _, ref := range n.board.Folders() {
+		f, err := n.client.resolve(ctx, ref)
+		if errors.Is(err, session.ErrNoFolder) && n.client.forget() {
+			f, err = n.client.resolve(ctx, ref)
+		}
+		if err != nil {
+			return err
+		}
+		n.folders = append(n.folders, f)
+	}
+	return nil
+}
+
+// subscribe finds a subscription to the folders, or makes one.
+func (n *notifier) subscribe(ctx context.Context) (err error) {
+	c := n.client
+	wanted := foldersIn(n.folders)
+	if n.sub != nil && n.sub.folders != wanted {
+		c.subscriptions.put(n.sub)
+		n.sub = nil
+	}
+	if n.sub != nil || n.way == looking {
+		return nil
+	}
+	if n.sub = c.subscriptions.take(wanted, n.way == streaming); n.sub != nil {
+		return nil
+	}
+	if old := c.subscriptions.surplus(); old != nil {
+		c.unsubscribe(ctx, old)
+	}
+	n.sub, err = c.subscribe(ctx, n.folders, n.way == streaming, n.interval)
+	return err
+}
+
+// up takes note that the server tells from now on.
+func (n *notifier) up() {
+	kind := session.Activity
+	if n.lost {
+		kind = session.Listening
+	}
+	n.since, n.lost, n.anew = time.Now(), false, false
+	if n.sub != nil {
+		n.sub.fresh = false
+	}
+	n.board.Post(kind, n.board.Folders()...)
+}
+
+// post takes down events. One that names none of the folders is about any of them.
+func (n *notifier) post(all []happening) {
+	for _, h := range all {
+		known := false
+		for i, f := range n.folders {
+			if slices.Contains(h, f.id) {
+				known = true
+				n.board.Post(session.Activity, n.board.Folders()[i])
+			}
+		}
+		if !known {
+			n.board.Post(session.Activity, n.board.Folders()...)
+		}
+	}
+}
+
+// pull asks now and then what happened.
+func (n *notifier) pull(ctx context.Context) error {
+	for {
+		var all []happening
+		for more := true; more; {
+			news, further, err := n.client.getEvents(ctx, n.sub)
+			if err != nil {
+				return err
+			}
+			all, more = append(all, news...), further
+		}
+		if n.since.IsZero() {
+			n.up()
+		}
+		n.post(all)
+		if err := n.rest(ctx, n.interval); err != nil {
+			return err
+		}
+	}
+}
+
+// look sees to it now and then that the server and the folders are there. What
+// happened in them, it cannot tell.
+func (n *notifier) look(ctx context.Context) error {
+	var ids []element
+	for _, f := range n.folders {
+		ids = append(ids, folderID(f.id))
+	}
+	for {
+		err := n.client.call(ctx, &request{op: "GetFolder", body: getFolder(ids...)}, func(a *answer) error {
+			return a.folderReplies(func(int, folderInfo) {}, func(err error) error { return err })
+		})
+		if err != nil {
+			return err
+		}
+		if n.since.IsZero() {
+			n.up()
+		}
+		n.board.Post(session.Activity, n.board.Folders()...)
+		if err := n.rest(ctx, n.interval); err != nil {
+			return err
+		}
+	}
+}
