@@ -11,7 +11,8 @@
 //
 // A [session.Server] says where: Host and Port, by https unless Security is None, and
 // Options.Path where it is not the usual "/EWS/Exchange.asmx". [ParseURL] makes both
-// of an address as Exchange's own tools print it. So the settings of proxies, TLS and
+// of an address as Exchange's own tools print it, and [Discover] finds both for the
+// address of a mailbox. So the settings of proxies, TLS and
 // time are the same as for every other protocol.
 //
 // # Exchange Online
