@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +37,65 @@ func (b *Outbox) forget(it *item) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.claims, it.key)
+}
+
+// looksATerm is how often a claim is looked at in its term. Its worker renews it three
+// times.
+const looksATerm = 6
+
+// watchOthers watches the claims that were seen, each until its worker turns out to be
+// alive or gone.
+func (b *Outbox) watchOthers(ctx context.Context) error {
+	b.mu.Lock()
+	seen := maps.Clone(b.claims)
+	b.mu.Unlock()
+	for {
+		wait := time.Duration(math.MaxInt64)
+		for key, sight := range seen {
+			left, err := b.lookAt(ctx, key, sight)
+			if err != nil {
+				return err
+			}
+			if left <= 0 {
+				delete(seen, key)
+				continue
+			}
+			wait = min(wait, left)
+		}
+		if len(seen) == 0 {
+			return nil
+		}
+		if pause(ctx, wait, nil) != nil {
+			return nil //nolint:nilerr // it goes on in the next Drain
+		}
+	}
+}
+
+// lookAt looks at a claim, and returns when to look again: not at all, where its
+// worker is alive. Where it is gone, what is due for its message is done.
+func (b *Outbox) lookAt(ctx context.Context, key string, sight sighting) (wait time.Duration, err error) {
+	it, err := b.load(ctx, key)
+	switch {
+	case errors.Is(err, ErrNoEntry), ctx.Err() != nil:
+		return 0, nil //nolint:nilerr // nothing is left to look at, or nobody to look
+	case err != nil:
+		return 0, err
+	case it.State != StateSending:
+		b.forget(it)
+		return 0, nil
+	}
+	left := b.aliveFor(it)
+	if it.version != sight.version {
+		return 0, nil
+	}
+	if left > 0 {
+		return min(left, max(time.Duration(it.Term)*time.Millisecond/looksATerm, time.Millisecond)), nil
+	}
+	next, err := b.watch(ctx, it)
+	if err == nil && !next.IsZero() {
+		_, err = b.work(ctx, it.Body)
+	}
+	return 0, err
 }
 
 // claim is an item in the hands of this worker, which renews it.

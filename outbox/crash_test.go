@@ -29,9 +29,9 @@ func (o *office) filing() {
 
 // crash has a worker enqueue and send, and ends it at a named point, as the end of
 // its process would: nothing of it goes on.
-func (o *office) crash(point string, d outbox.Options) {
+func (o *office) crash(point string) {
 	o.t.Helper()
-	b := o.box(d)
+	b := o.box(outbox.Options{})
 	ctx, cancel := context.WithCancel(o.t.Context())
 	ended, crashed := make(chan struct{}), false
 	outbox.AtPoints(b, func(reached string) {
@@ -81,7 +81,7 @@ func TestACrashDoublesNothing(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				o := newOffice(t)
-				o.crash(point, outbox.Options{})
+				o.crash(point)
 				b := o.box(outbox.Options{})
 				enqueue(t, b, "a", draft("One", bob)) // the program does not know how far it came
 				stop := running(t, b)
@@ -126,7 +126,7 @@ func TestACrashIsResolvedByTheSentFolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t)
 		o.filing()
-		o.crash(outbox.PointAnswered, outbox.Options{})
+		o.crash(outbox.PointAnswered)
 		b := o.box(outbox.Options{})
 		stop := running(t, b)
 		defer stop()

@@ -53,11 +53,17 @@ func (b *Outbox) storePace() retry.Policy {
 }
 
 // Drain sends what is due, each message once at most, and returns: for programs
-// that run now and then. What it cannot send stays, which is no error. A message in
-// the hands of a worker that crashed is found out about by Run alone, or by a Drain of
-// the same Outbox after [Options.Term].
+// that run now and then. What it cannot send stays, which is no error.
+//
+// Where it finds messages in the hands of other workers it watches those until they
+// show that they are alive, by renewing their claims or by being done, which a third
+// of [Options.Term] is enough for. Messages of workers that do not for the whole term
+// become [StateUnknown], and are looked for.
 func (b *Outbox) Drain(ctx context.Context) error {
 	_, err := b.pass(ctx)
+	if b.fatal(err) == nil {
+		err = errors.Join(err, b.watchOthers(ctx))
+	}
 	if fatal := b.fatal(err); fatal != nil {
 		return fatal
 	}

@@ -278,6 +278,79 @@ func TestASlowWorkerIsAlive(t *testing.T) {
 	})
 }
 
+// A program that only drains finds out about a crash as well: it watches what it finds
+// in the hands of others for as long as they count as alive.
+func TestDrainFindsOutAboutACrash(t *testing.T) {
+	for _, filed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOffice(t)
+			if filed {
+				o.filing()
+			}
+			o.crash(outbox.PointAnswered)
+			b := o.box(outbox.Options{})
+			enqueue(t, b, "b", draft("Two", bob))
+			began := time.Now()
+			if err := b.Drain(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took < outbox.DefaultTerm || took > outbox.DefaultTerm+time.Second {
+				t.Errorf("Drain took %v, want the term of a claim", took)
+			}
+			want := outbox.StateUnknown
+			if filed {
+				want = outbox.StateSent
+			}
+			wantState(t, b, "a", want)
+			wantState(t, b, "b", outbox.StateSent)
+			if got := o.count(bob, "INBOX"); got != 2 {
+				t.Errorf("bob has %d messages, want 2", got)
+			}
+		})
+	}
+}
+
+// A Drain leaves a worker alone that shows that it is alive, and one that is done.
+func TestDrainLeavesTheLivingAlone(t *testing.T) {
+	for takes, most := range map[time.Duration]time.Duration{10 * time.Second: 20 * time.Second, 5 * time.Minute: 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOffice(t)
+			o.provider.SMTP.Inject(mailtest.Delay(smtptest.EndOfData, takes))
+			first, second := o.box(outbox.Options{}), o.box(outbox.Options{})
+			enqueue(t, first, "a", draft("One", bob))
+			defer running(t, first)()
+			synctest.Wait()
+			began := time.Now()
+			if err := second.Drain(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took == 0 || took > most {
+				t.Errorf("beside a worker that takes %v, Drain took %v, want up to %v", takes, took, most)
+			}
+			<-time.After(takes)
+			if e := wantState(t, second, "a", outbox.StateSent); e.Tries != 1 || e.Found || o.count(bob, "INBOX") != 1 {
+				t.Errorf("the entry is %+v and bob has %d, want it sent in one try", e, o.count(bob, "INBOX"))
+			}
+		})
+	}
+}
+
+// A Drain that is stopped while it watches another worker stops.
+func TestStoppingADrainThatWatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		o.crash(outbox.PointAnswered)
+		b := o.box(outbox.Options{})
+		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := b.Drain(ctx); err != nil || time.Since(began) != 7*time.Second {
+			t.Errorf("Drain = %v after %v, want nothing after 7s", err, time.Since(began))
+		}
+		wantState(t, b, "a", outbox.StateSending)
+	})
+}
+
 // A worker whose Store does not answer gives up what it sends before others count it
 // out.
 func TestAWorkerGivesUpBeforeItsClaimIsOver(t *testing.T) {

@@ -7,7 +7,8 @@
 //	go run ./examples/outbox … list
 //
 // The command send enqueues a message under a key and sends what is due. It may be
-// given again, after a crash as well. The other commands are run, which sends until it
+// given again, after a crash as well: then it watches for a minute whether nobody is
+// sending the message any more, and tells what is known of it. The other commands are run, which sends until it
 // is interrupted, list, and for a message of which it is not known whether it was
 // sent, or that was not: sent, again and drop, each with the key.
 package main
