@@ -22,22 +22,23 @@ func queueID(text string) string {
 		return ""
 	case strings.HasSuffix(lower, "message accepted for delivery"): // Sendmail, OpenSMTPD
 		return identifier(fields[0])
-	case strings.EqualFold(fields[0], "ok") && (strings.HasSuffix(lower, "gsmtp") || len(fields) == 2):
-		return googleOrAmazon(fields[1:])
+	case strings.EqualFold(fields[0], "ok") && strings.HasSuffix(lower, "gsmtp"): // Google
+		return google(fields[1:])
+	case strings.EqualFold(fields[0], "ok") && len(fields) == 2: // Amazon
+		if id := identifier(fields[1]); len(id) >= 16 {
+			return id
+		}
 	}
 	return ""
 }
 
-// googleOrAmazon reads "OK 1700000000 abc-20020a05 - gsmtp" and
-// "Ok 0102018c-...-000000".
-func googleOrAmazon(fields []string) string {
-	if len(fields) > 2 {
-		return identifier(fields[1])
+// google reads "OK 1700000000 abc-20020a05 - gsmtp". Google's answers to other
+// commands have no time in them: "OK abc-20020a05 - gsmtp".
+func google(fields []string) string {
+	if len(fields) < 4 {
+		return ""
 	}
-	if id := identifier(fields[0]); len(id) >= 16 {
-		return id
-	}
-	return ""
+	return identifier(fields[1])
 }
 
 // identifier returns what s begins with, up to a space or punctuation that

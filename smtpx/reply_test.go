@@ -151,6 +151,8 @@ func TestQueueID(t *testing.T) {
 		"Ok: queued as 4ZBx1z2Yk9z9t":             "4ZBx1z2Yk9z9t",
 		"OK id=1rABCD-0001-2x":                    "1rABCD-0001-2x",
 		"OK  1700000000 5b1f17b1804b1-40 - gsmtp": "5b1f17b1804b1-40",
+		"OK 5b1f17b1804b1-40 - gsmtp":             "", // to MAIL and RCPT
+		"Flushed 5b1f17b1804b1-40 - gsmtp":        "",
 		"<a@b> [InternalId=1234567, Hostname=X] 99 bytes in 0.1 Queued mail for delivery": "1234567",
 		"3AB1cD2e Message accepted for delivery":                                          "3AB1cD2e",
 		"ok 1700000000 qp 4711":                                                           "4711",
