@@ -86,7 +86,8 @@ func (c *Client) SendAll(ctx context.Context, messages iter.Seq[session.Mail], o
 			for range b.results { // until nothing is on its way any more
 				<-b.permits
 			}
-			end(b.why, slog.Int("messages", b.progress.Taken), slog.Int("accepted", b.progress.Accepted))
+			p, why := b.end()
+			end(why, slog.Int("messages", p.Taken), slog.Int("accepted", p.Accepted))
 		}()
 		for r := range b.results {
 			<-b.permits
@@ -94,8 +95,8 @@ func (c *Client) SendAll(ctx context.Context, messages iter.Seq[session.Mail], o
 				return
 			}
 		}
-		if b.why != nil {
-			yield(session.MailResult{}, b.why)
+		if _, why := b.end(); why != nil {
+			yield(session.MailResult{}, why)
 		}
 	}
 }
@@ -137,9 +138,9 @@ type bulk struct {
 
 	mu       sync.Mutex
 	progress session.BulkProgress
-	pending  int  // messages without a result
-	ended    bool // the input is
-	stopped  bool
+	pending  int   // messages without a result
+	ended    bool  // the input is
+	stopped  bool  // nothing is begun any more
 	why      error // the input is not taken to its end
 }
 
@@ -203,7 +204,15 @@ func (b *bulk) cause() error {
 	return b.why
 }
 
-// halt has no message begun any more.
+// end returns how far it came, and why it did not come to its end.
+func (b *bulk) end() (session.BulkProgress, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.progress, b.why
+}
+
+// halt has no message begun any more. Where everything has its result there is
+// nothing left to halt.
 func (b *bulk) halt(why error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -252,7 +261,7 @@ func (b *bulk) take(ctx context.Context, m session.Mail) bool {
 	b.progress.Taken++
 	b.report()
 	if err := checkMail(m); err != nil {
-		b.end(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
+		b.count(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
 		return true
 	}
 	b.jobs <- j
@@ -281,7 +290,7 @@ func (b *bulk) report() {
 func (b *bulk) checkFinished() {
 	if b.ended && b.pending == 0 {
 		close(b.finished)
-		b.ended = false // once
+		b.ended, b.stopped = false, true // once
 	}
 }
 
@@ -289,11 +298,11 @@ func (b *bulk) checkFinished() {
 func (b *bulk) finish(ctx context.Context, j *job, rec session.Receipt, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.end(ctx, j, rec, err)
+	b.count(ctx, j, rec, err)
 }
 
-// end is finish with b.mu held.
-func (b *bulk) end(ctx context.Context, j *job, rec session.Receipt, err error) {
+// count is finish with b.mu held.
+func (b *bulk) count(ctx context.Context, j *job, rec session.Receipt, err error) {
 	if err != nil {
 		err = &session.SendError{Receipt: rec, Err: err}
 	}

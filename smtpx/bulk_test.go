@@ -266,6 +266,28 @@ func TestCancelABulk(t *testing.T) {
 	}
 }
 
+// A context that ends when everything has its result changes nothing of that.
+func TestEndInTheLastMoment(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, nil)
+			c := newClient(t, inMemory(s), withPassword(), &smtpx.Options{MaxConnections: 1})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			opts := &session.BulkOptions{Progress: func(p session.BulkProgress) {
+				if p.Accepted == 3 {
+					cancel()
+				}
+			}}
+			for r, err := range c.SendAll(ctx, circulars(3), opts) {
+				if r.Receipt.Outcome != session.Accepted {
+					t.Errorf("message %q is %v, %v, want it accepted, and nothing else told", r.Key, r.Receipt.Outcome, err)
+				}
+			}
+		})
+	}
+}
+
 // An input that blocks is left alone when the loop is over.
 func TestInputThatBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
