@@ -84,7 +84,7 @@ func (s *stream) answer(ctx context.Context, a ask) {
 		s.decide(ctx, a)
 		return
 	case askGiveUp:
-		s.done(ctx, a.f, session.NotSent, reply{}, cmp.Or(a.f.gaveUp, a.f.why()))
+		s.done(ctx, verdict{f: a.f, outcome: session.NotSent, err: cmp.Or(a.f.gaveUp, a.f.why())})
 		return
 	case askReset, askMail, askRcpt, askData, askChunk, askEmpty, askWhole:
 	}
@@ -131,9 +131,9 @@ func (s *stream) take(ctx context.Context, a ask, r reply) {
 			f.hopeless.Store(true)
 		}
 	case askEmpty:
-		s.done(ctx, f, session.NotSent, r, f.why())
+		s.done(ctx, verdict{f: f, outcome: session.NotSent, reply: r, err: f.why()})
 	case askWhole:
-		s.verdict(ctx, f, r)
+		s.judge(ctx, f, r)
 	case askGo, askGiveUp:
 	}
 }
@@ -141,7 +141,7 @@ func (s *stream) take(ctx context.Context, a ask, r reply) {
 // decide tells the writer whether the recipients are as the envelope wants them.
 func (s *stream) decide(ctx context.Context, a ask) {
 	if a.f.mail != nil || !a.f.agreed() {
-		s.done(ctx, a.f, session.NotSent, reply{}, a.f.why())
+		s.done(ctx, verdict{f: a.f, outcome: session.NotSent, err: a.f.why()})
 		s.verb <- false
 		return
 	}
@@ -162,7 +162,7 @@ func (s *stream) decideData(ctx context.Context, a ask) {
 	if f.mail == nil && f.agreed() {
 		f.refused = s.c.refusal(opData, r)
 	}
-	s.done(ctx, f, session.NotSent, r, f.why())
+	s.done(ctx, verdict{f: f, outcome: session.NotSent, reply: r, err: f.why()})
 	s.verb <- false
 }
 
@@ -186,38 +186,6 @@ func (f *flight) unheard() bool {
 		}
 	}
 	return false
-}
-
-// verdict takes the answer to a whole message.
-func (s *stream) verdict(ctx context.Context, f *flight, r reply) {
-	why := f.why()
-	switch {
-	case r.code/100 == 3, r.positive() && (why != nil || !s.c.takes.fits(r)), !r.positive() && why == nil && r.enhanced()[1] == 1:
-		// Neither yes nor no, a yes to what it said no to, or what it says of
-		// addresses: this is the answer to something else.
-		s.misfit(opMessage, r)
-	case r.positive() && f.accepted() == len(f.rcpt):
-		s.done(ctx, f, session.Accepted, r, nil)
-	case r.positive():
-		s.done(ctx, f, session.Partial, r, f.firstRefusal())
-	case why != nil:
-		s.done(ctx, f, session.NotSent, r, why)
-	default:
-		f.refused = s.c.refusal(opMessage, r)
-		s.done(ctx, f, session.NotSent, r, f.refused)
-	}
-}
-
-// done gives the first message on its way its result.
-func (s *stream) done(ctx context.Context, f *flight, o session.SendOutcome, r reply, err error) {
-	rec := f.transaction.receipt(o)
-	s.clean = o == session.Accepted || o == session.Partial
-	if s.clean {
-		rec.QueueID = queueID(r.text())
-	}
-	s.close(f)
-	s.b.c.pace.heed(err)
-	s.b.tried(ctx, f.job, rec, err)
 }
 
 // close makes room for another message.

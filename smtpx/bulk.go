@@ -69,6 +69,11 @@ func (r Retry) policy() retry.Policy {
 // answer is waited for. A RSET parts messages that are on their way together, so
 // that nothing of one that was refused can become a part of the next.
 //
+// An answer to a message in other words than the server's first, or a refusal with a
+// code for addresses, can be the answer to something else, where the server gave
+// one too many. It is believed when EHLO, sent behind all that is on its way, is
+// answered in its turn; where it is not, that message is [session.SentUnknown].
+//
 // Messages that were on their way when the line was lost are
 // [session.SentUnknown] if all of them had left. What nothing was answered of
 // before the server said goodbye goes over another connection at once; what was

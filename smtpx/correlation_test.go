@@ -57,17 +57,18 @@ func (m *moody) serve(r *bufio.Reader, w io.Writer) {
 type moodyConn struct {
 	*moody
 
-	r    *bufio.Reader
-	w    io.Writer
-	from bool   // MAIL was accepted
-	to   int    // how many recipients were
-	text string // of the chunks so far
+	r     *bufio.Reader
+	w     io.Writer
+	from  bool   // MAIL was accepted
+	to    int    // how many recipients were
+	asked int    // for how many of them
+	text  string // of the chunks so far
 }
 
 func (c *moodyConn) say(line string) { _, _ = io.WriteString(c.w, line+"\r\n") }
 
 // begin begins a transaction, or ends it.
-func (c *moodyConn) begin(from bool) { c.from, c.to, c.text = from, 0, "" }
+func (c *moodyConn) begin(from bool) { c.from, c.to, c.asked, c.text = from, 0, 0, "" }
 
 // command answers one command. It reports whether there may be more.
 func (c *moodyConn) command() bool {

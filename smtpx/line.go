@@ -3,8 +3,6 @@ package smtpx
 import (
 	"context"
 
-	"github.com/emersion/go-smtp"
-
 	"github.com/mailsession/mailsession/internal/pool"
 	"github.com/mailsession/mailsession/session"
 )
@@ -30,7 +28,9 @@ func (l *line) run(ctx context.Context, j *job) (held bool) {
 		// What follows is sent before what came first is answered. It has to be seen
 		// how the server answers when it takes a message.
 		if l.b.window > 1 && c.ext.has("PIPELINING") && c.takes.known {
-			newStream(l.b, c).run(ctx)
+			for again := true; again; {
+				again = newStream(l.b, c).run(ctx)
+			}
 			return true
 		}
 		var ok bool
@@ -75,25 +75,4 @@ func (l *line) one(ctx context.Context, j *job) bool {
 	}
 	l.b.tried(ctx, j, rec, err)
 	return !gone
-}
-
-// manner is how a server answers when it takes a message.
-type manner struct {
-	known    bool
-	queueID  bool // it tells one
-	enhanced smtp.EnhancedCode
-}
-
-func mannerOf(r reply) manner {
-	return manner{known: true, queueID: queueID(r.text()) != "", enhanced: r.enhanced()}
-}
-
-// fits reports whether r can be the answer to a message. Answers to other
-// commands are positive as well: where the server gave one answer too many, the
-// one to the last recipient stands in the place of that to the message.
-func (m manner) fits(r reply) bool {
-	if m.queueID {
-		return queueID(r.text()) != ""
-	}
-	return r.enhanced() == m.enhanced
 }

@@ -58,6 +58,9 @@ type stream struct {
 	bye       error     // the last answer, where it was 421
 	outOfStep bool      // the answers do not fit what was asked
 	clean     bool      // the last message was taken
+	doubts    []verdict // that may be answers to something else
+
+	inDoubt atomic.Bool // there are doubts
 }
 
 // flight is a message on its way.
@@ -123,8 +126,9 @@ func newStream(b *bulk, c *conn) *stream {
 	return s
 }
 
-// run sends messages until there are none, or the connection is at its end.
-func (s *stream) run(ctx context.Context) {
+// run sends messages until there are none, there is a doubt, or the connection is at
+// its end. It reports whether the connection can go on after a doubt.
+func (s *stream) run(ctx context.Context) (again bool) {
 	// An answer waits for all that is ahead of it.
 	s.c.w.SetStageFor(wire.StageCommand, s.b.c.finalTimeout)
 	var reader sync.WaitGroup
@@ -149,9 +153,11 @@ func (s *stream) run(ctx context.Context) {
 		s.lose(ctx, f)
 	}
 	s.c.w.SetStage(wire.StageCommand)
+	again = s.resolve(ctx)
 	if !s.clean {
 		s.c.reset() // the last message may have left a part of it
 	}
+	return again && s.c.Usable()
 }
 
 // next waits for room in the window and for a message. It returns nil where
@@ -192,6 +198,9 @@ func (s *stream) job(ctx context.Context) *job {
 		case <-s.broken:
 			return nil
 		default:
+		}
+		if s.inDoubt.Load() {
+			return nil
 		}
 		select {
 		case j := <-s.b.jobs:

@@ -71,7 +71,7 @@ func (t *transaction) run() (session.Receipt, error) {
 	if t.accepted() < len(t.rcpt) {
 		outcome = session.Partial
 	}
-	t.c.takes = mannerOf(r)
+	t.c.takes.learn(r)
 	rec := t.receipt(outcome)
 	rec.QueueID = queueID(r.text())
 	return rec, t.firstRefusal()
