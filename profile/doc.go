@@ -68,7 +68,8 @@
 //
 // # Protocols
 //
-// IMAP, POP3, SMTP and, as a way in, EWS are built in, and linked into every
-// program with this package. Other protocols load, and open where the program
-// registers a backend for them in [Options.Incoming] and [Options.Outgoing].
+// IMAP, POP3, SMTP and, as a way in and a way out, EWS are built in, and linked
+// into every program with this package. Other protocols load, and open where the
+// program registers a backend for them in [Options.Incoming] and
+// [Options.Outgoing].
 package profile

@@ -167,7 +167,10 @@ func (b *builder) incoming() (session.IncomingBackend, error) {
 	case s.Protocol == POP3:
 		backend = pop3x.Backend(s.Server, &pop3x.Options{IdleTimeout: s.IdleTimeout, PageSize: s.PageSize, Store: s.Store})
 	case s.Protocol == EWS:
-		backend, err = exchange(s)
+		var o *ews.Options
+		if o, err = exchange(s); err == nil {
+			backend = ews.Backend(s.Server, o)
+		}
 	default:
 		err = missing("incoming", s.Protocol)
 	}
@@ -180,8 +183,8 @@ func (b *builder) incoming() (session.IncomingBackend, error) {
 	}, nil
 }
 
-// exchange returns EWS as a way in.
-func exchange(s *Side) (session.IncomingBackend, error) {
+// exchange returns what a side says of EWS, which is the same for both.
+func exchange(s *Side) (*ews.Options, error) {
 	_, path, err := ews.ParseURL(s.URL)
 	if err != nil {
 		return nil, err
@@ -192,7 +195,7 @@ func exchange(s *Side) (session.IncomingBackend, error) {
 	} else {
 		o.Mailbox = s.Mailbox
 	}
-	return ews.Backend(s.Server, o), nil
+	return o, nil
 }
 
 // outgoing returns the way out, nil where there is none.
@@ -208,6 +211,11 @@ func (b *builder) outgoing() (session.OutgoingBackend, error) {
 		backend, err = makers[s.Protocol](b.plan.Name, *s)
 	case s.Protocol == SMTP:
 		backend = smtpx.Backend(s.Server, smtpOptions(s))
+	case s.Protocol == EWS:
+		var o *ews.Options
+		if o, err = exchange(s); err == nil {
+			backend = ews.Outgoing(s.Server, o)
+		}
 	default:
 		err = missing("outgoing", s.Protocol)
 	}

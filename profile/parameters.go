@@ -161,7 +161,8 @@ type Incoming struct {
 	// Port is the protocol's default where it is empty: 993 and 143 for IMAP,
 	// 995 and 110 for POP3.
 	Port Number `json:"port,omitempty"`
-	// URL is the service's address, for EWS and Graph.
+	// URL is the service's address, for EWS and Graph. For EWS the host may stand
+	// in its place.
 	URL String `json:"url,omitempty"`
 	// User is the name to sign in with. An empty one is the mailbox's or the
 	// account's address.
@@ -184,7 +185,8 @@ type Outgoing struct {
 	// Port is the protocol's default where it is empty: 465 with TLS, 587 with
 	// STARTTLS, 25 without.
 	Port Number `json:"port,omitempty"`
-	// URL is the service's address, for EWS and Graph.
+	// URL is the service's address, for EWS and Graph. For EWS the host may stand
+	// in its place.
 	URL String `json:"url,omitempty"`
 	// User is the name to sign in with. An empty one is the mailbox's or the
 	// account's address.
@@ -245,7 +247,8 @@ type Limits struct {
 	IdleTimeout Duration `json:"idleTimeout,omitempty"`
 	// PageSize is how many summaries are asked for at once.
 	PageSize Number `json:"pageSize,omitempty"`
-	// MessagesPerMinute is how many messages are sent in any minute at most.
+	// MessagesPerMinute is how many messages are sent by SMTP in any minute at
+	// most.
 	MessagesPerMinute Number `json:"messagesPerMinute,omitempty"`
 	// Timeouts bound how long a connection may stand still.
 	Timeouts *Timeouts `json:"timeouts,omitempty"`

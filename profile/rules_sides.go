@@ -131,6 +131,9 @@ func (c *checker) service(s side) {
 			c.add(s.name+"/"+field, fmt.Sprintf("it means nothing with %s, which goes over HTTPS", s.protocol), "remove it")
 		}
 	}
+	if l := c.p.Limits; !s.incoming && s.protocol == EWS && c.opts.Outgoing[EWS] == nil && l != nil && l.MessagesPerMinute != "" {
+		c.add("limits/messagesPerMinute", "it means nothing with EWS, whose server has limits of its own", "remove it, or send by SMTP")
+	}
 	c.address(s.name+"/url", s.url)
 	if s.url == "" && s.host == "" && c.p.Provider == "" {
 		c.add(s.name+"/url", "it is missing, and no provider knows it", "give the service's address")

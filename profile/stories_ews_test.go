@@ -2,6 +2,7 @@ package profile_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -9,18 +10,28 @@ import (
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/profile"
 	"github.com/mailsession/mailsession/secret"
+	"github.com/mailsession/mailsession/session"
 )
 
 // exchange is a company's own Exchange with a mailbox.
 func exchange(t *testing.T, o *ewstest.Options, address string) *ewstest.Server {
 	t.Helper()
+	server, _ := exchangeWith(t, o, address)
+	return server
+}
+
+// exchangeWith is like exchange, and returns what is behind it too: the mailbox
+// of the address, and Bob's.
+func exchangeWith(t *testing.T, o *ewstest.Options, address string) (*ewstest.Server, *mailtest.Box) {
+	t.Helper()
 	box := mailtest.New()
+	box.Add(bob, secret.New("battery horse"))
 	if _, err := box.Add(address, secret.New("correct horse")).Append("INBOX", mailtest.CRLF("From: x@contoso.example\nSubject: For "+address+"\n\nHello.\n"), nil); err != nil {
 		t.Fatal(err)
 	}
 	server := ewstest.New(box, o)
 	t.Cleanup(func() { _ = server.Close() })
-	return server
+	return server, box
 }
 
 // TestEWSByASet reads a mailbox on a company's own Exchange: with a password, by
@@ -64,4 +75,98 @@ func TestEWSOfAProgramNamesTheMailbox(t *testing.T) {
 	if !named {
 		t.Error("no request names the mailbox")
 	}
+}
+
+// received returns the subjects in Bob's inbox, with commas.
+func received(t *testing.T, box *mailtest.Box) string {
+	t.Helper()
+	var list []string
+	account, ok := box.Account(bob)
+	if !ok {
+		t.Fatal("Bob has no mailbox")
+	}
+	messages, err := account.Messages("INBOX")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range messages {
+		_, rest, _ := strings.Cut(m.Raw, "Subject: ")
+		subject, _, _ := strings.Cut(rest, "\r\n")
+		list = append(list, subject)
+	}
+	return strings.Join(list, ",")
+}
+
+// TestEWSSendsByASet sends through a company's own Exchange, alone and beside the
+// way in: with a password, by the host of the set, by an address of its own and by
+// that of the provider's host.
+func TestEWSSendsByASet(t *testing.T) {
+	for _, side := range []string{
+		`"host": "mail.contoso.example"`, `"url": "https://mail.contoso.example/EWS/Exchange.asmx"`,
+		`"host": "mail.contoso.example", "mechanisms": ["NTLM"]`,
+	} {
+		for _, sides := range []string{
+			`"mode": "send-only", "outgoing": {"protocol": "EWS", ` + side + `}`,
+			`"incoming": {"protocol": "EWS", ` + side + `}, "outgoing": {"protocol": "EWS", ` + side + `}`,
+		} {
+			server, box := exchangeWith(t, &ewstest.Options{Security: mailtest.TLS, Hosts: []string{"mail.contoso.example"}, Strict: true}, ann)
+			o := &profile.Options{AllowLiteralSecrets: true, Configure: func(_ string, p *profile.Plan) {
+				for _, s := range []*profile.Side{p.Incoming, p.Outgoing} {
+					if s != nil {
+						s.Server.Dial, s.Server.TLS = server.Dial, server.ClientTLS()
+					}
+				}
+			}}
+			s := open(t, parse(t, one(`"provider": "exchange", "account": "`+ann+`", "password": "literal:correct horse", `+sides), o))
+			if _, err := s.SendDraft(t.Context(), note(), nil); err != nil {
+				t.Errorf("%s: %v", sides, err)
+			}
+			if got := received(t, box); got != "Note" {
+				t.Errorf("%s: Bob got %q, want the note", sides, got)
+			}
+		}
+	}
+}
+
+// TestEWSSendsForAProgramInTheNameOfTheMailbox: a program in its own name
+// impersonates the mailbox of the set to send from it, and its test message goes
+// to the recipient of the set.
+func TestEWSSendsForAProgramInTheNameOfTheMailbox(t *testing.T) {
+	b := newBed(t, nil)
+	server, box := exchangeWith(t, &ewstest.Options{
+		Security: mailtest.TLS, Hosts: []string{"mail.contoso.example"},
+		CheckToken:  func(context.Context, string, secret.Text) error { return nil },
+		Application: func(secret.Text) bool { return true },
+	}, info)
+	t.Setenv("APP_SECRET", b.AppSecret().Reveal())
+	b.opts.Configure = func(_ string, p *profile.Plan) {
+		p.Outgoing.Server.Dial, p.Outgoing.Server.TLS = server.Dial, server.ClientTLS()
+	}
+	f := b.load(t, `"provider": "contoso", "flow": "client-credentials", "clientId": "test-app", "clientSecret": "env:APP_SECRET", "mailbox": "`+info+`",
+		"scopes": "https://mail.contoso.example/.default", "mode": "send-only",
+		"outgoing": {"protocol": "EWS", "host": "mail.contoso.example", "testRecipient": "`+bob+`"}`)
+	if _, err := f.SendTest(t.Context(), "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if got := received(t, box); got != "Test message" {
+		t.Errorf("Bob got %q, want the test message", got)
+	}
+	for _, r := range server.Requests() {
+		if !strings.Contains(r.Body, "ExchangeImpersonation") || !strings.Contains(r.Body, info) {
+			t.Errorf("a request does not name the mailbox:\n%s", r.Body)
+		}
+	}
+}
+
+// TestEWSHasNoLimitOfMessages: a limit that the way out cannot keep is a mistake,
+// and not passed over.
+func TestEWSHasNoLimitOfMessages(t *testing.T) {
+	const set = `"account": "` + ann + `", "password": "env:P", "limits": {"messagesPerMinute": 30}, "outgoing": {"protocol": "EWS", "host": "mail.contoso.example"}`
+	if got := mistakesOf(t, one(set), nil); !strings.HasPrefix(got, "/sets/ann/limits/messagesPerMinute: ") || strings.Contains(got, "\n") {
+		t.Errorf("the mistakes are\n%s\nwant one of messagesPerMinute", got)
+	}
+	own := &profile.Options{Outgoing: map[profile.Protocol]profile.OutgoingMaker{profile.EWS: func(string, profile.Side) (session.OutgoingBackend, error) {
+		return nil, errors.ErrUnsupported
+	}}}
+	parse(t, one(set), own) // which is told of the limit by its Side
 }
