@@ -294,7 +294,19 @@ func (b *builder) side(ctx context.Context, s side) (*Side, error) {
 		}
 	}
 	made.Server = b.server(known, s)
+	if made.User == "" && ok && b.given == nil && (s.host == "" || b.provider.HasHost(string(s.host))) {
+		made.User = b.userAt(preset.Protocol(s.protocol))
+	}
 	return made, nil
+}
+
+// userAt returns the name to sign in with at a server of the provider's that
+// wants another one than the address, "" at all others.
+func (b *builder) userAt(proto preset.Protocol) string {
+	if name := b.provider.User(proto, b.plan.User); name != b.plan.User {
+		return name
+	}
+	return ""
 }
 
 // service fills in a side over HTTPS.
@@ -326,7 +338,10 @@ func byApp(f Flow) bool {
 // find finds the server of a side by the address, and the name to sign in with
 // there.
 func (b *builder) find(ctx context.Context, s side, made *Side) (session.Server, error) {
-	address := string(orDefault(b.p.Mailbox, b.p.Account))
+	address := b.plan.User
+	if address == "" || b.given != nil {
+		address = string(orDefault(b.p.Mailbox, b.p.Account))
+	}
 	wrap := func(err error) error { return fmt.Errorf("find the %s server of %s: %w", s.protocol, address, err) }
 	if b.found == nil {
 		o := lookup.Options{}
