@@ -69,6 +69,7 @@ func TestMistakes(t *testing.T) {
 		{"a redirect without a scheme", person + `, "redirectUri": "localhost"`, "/redirectUri", "not an absolute address", "localhost"},
 		{"a parameter of the protocol", person + `, "authParams": {"state": "x"}`, "/authParams/state", "sets this parameter itself", "remove it"},
 		{"a prompt that is none", person + `, "authParams": {"prompt": "logn"}`, "/authParams/prompt", `"logn" is not known`, `did you mean "login"?`},
+		{"an address for the host of EWS", hosts + `, "incoming": {"protocol": "EWS", "host": "https://mail.example.com/EWS"}`, "/incoming/host", "not the name of a host", "field url"},
 		// Modes.
 		{"a way out to read", person + `, "mode": "read-only", "outgoing": {}`, "/outgoing", "means nothing in the mode read-only", "another mode"},
 		{"a way in to send", person + `, "mode": "send-only", "incoming": {}`, "/incoming", "means nothing in the mode send-only", "another mode"},

@@ -134,6 +134,7 @@ func (c *checker) service(s side) {
 	if l := c.p.Limits; !s.incoming && s.protocol == EWS && c.opts.Outgoing[EWS] == nil && l != nil && l.MessagesPerMinute != "" {
 		c.add("limits/messagesPerMinute", "it means nothing with EWS, whose server has limits of its own", "remove it, or send by SMTP")
 	}
+	c.host(s, "write the name alone; an address has the field url")
 	c.address(s.name+"/url", s.url)
 	if s.url == "" && s.host == "" && c.p.Provider == "" {
 		c.add(s.name+"/url", "it is missing, and no provider knows it", "give the service's address")
@@ -148,9 +149,8 @@ func (c *checker) mailServer(s side) {
 	}
 	c.port(s)
 	security, known := s.security, !c.refers(string(s.security))
+	c.host(s, "write the name alone; the port has a field of its own")
 	switch {
-	case s.host != "" && !c.refers(string(s.host)) && strings.ContainsAny(string(s.host), "/ :@") && !isAddress(string(s.host)):
-		c.add(s.name+"/host", "it is not the name of a host", "write the name alone; the port has a field of its own")
 	case s.host == "" && !s.implied && c.p.Provider == "" && c.p.Account == "" && c.p.Mailbox == "":
 		c.add(s.name+"/host", "it is missing, and there is neither a provider nor an address to find it by", "give the host, a provider or the account")
 	}
@@ -159,6 +159,14 @@ func (c *checker) mailServer(s side) {
 	}
 	if known && security != None && security != "" && s.allowPlain == Yes {
 		c.add(s.name+"/allowPlainAuth", fmt.Sprintf("it means nothing with %s", security), "remove it")
+	}
+}
+
+// host looks at the name of a host.
+func (c *checker) host(s side, fix string) {
+	host := string(s.host)
+	if host != "" && !c.refers(host) && strings.ContainsAny(host, "/ :@") && !isAddress(host) {
+		c.add(s.name+"/host", "it is not the name of a host", fix)
 	}
 }
 
