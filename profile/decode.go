@@ -3,7 +3,9 @@ package profile
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,6 +120,9 @@ func (d decoder) dictionary(v reflect.Value, node any, path string) {
 func (d decoder) leaf(v reflect.Value, node any, path string) {
 	what, _ := kindOf(v.Type(), "")
 	text, isText := node.(string)
+	if isText && !d.schemes.has(text) {
+		d.mistyped(text, path)
+	}
 	switch {
 	case what == kindSecret && isText:
 		s := Secret{literal: secret.New(text)}
@@ -154,6 +159,9 @@ func (d decoder) leaf(v reflect.Value, node any, path string) {
 	if want == "" {
 		want = "a text"
 	}
+	if what == kindDuration {
+		want = `a time in quotes, such as "30s"`
+	}
 	d.m.add(path, "it is "+whatIs(node), "write "+want)
 }
 
@@ -185,15 +193,31 @@ func (c *checker) formats() {
 				l.text = ""
 			}
 		}()
-		if l.kind == kindSecret {
+		switch {
+		case l.kind == kindSecret:
 			c.literal(l)
-			return
+		case !c.refers(l.text):
+			c.format(l)
 		}
-		if c.refers(l.text) {
-			return
-		}
-		c.format(l)
 	})
+}
+
+// mistyped looks whether a text that is no reference was to be one. It quotes
+// nothing of it, since it may be a secret.
+func (d decoder) mistyped(text, path string) {
+	scheme, rest, ok := strings.Cut(text, ":")
+	if !ok || rest == "" || strings.ContainsAny(rest, " \n") || !isScheme(scheme) {
+		return
+	}
+	if near := nearest(scheme, slices.Sorted(maps.Keys(d.schemes))); near != "" {
+		d.m.add(path, "it looks like a reference with a scheme that is not known", fmt.Sprintf("did you mean %q? The text itself is written %q", near+":…", SchemeLiteral+":…"))
+	}
+}
+
+// isScheme reports whether a text has at least three characters, all of them
+// letters: a drive of Windows and an IPv6 address are no references.
+func isScheme(text string) bool {
+	return len(text) > 2 && !strings.ContainsFunc(text, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
 }
 
 // format looks at a value that is no reference.
@@ -238,7 +262,7 @@ func (c *checker) multiline(path string) bool {
 
 // literal refuses a secret itself, unless the program has allowed it.
 func (c *checker) literal(l *leaf) {
-	if !l.secret.literal.IsZero() && !c.resolved && !c.opts.AllowLiteralSecrets {
+	if !l.secret.literal.IsZero() && !c.resolved && !c.opts.AllowLiteralSecrets && !c.m.suspects[l.path] {
 		c.m.add(l.path, "the secret itself is here, for everybody to read", "refer to it: "+strings.Join(c.schemes.examples(), ", ")+"; a program may allow it by AllowLiteralSecrets")
 	}
 }

@@ -32,6 +32,9 @@ func TestMistakes(t *testing.T) {
 		{"a word that is none", person + `, "mode": "readonly"`, "/mode", `"readonly" is not known`, `did you mean "read-only"?`},
 		{"SMTP to read", person + `, "incoming": {"protocol": "SMTP"}`, "/incoming/protocol", `"SMTP" is not known`, `"IMAP"`},
 		{"a time without a unit", person + `, "limits": {"idleTimeout": "30"}`, "/limits/idleTimeout", "not a time", `"30s"`},
+		{"a time that is a number", person + `, "retry": {"wait": 5}`, "/retry/wait", "it is a number", `a time in quotes, such as "30s"`},
+		{"a scheme with a slip", `"provider": "microsoft", "clientId": "c", "account": "evn:ACCOUNT"`, "/account", "scheme that is not known", `did you mean "env:…"? The text itself is written "literal:…"`},
+		{"a scheme in capitals", `"provider": "microsoft", "clientId": "c", "account": "a@b.c", "flow": "pinned", "refreshToken": "ENV:TOKEN"`, "/refreshToken", "scheme that is not known", `did you mean "env:…"?`},
 		{"half of a pair", person + `, "description": "\ud800"`, "/description", "not Unicode", ""},
 		// Where to sign in.
 		{"an unknown provider", `"provider": "mircosoft", "clientId": "c", "account": "a@b.c"`, "/provider", "is not known", `did you mean "microsoft"?`},
@@ -141,16 +144,49 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 	}
 }
 
+// TestOneSlipIsOneMistake: a field under a wrong name is not missed under its
+// right one as well, nor is another flow believed to be meant.
+func TestOneSlipIsOneMistake(t *testing.T) {
+	for _, set := range []string{
+		`"provider": "google", "account": "a@b.c", "pasword": "env:P"`,
+		`"provider": "google", "account": "a@b.c", "clientId": "c", "clientSecret": "env:S", "refreshtoken": "env:P"`,
+		`"provider": "gogle", "account": "a@b.c", "password": "env:P"`,
+		`"provider": "google", "account": "a@b.c", "password": "Env:P"`,
+	} {
+		if got := mistakesOf(t, one(set), nil); strings.Contains(got, "\n") {
+			t.Errorf("%s has the mistakes\n%s\nwant one", set, got)
+		}
+	}
+}
+
+// TestASlipInAReferenceIsNoSecret: where secrets themselves are allowed, a
+// reference with a slip in it is not sent as one, and what is marked as the text
+// itself is.
+func TestASlipInAReferenceIsNoSecret(t *testing.T) {
+	o := &profile.Options{AllowLiteralSecrets: true}
+	const set = `"provider": "google", "account": "a@b.c", "password": `
+	if got := mistakesOf(t, one(set+`"flie:horse"`), o); !strings.Contains(got, `did you mean "file:…"`) || strings.Contains(got, "horse") {
+		t.Errorf("a slip in a reference: %s", got)
+	}
+	for _, text := range []string{"literal:flie:horse", "correct: horse", "c:horse", "swordfish:horse"} {
+		if _, err := profile.Parse(one(set+`"`+text+`"`), o); err != nil {
+			t.Errorf("the password %q: %v", text, err)
+		}
+	}
+}
+
 // TestWhatIsNoFile: what is no JSON, or too much of it, is told with its place and
 // without its text.
 func TestWhatIsNoFile(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"nothing", "", "not JSON: line 1"},
-		{"a comma too many", "{\n \"version\": 1,\n}", "not JSON: line 3, column 1"},
+		{"nothing", "", "it is empty"},
+		{"nothing but spaces", " \r\n", "it is empty"},
+		{"a comma too many", "{\n \"version\": 1,\n}", "not JSON: line 3, column 1: there is a comma before the end"},
 		{"two values", `{"version": 1, "sets": {}} {}`, "not JSON"},
 		{"no UTF-8", "{\"\xff\": 1}", "not UTF-8"},
 		{"a list", "[]", "the file is a list"},
-		{"a comment with a horse", "{// horse\n}", "not JSON"},
+		{"a comment with a horse", "{// horse\n}", "not JSON: line 1, column 2: JSON has no comments"},
+		{"a comment of another kind", "{\"version\": 1, # horse\n}", "not JSON: line 1, column 16: JSON has no comments"},
 		{"a tower", strings.Repeat(`{"a":`, 30) + "1" + strings.Repeat("}", 30), "nested deeper than 16"},
 		{"much", strings.Repeat(" ", profile.MaxSize+1), "larger than 16 MiB"},
 	} {

@@ -84,6 +84,8 @@ func (c *checker) flowOf() Flow {
 	switch {
 	case c.refers(string(p.Flow)), c.bad[c.path+"/flow"]:
 		return ""
+	case p.Flow == "" && (c.bad[c.path+"/password"] || c.bad[c.path+"/refreshToken"] || c.bad[c.path+"/tokenFile"]):
+		return "" // It follows from what has another name.
 	case p.Flow != "":
 		return p.Flow
 	case !p.RefreshToken.IsZero() || !p.TokenFile.IsZero():

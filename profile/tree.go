@@ -38,6 +38,8 @@ func parseTree(data []byte, m *mistakes) (any, error) {
 	switch {
 	case len(data) > MaxSize:
 		return nil, fmt.Errorf("it is larger than %d MiB", MaxSize>>20)
+	case len(bytes.TrimSpace(data)) == 0:
+		return nil, errors.New("it is empty")
 	case !utf8.Valid(data):
 		return nil, errors.New("it is not UTF-8")
 	case !json.Valid(data):
@@ -58,7 +60,21 @@ func notJSON(data []byte) error {
 	before := data[:min(max(int(e.Offset)-1, 0), len(data))]
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
-	return fmt.Errorf("it is not JSON: line %d, column %d", line, column)
+	return fmt.Errorf("it is not JSON: line %d, column %d%s", line, column, habit(before, data[len(before):]))
+}
+
+// habit says what was probably written that other formats have and JSON has not.
+func habit(before, after []byte) string {
+	before = bytes.TrimRight(before, " \t\r\n")
+	switch {
+	case bytes.HasPrefix(after, []byte("/")), bytes.HasPrefix(after, []byte("#")):
+		return ": JSON has no comments; remove them, or write a description"
+	case bytes.HasSuffix(before, []byte(",")) && (bytes.HasPrefix(after, []byte("}")) || bytes.HasPrefix(after, []byte("]"))):
+		return ": there is a comma before the end; remove it"
+	case bytes.HasPrefix(after, []byte("'")):
+		return ": JSON has no single quotes; write double ones"
+	}
+	return ""
 }
 
 // treeParser reads JSON that is known to be valid.
