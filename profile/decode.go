@@ -262,7 +262,7 @@ func (c *checker) multiline(path string) bool {
 
 // literal refuses a secret itself, unless the program has allowed it.
 func (c *checker) literal(l *leaf) {
-	if !l.secret.literal.IsZero() && !c.resolved && !c.opts.AllowLiteralSecrets && !c.m.suspects[l.path] {
+	if !l.secret.literal.IsZero() && !c.resolved && !c.opts.AllowLiteralSecrets && !c.m.suspected(l.path) {
 		c.m.add(l.path, "the secret itself is here, for everybody to read", "refer to it: "+strings.Join(c.schemes.examples(), ", ")+"; a program may allow it by AllowLiteralSecrets")
 	}
 }

@@ -74,15 +74,23 @@ func (w Warning) String() string {
 type mistakes struct {
 	list []Mistake
 	// suspects are paths about which something was said, or that another name
-	// probably stands for: that they are missing is no news.
-	suspects map[string]bool
+	// probably stands for: that they are missing is no news. They are numbered from
+	// 0, in the order in which they became suspect.
+	suspects map[string]int
 }
 
 func (m *mistakes) suspect(path string) {
 	if m.suspects == nil {
-		m.suspects = map[string]bool{}
+		m.suspects = map[string]int{}
 	}
-	m.suspects[path] = true
+	if _, was := m.suspects[path]; !was {
+		m.suspects[path] = len(m.suspects)
+	}
+}
+
+func (m *mistakes) suspected(path string) bool {
+	_, ok := m.suspects[path]
+	return ok
 }
 
 func (m *mistakes) add(path, reason, fix string) {

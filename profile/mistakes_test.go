@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -223,5 +224,25 @@ func TestNamesUnique(t *testing.T) {
 	}
 	if _, err := f.Plan(t.Context(), "an"); err == nil || !strings.Contains(err.Error(), `did you mean "ann"?`) {
 		t.Errorf("a set that is not there: %v, want the name that is near", err)
+	}
+}
+
+// BenchmarkManyMistakes is a file of many sets with a mistake in each: what it
+// takes grows with the sets, and not with their square.
+func BenchmarkManyMistakes(b *testing.B) {
+	for _, n := range []int{500, 5000} {
+		var text strings.Builder
+		for i := range n {
+			fmt.Fprintf(&text, `,"s%d": {"provdier": "google", "account": "a@b.c", "password": "env:P"}`, i)
+		}
+		data := []byte(`{"version": 1, "sets": {` + text.String()[1:] + `}}`)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := profile.Parse(data, nil); err == nil {
+					b.Fatal("no mistake was found")
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/set")
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // indexOf returns the index of a word, -1 where it is not in the list.
@@ -34,23 +35,37 @@ func nearest(word string, words []string) (near string) {
 	if len(word) > longest {
 		return ""
 	}
-	plain := strings.NewReplacer("-", "", "_", "", " ", "")
-	word = plain.Replace(strings.ToLower(word))
+	word = letters(word)
 	best := min(3, len(word)/2) + 1
 	for _, w := range words {
-		if d := distance(word, plain.Replace(strings.ToLower(w))); d < best {
+		other := letters(w)
+		if differ := len(word) - len(other); differ >= best || -differ >= best {
+			continue
+		}
+		if d := distance(word, other); d < best {
 			near, best = w, d
 		}
 	}
 	return near
 }
 
+// letters returns a word in small letters, without what stands between words.
+func letters(word string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == ' ' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, word)
+}
+
 // distance counts the letters to add, to take away, to replace or to exchange
 // with their neighbour that make b of a.
 func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
+	rows, width := make([][]int, len(a)+1), len(b)+1
+	cells := make([]int, len(rows)*width)
 	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
+		rows[i] = cells[i*width : (i+1)*width]
 		for j := range rows[i] {
 			switch {
 			case i == 0 || j == 0:

@@ -2,7 +2,6 @@ package profile
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"strings"
 
@@ -24,7 +23,7 @@ type checker struct {
 
 	p    *Parameters
 	path string
-	bad  map[string]bool // fields that rules do not look at any more
+	look int // how many paths were suspect when the rules began; see bad
 	flow Flow
 	// provider is the set's, nil where it has none or where it is not known yet.
 	provider *preset.Provider
@@ -39,6 +38,13 @@ func (f *File) checker(m *mistakes) *checker {
 // yet.
 func (c *checker) refers(text string) bool { return !c.resolved && c.schemes.has(text) }
 
+// bad reports whether something was said about a path before the rules began, so
+// that they do not look at it any more.
+func (c *checker) bad(path string) bool {
+	n, suspect := c.m.suspects[path]
+	return suspect && n < c.look
+}
+
 // quote returns a value for a message.
 func (c *checker) quote(text string) string {
 	if c.resolved {
@@ -50,7 +56,7 @@ func (c *checker) quote(text string) string {
 // add notes a mistake in a field of the set, named by its names with "/".
 // One about which something was said already is passed over.
 func (c *checker) add(field, reason, fix string) {
-	if path := c.path + "/" + field; !c.bad[path] {
+	if path := c.path + "/" + field; !c.bad(path) {
 		c.m.add(path, reason, fix)
 	}
 }
@@ -59,7 +65,7 @@ func (c *checker) add(field, reason, fix string) {
 func (c *checker) set(p *Parameters, path string) {
 	c.p, c.path = p.clone(), path
 	c.formats()
-	c.bad = maps.Clone(c.m.suspects)
+	c.look = len(c.m.suspects)
 	c.flow, c.provider = c.flowOf(), c.providerOf()
 	c.sides = c.sidesOf()
 	if c.given {
@@ -82,9 +88,9 @@ func (c *checker) set(p *Parameters, path string) {
 func (c *checker) flowOf() Flow {
 	p := c.p
 	switch {
-	case c.refers(string(p.Flow)), c.bad[c.path+"/flow"]:
+	case c.refers(string(p.Flow)), c.bad(c.path + "/flow"):
 		return ""
-	case p.Flow == "" && (c.bad[c.path+"/password"] || c.bad[c.path+"/refreshToken"] || c.bad[c.path+"/tokenFile"]):
+	case p.Flow == "" && (c.bad(c.path+"/password") || c.bad(c.path+"/refreshToken") || c.bad(c.path+"/tokenFile")):
 		return "" // It follows from what has another name.
 	case p.Flow != "":
 		return p.Flow
@@ -100,7 +106,7 @@ func (c *checker) flowOf() Flow {
 // on a reference.
 func (c *checker) providerOf() *preset.Provider {
 	p := c.p
-	if p.Provider == "" || c.refers(string(p.Provider)) || c.refers(string(p.Tenant)) || c.bad[c.path+"/tenant"] {
+	if p.Provider == "" || c.refers(string(p.Provider)) || c.refers(string(p.Tenant)) || c.bad(c.path+"/tenant") {
 		return nil
 	}
 	provider, unknown, err := c.opts.provider(p)

@@ -105,7 +105,7 @@ func (c *checker) modes() {
 
 // side looks at one side.
 func (c *checker) side(s side) {
-	if c.refers(string(s.protocol)) || c.bad[c.path+"/"+s.name+"/protocol"] || c.bad[c.path+"/"+s.name] {
+	if c.refers(string(s.protocol)) || c.bad(c.path+"/"+s.name+"/protocol") || c.bad(c.path+"/"+s.name) {
 		return
 	}
 	if s.protocol == EWS || s.protocol == Graph {
@@ -189,7 +189,7 @@ func portOf(p Protocol, port int) []Security {
 
 // port looks at a port and the encryption that belongs to it.
 func (c *checker) port(s side) {
-	if s.port == "" || c.refers(string(s.port)) || c.bad[c.path+"/"+s.name+"/security"] {
+	if s.port == "" || c.refers(string(s.port)) || c.bad(c.path+"/"+s.name+"/security") {
 		return
 	}
 	n, err := strconv.Atoi(string(s.port))

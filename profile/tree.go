@@ -154,7 +154,10 @@ func ended(err error) error {
 
 // below returns the JSON Pointer (RFC 6901) of a name in what is at path.
 func below(path, name string) string {
-	return path + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	if strings.ContainsAny(name, "~/") {
+		name = strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
+	}
+	return path + "/" + name
 }
 
 // has reports whether there is a name.
