@@ -29,6 +29,7 @@ type Set struct {
 type shared struct {
 	turn    chan struct{} // holds one token: whose turn it is to open it
 	session *session.Session
+	cancel  context.CancelCauseFunc // ends the opening that is under way
 }
 
 // NewSet returns a Set of the file's sets. It does no I/O.
@@ -52,17 +53,36 @@ func (s *Set) Session(ctx context.Context, name string) (*session.Session, error
 	if one.session != nil {
 		return one.session, s.isClosed(name)
 	}
-	opened, err := s.file.Open(ctx, name)
-	if err != nil {
+	opening, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if err := s.begin(one, name, cancel); err != nil {
 		return nil, err
 	}
+	opened, err := s.file.Open(opening, name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	one.cancel = nil
+	switch {
+	case s.closed && err == nil:
 		return nil, errors.Join(errClosed(name), opened.Close())
+	case s.closed:
+		return nil, errClosed(name)
+	case err != nil:
+		return nil, err
 	}
 	one.session = opened
 	return opened, nil
+}
+
+// begin notes how an opening is ended, unless the Set is closed.
+func (s *Set) begin(one *shared, name string, cancel context.CancelCauseFunc) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed(name)
+	}
+	one.cancel = cancel
+	return nil
 }
 
 // entry returns the place of a name.
@@ -94,15 +114,20 @@ func (s *Set) isClosed(name string) error {
 	return nil
 }
 
-// Close closes all sessions. Calls on them that are under way end.
+// Close closes all sessions. Calls on them that are under way end, and so do
+// openings, as soon as what they wait for heeds its context.
 func (s *Set) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(s.live)) {
-		if opened := s.live[name].session; opened != nil {
-			errs = append(errs, opened.Close())
+		one := s.live[name]
+		if one.session != nil {
+			errs = append(errs, one.session.Close())
+		}
+		if one.cancel != nil {
+			one.cancel(session.ErrClosed)
 		}
 	}
 	clear(s.live)

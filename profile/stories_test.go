@@ -287,3 +287,33 @@ func TestASetTriesAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestClosingASetEndsWhatIsBeingOpened: whoever opens a session, and whoever waits
+// for that, is not held up by a reference that hangs when the Set is closed.
+func TestClosingASetEndsWhatIsBeingOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		o := &profile.Options{Resolvers: map[string]profile.Resolver{"vault": func(ctx context.Context, _ string) (secretText, error) {
+			asked++
+			<-ctx.Done()
+			return secretText{}, context.Cause(ctx)
+		}}}
+		set := parse(t, one(`"password": "vault:ann", "account": "a@b.c", "incoming": {"host": "h"}`), o).NewSet()
+		var group sync.WaitGroup
+		for range 3 {
+			group.Go(func() {
+				if _, err := set.Session(t.Context(), "ann"); !errors.Is(err, session.ErrClosed) {
+					t.Errorf("Session while the Set is closed: %v, want ErrClosed", err)
+				}
+			})
+		}
+		synctest.Wait()
+		if err := set.Close(); err != nil {
+			t.Error(err)
+		}
+		group.Wait()
+		if asked != 1 {
+			t.Errorf("the reference was resolved %d times, want once", asked)
+		}
+	})
+}
