@@ -32,6 +32,9 @@ type Bench struct {
 	Unbound string
 	// Delay is that of the relay, in either direction.
 	Delay time.Duration
+	// Alone says that Fill starts what servers there are: neither those of the
+	// interop tests nor a relay.
+	Alone bool
 	// Users are the mailboxes; without any there are two.
 	Users []interop.User
 	// Fill makes the mail.
@@ -43,15 +46,15 @@ type Bench struct {
 	// Work are the pieces of work, in the order in which they are done.
 	Work func() []Scenario
 
-	// Servers are the servers, and User whose mail is read.
+	// Servers are the servers, and User whose mail is read, unless Alone is set.
 	Servers *interop.Servers
 	User    interop.User
 	// Relay is the address that is far away.
 	Relay string
 
-	dir    string   // for programs and results
-	source string   // where the scripts are
-	ends   []func() // of what Serve started
+	dir    string         // for programs and results
+	source string         // where the scripts are
+	ends   []func() error // of what was started
 }
 
 // Run starts the servers, does the work whose names begin as only says, and
@@ -64,24 +67,14 @@ func (b *Bench) Run(ctx context.Context, only string) (err error) {
 	if err := b.build(ctx); err != nil {
 		return err
 	}
-	if b.Servers, err = interop.Start(ctx, &interop.Options{Users: b.Users}); err != nil {
-		return err
-	}
 	defer func() {
-		if stopped := b.Servers.Stop(); err == nil {
-			err = stopped
+		for _, end := range slices.Backward(b.ends) {
+			if ended := end(); err == nil {
+				err = ended
+			}
 		}
 	}()
-	defer func() {
-		for _, end := range b.ends {
-			end()
-		}
-	}()
-	b.User = b.Servers.Users[0]
-	if err := b.Fill(); err != nil {
-		return err
-	}
-	if b.Relay, err = b.Serve(ctx, "relay", "-to", b.Far(), "-delay", b.Delay.String()); err != nil {
+	if err := b.start(ctx); err != nil {
 		return err
 	}
 	var r report.Report
@@ -108,6 +101,23 @@ func (b *Bench) Run(ctx context.Context, only string) (err error) {
 		r.Note("\nno bounds are looked at: %s", b.Unbound)
 	}
 	return r.Print(os.Stdout)
+}
+
+// start starts the servers and fills them.
+func (b *Bench) start(ctx context.Context) (err error) {
+	if b.Alone {
+		return b.Fill()
+	}
+	if b.Servers, err = interop.Start(ctx, &interop.Options{Users: b.Users}); err != nil {
+		return err
+	}
+	b.ends = append(b.ends, b.Servers.Stop)
+	b.User = b.Servers.Users[0]
+	if err := b.Fill(); err != nil {
+		return err
+	}
+	b.Relay, err = b.Serve(ctx, "relay", "-to", b.Far(), "-delay", b.Delay.String())
+	return err
 }
 
 // Scenario is one piece of work that several programs do.
@@ -290,9 +300,10 @@ func (b *Bench) Serve(ctx context.Context, name string, args ...string) (address
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("start %s: %w", name, err)
 	}
-	b.ends = append(b.ends, func() {
+	b.ends = append(b.ends, func() error {
 		_ = in.Close()
 		_ = cmd.Wait() // it has nothing to tell any more
+		return nil
 	})
 	if _, err := fmt.Fscanln(out, &address); err != nil {
 		return "", fmt.Errorf("%s does not tell where it listens: %w", name, err)

@@ -4,9 +4,8 @@ package main
 import (
 	"context"
 	"io"
-	"net"
-	"strconv"
 
+	"github.com/mailsession/mailsession/bench/internal/reading"
 	"github.com/mailsession/mailsession/bench/internal/task"
 	"github.com/mailsession/mailsession/pop3x"
 	"github.com/mailsession/mailsession/session"
@@ -16,16 +15,8 @@ func main() { task.Run(read) }
 
 // read lists the maildrop and reads its messages.
 func read(ctx context.Context, t task.Task) (messages int, size int64, err error) {
-	host, port, err := net.SplitHostPort(t.Address)
+	server, err := reading.Server(t)
 	if err != nil {
-		return 0, 0, err
-	}
-	config, err := t.ClientTLS()
-	if err != nil {
-		return 0, 0, err
-	}
-	server := session.Server{Host: host, TLS: config}
-	if server.Port, err = strconv.Atoi(port); err != nil {
 		return 0, 0, err
 	}
 	c, err := pop3x.New(server, session.Credentials{User: t.User, Password: t.Secret()}, nil)
