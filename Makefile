@@ -91,6 +91,11 @@ bench-pop3: ## Measure how fast mail is read by POP3, beside other clients on Do
 	internal/interop/install
 	cd bench && go run ./pop3 $(BENCHFLAGS)
 
+.PHONY: bench-ews
+bench-ews: ## Measure how fast mail is read by EWS, beside exchangelib on the fake Exchange; on Debian, as root. BENCHFLAGS=-h tells more.
+	internal/interop/install
+	cd bench && go run ./ews $(BENCHFLAGS)
+
 .PHONY: size
 size: ## Print how large a program with session and imapx alone is, and what it links.
 	@dir=$$(mktemp -d) && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$$dir/unread" ./examples/unread && \
