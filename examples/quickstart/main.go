@@ -72,9 +72,9 @@ func fake(ctx context.Context, r *report) error {
 			return err
 		}
 	}
-	p := provider.Preset()
+	p := provider.Preset() //nolint:contextcheck // as above
 	r.step("provider", "a fake one runs in this process: sign-in %s, IMAP %s, SMTP %s", provider.OAuth.URL(), p.IMAP.Address(0), p.SMTP.Address(0))
-	return story(ctx, r, p, provider.Config(), provider.Browser(ann))
+	return story(ctx, r, p, provider.Config(), provider.Browser(ann)) //nolint:contextcheck // as above
 }
 
 // genuine tells the story on a real provider.
