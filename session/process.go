@@ -18,7 +18,13 @@ const (
 	DefaultMaxTries   = 5
 	DefaultFirstRetry = time.Minute
 	DefaultMaxRetry   = time.Hour
+	DefaultMaxWaiting = 1000
 )
+
+// ErrTooManyWaiting says that [Session.Process] has left out new messages, since as
+// many as [ProcessOptions.MaxWaiting] wait for another try: what the handler needs
+// may be out of order.
+var ErrTooManyWaiting = errors.New("too many messages wait for another try; new ones are handled once fewer do")
 
 // Progress is where [Session.Process] keeps how far it came: one record in a
 // Store, for one processor at a time.
@@ -36,10 +42,13 @@ type Task struct {
 	Message *Message
 	// Folder is the folder that it is in, by the name that the query has.
 	Folder FolderRef
-	// Key stands for this message in this mailbox, folder and processor: the same
-	// at each try and in each process, and another one for every other message. What
-	// is done for the message is done once if it is done under this key: as the
-	// name of a file, a unique column, an idempotency key.
+	// Key stands for this message in this mailbox, folder, validity of the folder and
+	// processor: the same at each try and in each process, and another one for every
+	// other message. What is done for the message is done once if it is done under
+	// this key: as the name of a file, a unique column, an idempotency key. The
+	// [Version] of the message is no part of it, since it changes with each flag that
+	// somebody sets, the handler among them. A message that a folder has again, moved
+	// back or renumbered, is another one; its Message-ID tells.
 	Key string
 	// Try counts from 1. What a program that died had begun counts.
 	Try int
@@ -81,7 +90,9 @@ type ProcessOptions struct {
 	// in the place of all messages that are there.
 	FromNow bool
 	// Done and Problem, where they are set, are the folders that messages are moved
-	// to once they are done, or given up.
+	// to once they are done, or given up: other folders than that of the query. They
+	// are looked for before the first message is handled. A message that cannot be
+	// moved keeps nothing else waiting; after MaxTries it is left where it is.
 	Done, Problem FolderRef
 	// MaxTries is how many times a message is tried: [DefaultMaxTries] where it is
 	// zero, without end where it is negative. After that it is given up.
@@ -90,10 +101,20 @@ type ProcessOptions struct {
 	// zero; each following one is twice as long, up to MaxRetry, [DefaultMaxRetry]
 	// where that is zero.
 	FirstRetry, MaxRetry time.Duration
+	// TryTimeout is when the context of a handler ends. Zero means no bound: a
+	// handler that hangs holds up all others then, until the context of Process
+	// ends.
+	TryTimeout time.Duration
+	// MaxWaiting is how many messages may wait for another try before new ones have
+	// to wait as well, but for the rest of a page: [DefaultMaxWaiting] where it is
+	// zero, any number where it is negative. The record grows with it.
+	MaxWaiting int
 	// Anew handles all messages of the folder again where the server has renumbered
 	// it, or forgot its history, so that nobody knows which of them were handled.
-	// Without it, and without Done, Process ends in [ErrCursorExpired] then. With
-	// Done, those that were handled are elsewhere.
+	// Without it Process ends in [ErrCursorExpired] then, unless all that were done
+	// have been moved to Done, and the record began with all messages: then those
+	// that are there are handled, also ones that were given up, or passed over,
+	// before.
 	Anew bool
 	// DryRun has Told told of the messages that would be handled, and does nothing
 	// else: no handler is called, nothing is moved, nothing is kept.
@@ -112,6 +133,7 @@ func (o *ProcessOptions) withDefaults() ProcessOptions {
 	d.MaxTries = cmp.Or(d.MaxTries, DefaultMaxTries)
 	d.FirstRetry = cmp.Or(d.FirstRetry, DefaultFirstRetry)
 	d.MaxRetry = cmp.Or(d.MaxRetry, DefaultMaxRetry)
+	d.MaxWaiting = cmp.Or(d.MaxWaiting, DefaultMaxWaiting)
 	return d
 }
 
@@ -119,7 +141,7 @@ func (o *ProcessOptions) withDefaults() ProcessOptions {
 type Processed struct {
 	// Done and Problems count messages that were done, and that were given up.
 	Done, Problems int
-	// Waiting is how many are to be tried again later, by the record.
+	// Waiting is how many are to be tried again, or moved, later, by the record.
 	Waiting int
 }
 
@@ -167,7 +189,8 @@ func orUnsaid(err error) error {
 // [GiveUp] that it is a problem at once. So is a message that cannot be read, and
 // one at which the program died each time: none keeps others from being handled.
 // Handlers are called one at a time; one that goes on after its context ended
-// holds up the end of Process.
+// holds up the end of Process. One that fails after the context of Process ended
+// was not given its time: the try does not count, and others come first.
 //
 // The record is written before each handler is called, with the outcome of the
 // one before: one write a message. A message is handled twice only where the
@@ -183,7 +206,7 @@ func orUnsaid(err error) error {
 func (s *Session) Process(ctx context.Context, p Progress, q Query, handle func(ctx context.Context, t Task) error, opts *ProcessOptions) (Processed, error) {
 	o := opts.withDefaults()
 	syncer, err := readingAs[Syncer](s, "process messages")
-	if err == nil && s.mode == ReadOnly && (o.Done != "" || o.Problem != "") {
+	if err == nil && s.mode == ReadOnly && !o.DryRun && (o.Done != "" || o.Problem != "") {
 		err = &ModeError{Mode: s.mode, Op: "move messages that were handled"}
 	}
 	if err == nil {
@@ -218,7 +241,7 @@ func checkProcess(o ProcessOptions, handler bool) error {
 	switch {
 	case !handler && !o.DryRun:
 		return errors.New("session: process: there is no handler")
-	case o.FirstRetry < 0 || o.MaxRetry < 0:
+	case o.FirstRetry < 0 || o.MaxRetry < 0 || o.TryTimeout < 0:
 		return errors.New("session: process: a wait is negative")
 	}
 	return nil

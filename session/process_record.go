@@ -31,7 +31,8 @@ type progressItem struct {
 	Tries int       `json:"tries,omitempty"`
 	At    time.Time `json:"at,omitzero"`
 	// Move says that it has to be moved yet. MoveTries counts what failed.
-	Move bool `json:"move,omitempty"`
+	Move      bool `json:"move,omitempty"`
+	MoveTries int  `json:"moveTries,omitempty"`
 }
 
 // settled reports whether nothing is left to do.
@@ -49,6 +50,9 @@ type progressRecord struct {
 	// Items are the messages of the page after that, and those of earlier ones that
 	// are to be tried again.
 	Items map[ID]*progressItem `json:"items,omitempty"`
+	// Stay says that messages are in the folder which must not be handled: they were
+	// done, and not moved, or there before the processor began.
+	Stay bool `json:"stay,omitempty"`
 
 	kept state.Version
 }
@@ -81,6 +85,9 @@ func (p Progress) save(ctx context.Context, rec *progressRecord) error {
 		return err
 	}
 	version, err := p.Store.CompareAndSwap(ctx, p.Name, rec.kept, value)
+	if errors.Is(err, state.ErrConflict) && p.own(ctx, rec) {
+		version, err = p.Store.CompareAndSwap(ctx, p.Name, rec.kept, value)
+	}
 	if errors.Is(err, state.ErrConflict) {
 		return fmt.Errorf("another processor has taken over the record: %w", err)
 	}
@@ -91,19 +98,59 @@ func (p Progress) save(ctx context.Context, rec *progressRecord) error {
 	return nil
 }
 
+// own reports whether what the Store has was written by this processor after all:
+// by a write that ended in an error.
+func (p Progress) own(ctx context.Context, rec *progressRecord) bool {
+	there, _, err := p.load(ctx)
+	if err != nil || there.Owner != rec.Owner {
+		return false
+	}
+	rec.kept = there.kept
+	return true
+}
+
 // passed takes away what is settled, when the page that it came in is.
 func (r *progressRecord) passed() {
 	maps.DeleteFunc(r.Items, func(_ ID, i *progressItem) bool { return i.settled() })
 }
 
-// waiting is how many messages are to be tried again.
+// waiting is how many messages something is left to do about.
 func (r *progressRecord) waiting() (n int) {
 	for _, i := range r.Items {
-		if i.State == itemRetry || i.State == itemBegun {
+		if !i.settled() {
 			n++
 		}
 	}
 	return n
+}
+
+// renumbered reports whether a page from the zero cursor, which does not expire,
+// has messages under other ids than the record.
+func (r *progressRecord) renumbered(page Changes) bool {
+	if len(page.Added) == 0 {
+		return false
+	}
+	now, err := page.Added[0].ID.Parts()
+	for id := range r.Items {
+		before, odd := id.Parts()
+		if err == nil && odd == nil && before.Validity != now.Validity {
+			return true
+		}
+	}
+	return false
+}
+
+// full reports whether so many messages wait that new ones have to.
+func (r *progressRecord) full(most int) bool { return most > 0 && r.waiting() >= most }
+
+// unmoved reports whether messages that are done have to be moved yet.
+func (r *progressRecord) unmoved() bool {
+	for _, i := range r.Items {
+		if i.State == itemDone {
+			return true
+		}
+	}
+	return false
 }
 
 // due returns the messages whose time has come, in the order of their times, and

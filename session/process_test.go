@@ -378,7 +378,7 @@ func TestProcessSaysWhatItNeeds(t *testing.T) {
 			t.Errorf("%s: %+v and no error", what, got)
 		}
 	}
-	if got, err := w.s.Process(t.Context(), good, session.Query{}, w.handle, &session.ProcessOptions{Done: session.Archive}); err != nil || got.Done != 0 || w.in("Archive") != "1" {
-		t.Errorf("after the settings were corrected: %+v, %v, the archive holds %q; want what was done moved", got, err, w.in("Archive"))
+	if got, err := w.s.Process(t.Context(), good, session.Query{}, w.handle, &session.ProcessOptions{Done: session.Archive}); err != nil || got.Done != 1 || w.in("Archive") != "1" {
+		t.Errorf("after the settings were corrected: %+v, %v, the archive holds %q; want the message done and moved", got, err, w.in("Archive"))
 	}
 }
