@@ -189,6 +189,11 @@ func TestProcessChecksItsFolders(t *testing.T) {
 			t.Errorf("%s: Process = %+v, %v, with the effects %v; want an error before the first handler", what, got, err, w.effects)
 		}
 	}
+	w := newWorks(t, 2)
+	p, opts := session.Progress{Store: w.store, Name: "x"}, &session.ProcessOptions{Done: session.FolderAt("problems")}
+	if _, err := w.s.Process(t.Context(), p, session.Query{Folder: session.FolderAt("Problems")}, w.handle, opts); err == nil || !strings.Contains(err.Error(), "come from") {
+		t.Errorf("a name that differs in its letters alone: Process = %v, want that it is the same folder", err)
+	}
 }
 
 // TestProcessLeavesWhatCannotBeMoved: it keeps nothing else from being handled and

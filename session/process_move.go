@@ -36,11 +36,12 @@ func (p *processor) checkFolders(ctx context.Context) error {
 	from := pathAmong(own, p.folder)
 	for _, to := range targets {
 		path := pathAmong(own, to)
-		if path == from {
+		known := slices.ContainsFunc(own, func(f Folder) bool { return f.Path == path })
+		// There are servers that do not tell small letters from large ones.
+		if path == from || !known && strings.EqualFold(path, from) {
 			return fmt.Errorf("messages that were handled cannot be moved to %s, the folder that they come from", to)
 		}
 		labels := facts.Labels && to == Archive // what has labels needs no folder for that
-		known := slices.ContainsFunc(own, func(f Folder) bool { return f.Path == path })
 		if known || labels {
 			continue
 		}
@@ -54,15 +55,12 @@ func (p *processor) checkFolders(ctx context.Context) error {
 // pathAmong returns the path of a folder, or the reference where no folder of the
 // user's own has it.
 func pathAmong(own []Folder, ref FolderRef) string {
-	path, ok := ref.Path()
-	if ok && strings.EqualFold(path, "INBOX") {
-		ref, ok = Inbox, false
-	}
-	if ok {
+	ref = plain(ref)
+	if path, ok := ref.Path(); ok {
 		return path
 	}
 	for _, f := range own {
-		if f.Ref() == ref || f.Role != RoleNone && FolderFor(f.Role) == ref {
+		if f.Role != RoleNone && FolderFor(f.Role) == ref {
 			return f.Path
 		}
 	}

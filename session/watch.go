@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mailsession/mailsession/internal/retry"
@@ -161,10 +162,10 @@ type watched struct {
 func (w *watch) name(folders []FolderRef) {
 	since := map[FolderRef]Cursor{}
 	for ref, c := range w.opts.Since {
-		since[cmp.Or(ref, Inbox)] = c
+		since[plain(ref)] = c
 	}
 	for _, ref := range distinct(folders) {
-		c, placed := since[ref]
+		c, placed := since[plain(ref)]
 		w.folders = append(w.folders, &watched{ref: ref, cursor: c, placed: placed})
 	}
 	w.trouble = patience{pace: w.opts.pace()}
@@ -174,14 +175,24 @@ func (w *watch) name(folders []FolderRef) {
 func distinct(folders []FolderRef) []FolderRef {
 	all := make([]FolderRef, 0, max(len(folders), 1))
 	for _, ref := range folders {
-		if ref = cmp.Or(ref, Inbox); !slices.Contains(all, ref) {
-			all = append(all, ref)
+		if !slices.ContainsFunc(all, func(other FolderRef) bool { return plain(other) == plain(ref) }) {
+			all = append(all, cmp.Or(ref, Inbox))
 		}
 	}
 	if len(all) == 0 {
 		all = append(all, Inbox)
 	}
 	return all
+}
+
+// plain returns one name for the inbox, which has several: programs that use
+// another one than the last time must not lose their place.
+func plain(ref FolderRef) FolderRef {
+	path, ok := ref.Path()
+	if ref == "" || ok && strings.EqualFold(path, "INBOX") {
+		return Inbox
+	}
+	return ref
 }
 
 func (w *watch) refs() []FolderRef {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -245,6 +246,32 @@ func TestWatchWithoutListening(t *testing.T) {
 		})
 		if want := "listening@0 new1@1 reconnected@1"; got != want || at < 20*time.Minute || at > 21*time.Minute {
 			t.Errorf("Watch tells %q, the message after %v; want %q, soon after 20 minutes", got, at, want)
+		}
+	})
+}
+
+// TestWatchKnowsTheInboxByItsNames: a cursor that was kept under one of them counts
+// for the others, and it is watched once.
+func TestWatchKnowsTheInboxByItsNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names := []session.FolderRef{"", session.Inbox, session.FolderAt("INBOX"), session.FolderAt("Inbox")}
+		for i, kept := range names {
+			s := &scripted{pages: 2}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			var words []string
+			opts := &session.WatchOptions{Since: map[session.FolderRef]session.Cursor{kept: s.at(1)}}
+			for e, err := range s.session(t).Watch(ctx, slices.Concat(names[i:], names), opts) {
+				if want := names[i]; err == nil && e.Folder != want && (want != "" || e.Folder != session.Inbox) {
+					t.Errorf("an event of the folder %q, which was named %q", e.Folder, want)
+				}
+				if err == nil {
+					words = append(words, told(e))
+				}
+			}
+			cancel()
+			if got, want := strings.Join(words, " "), "new2@2 listening@2"; got != want {
+				t.Errorf("Watch with a cursor for %q tells %q, want %q", kept, got, want)
+			}
 		}
 	})
 }
