@@ -32,11 +32,12 @@ func processCut(ctx context.Context, r *reading) {
 		return
 	}
 	r.seed(many)
+	opts := &session.ProcessOptions{WatchOptions: session.WatchOptions{PageSize: 4}} // so that much happens between pages
 	story := func(when string) {
 		progress := session.Progress{Store: state.NewMemory(), Name: "rule"}
 		handed = handed[:0]
 		for try := 1; ; try++ {
-			if _, err := r.over().Process(ctx, progress, session.Query{}, handle, nil); err == nil {
+			if _, err := r.over().Process(ctx, progress, session.Query{}, handle, opts); err == nil {
 				break
 			} else if try == 3 {
 				r.Errorf("%s: Process: %v", when, err)
