@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,88 +31,100 @@ import (
 // place of MAILSESSION_SYNC_LENGTH.
 const syncLength = 15 * time.Second
 
-// follower knows of some folders what changes tell, and is told when to ask.
+// follower replays the events of some folders onto a model of them, which is empty
+// at first.
 type follower struct {
 	*testing.T
 
-	client  *imapx.Client
+	session *session.Session
 	folders map[session.FolderRef]string // with the server's names
 
-	mu     sync.Mutex
-	known  map[session.FolderRef]map[string]string // flags by UID
-	news   chan struct{}                           // something was told
-	resets int
-	pages  int
-
-	lines atomic.Int32
+	mu    sync.Mutex
+	known map[session.FolderRef]map[string]string // flags by UID
+	since map[session.FolderRef]session.Cursor    // behind what is known
+	news  chan struct{}                           // something was told
+	told  map[session.EventKind]int
+	loops int
 }
 
-// follow listens to folders until the context ends, and asks for changes at each
-// notice.
-func (f *follower) follow(ctx context.Context, folders ...session.FolderRef) error {
-	cursors := map[session.FolderRef]session.Cursor{}
-	for n, err := range f.client.Notify(ctx, folders, session.NotifyOptions{Interval: time.Second}) {
+// follow watches folders until the context ends. By chance, it leaves the loop as a
+// program that ends does, also in the middle of a page, and another loop goes on
+// from the last cursor that came. Nil never leaves.
+func (f *follower) follow(ctx context.Context, leaving *rand.Rand, folders ...session.FolderRef) error {
+	for {
+		leaveAt := 0
+		if leaving != nil {
+			leaveAt = 1 << leaving.IntN(9)
+		}
+		if err := f.watch(ctx, leaveAt, folders); err != nil {
+			return err
+		}
+	}
+}
+
+// watch is one loop, which ends after so many events, or by its error.
+func (f *follower) watch(ctx context.Context, leaveAt int, folders []session.FolderRef) error {
+	var page []session.Event // those that belong together
+	heard := map[session.FolderRef]bool{}
+	for e, err := range f.session.Watch(ctx, folders, f.goOn()) {
 		if err != nil {
 			return err
 		}
-		if n.Kind == session.Listening {
-			f.lines.Add(1)
-		}
-		for {
-			cursor, err := f.pull(ctx, n.Folder, cursors[n.Folder])
-			cursors[n.Folder] = cursor
-			if err == nil || !session.Temporary(err) {
-				must(f.T, errors.Join(err, ctx.Err()))
-				break
+		if first := e.Kind == session.EventListening; first || e.Kind == session.EventReconnected {
+			if heard[e.Folder] == first {
+				f.Errorf("%v is told in %v, of which listening was told before: %t", e.Kind, e.Folder, heard[e.Folder])
 			}
+			heard[e.Folder] = true
+		}
+		if page = append(page, e); !e.Cursor.IsZero() {
+			f.replay(page)
+			page = nil
+		}
+		if leaveAt--; leaveAt == 0 {
+			return nil
 		}
 	}
-	return nil
+	return errors.New("the loop ended without an error")
 }
 
-// pull takes what changed since a cursor.
-func (f *follower) pull(ctx context.Context, folder session.FolderRef, since session.Cursor) (session.Cursor, error) {
-	for page, err := range f.client.Changes(ctx, folder, since, session.SyncOptions{PageSize: 20, Fields: session.FieldFlags}) {
-		if errors.Is(err, session.ErrCursorExpired) {
-			f.Logf("%v: %v", folder, err)
-			continue
-		}
-		if err != nil {
-			return since, err
-		}
-		f.take(folder, page)
-		since = page.Cursor
-	}
-	return since, nil
-}
-
-func (f *follower) take(folder session.FolderRef, page session.Changes) {
+// goOn returns the settings of a loop that begins behind what is known.
+func (f *follower) goOn() *session.WatchOptions {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	known := f.known[folder]
-	f.pages++
-	if page.Reset {
-		f.resets++
-		clear(known)
+	f.loops++
+	return &session.WatchOptions{
+		Since: maps.Clone(f.since), Fields: session.FieldFlags, PageSize: 20,
+		Interval: time.Second, FirstWait: 50 * time.Millisecond, MaxWait: time.Second,
 	}
-	for _, m := range page.Added {
-		if _, again := known[uidOf(f.T, m.ID)]; again {
-			f.Errorf("%v was added twice", m.ID)
+}
+
+// replay does what the events of a page say, and keeps its cursor.
+func (f *follower) replay(page []session.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range page {
+		f.told[e.Kind]++
+		known := f.known[e.Folder]
+		switch e.Kind {
+		case session.EventReset:
+			clear(known)
+		case session.EventNew, session.EventChanged:
+			uid := uidOf(f.T, e.ID)
+			if _, there := known[uid]; there == (e.Kind == session.EventNew) {
+				f.Errorf("%v is told of %v, which is known: %t", e.Kind, e.ID, there)
+			}
+			known[uid] = wordsOf(e.Message.Flags)
+		case session.EventRemoved:
+			uid := uidOf(f.T, e.ID)
+			if _, there := known[uid]; !there {
+				f.Errorf("%v was removed, which is not known", e.ID)
+			}
+			delete(known, uid)
+		case session.EventListening, session.EventReconnected:
 		}
-		known[uidOf(f.T, m.ID)] = wordsOf(m.Flags)
 	}
-	for _, m := range page.Changed {
-		if _, there := known[uidOf(f.T, m.ID)]; !there {
-			f.Errorf("%v changed, which was not added", m.ID)
-		}
-		known[uidOf(f.T, m.ID)] = wordsOf(m.Flags)
-	}
-	for _, id := range page.Removed {
-		if _, there := known[uidOf(f.T, id)]; !there {
-			f.Errorf("%v was removed, which was not there", id)
-		}
-		delete(known, uidOf(f.T, id))
-	}
+	last := page[len(page)-1]
+	f.since[last.Folder] = last.Cursor
 	select {
 	case f.news <- struct{}{}:
 	default:
@@ -180,7 +191,7 @@ func (f *follower) awaitSame(ctx context.Context, servers *interop.Servers) {
 	}
 }
 
-// TestFollowDovecot has a program follow two folders for a while in which other
+// TestFollowDovecot has a program watch two folders for a while in which other
 // clients change them, mbsync among them, and in which Dovecot's processes are
 // killed now and then. What the program is told comes to what there is, with
 // nothing lost and nothing told twice.
@@ -196,10 +207,12 @@ func TestFollowDovecot(t *testing.T) {
 	for name, tt := range map[string]struct {
 		options *imapx.Options
 		loops   [][]session.FolderRef
+		leaves  bool
 	}{
-		"NOTIFY": {nil, [][]session.FolderRef{both}},
-		"IDLE":   {nil, [][]session.FolderRef{both[:1], both[1:]}},
-		"polled": {&imapx.Options{MaxConnections: 1}, [][]session.FolderRef{both}},
+		"NOTIFY":    {nil, [][]session.FolderRef{both}, false},
+		"IDLE":      {nil, [][]session.FolderRef{both[:1], both[1:]}, false},
+		"polled":    {&imapx.Options{MaxConnections: 1}, [][]session.FolderRef{both}, false},
+		"restarted": {nil, [][]session.FolderRef{both}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -208,31 +221,49 @@ func TestFollowDovecot(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			var following sync.WaitGroup
 			for _, folders := range tt.loops {
+				var leaving *rand.Rand
+				if tt.leaves {
+					leaving = rand.New(rand.NewPCG(7, 8)) //nolint:gosec // G404: the same each time.
+				}
 				following.Go(func() {
-					if err := f.follow(ctx, folders...); !errors.Is(err, context.Canceled) {
-						t.Errorf("following %v ends with %v", folders, err)
+					if err := f.follow(ctx, leaving, folders...); !errors.Is(err, context.Canceled) {
+						t.Errorf("watching %v ends with %v", folders, err)
 					}
 				})
 			}
-			defer following.Wait()
-			defer stop()
-			rounds, killed := disturbDovecot(t, servers, f, time.Now().Add(length))
-			t.Logf("%d rounds, %d sessions killed, %d pages, %d times listening", rounds, killed, f.pages, f.lines.Load())
-			if f.resets > 0 {
-				t.Errorf("folders were read anew %d times", f.resets)
-			}
+			rounds, killed := 0, 0
+			defer func() {
+				stop()
+				following.Wait()
+				t.Logf("%d rounds, %d sessions killed; %d loops were told %v", rounds, killed, f.loops, f.told)
+				if n := f.told[session.EventReset]; n > 0 {
+					t.Errorf("folders were read anew %d times", n)
+				}
+				if tt.leaves && f.loops < 2 {
+					t.Error("no loop was left")
+				}
+			}()
+			rounds, killed = disturbDovecot(t, servers, f, time.Now().Add(length))
 		})
 	}
 }
 
+// newFollower returns one that knows nothing: all that is in the folders is new to
+// it.
 func newFollower(t *testing.T, servers *interop.Servers, options *imapx.Options) *follower {
 	t.Helper()
-	f := &follower{
-		T: t, folders: map[session.FolderRef]string{session.Inbox: "INBOX", session.Archive: "Archive"},
-		known: map[session.FolderRef]map[string]string{session.Inbox: {}, session.Archive: {}}, news: make(chan struct{}, 1),
+	log := testlog.New(t)
+	s, err := session.New(session.Credentials{User: ann, Password: userOf(t, servers, ann).Password},
+		imapx.Backend(serverAt(t, servers, servers.IMAPS, session.TLS), options), nil,
+		&session.Options{Logger: testlog.Logger(log), Observer: testlog.NewObserver(log)})
+	must(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return &follower{
+		T: t, session: s, folders: map[session.FolderRef]string{session.Inbox: "INBOX", session.Archive: "Archive"},
+		known: map[session.FolderRef]map[string]string{session.Inbox: {}, session.Archive: {}},
+		since: map[session.FolderRef]session.Cursor{session.Inbox: {}, session.Archive: {}},
+		news:  make(chan struct{}, 1), told: map[session.EventKind]int{},
 	}
-	f.client = newIMAP(t, servers, options)
-	return f
 }
 
 // newIMAP returns a client for ann.
