@@ -28,6 +28,9 @@ type conn struct {
 	serverID   map[string]string // the server's answer to ID
 	introduced bool              // the server was told what the program is
 
+	spaces spaces // the namespaces, once asked for
+	spaced bool   // they were
+
 	edits    *atomic.Int64 // counts what may have put another folder in the place of one
 	selected *selected
 	exists   uint32 // how many messages the open folder has, as told last

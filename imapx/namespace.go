@@ -24,12 +24,19 @@ type spaces []space
 // maxSpaces bounds how many namespaces are kept.
 const maxSpaces = 100
 
-// namespaces asks for the namespaces. A server that refuses or says what makes
-// no sense is taken for one that knows none.
-func (c *conn) namespaces() (all spaces, err error) {
-	if !c.caps.has("NAMESPACE") {
-		return nil, nil
+// namespaces returns the namespaces, for which the connection asks once: they come
+// from how the server is set up. A server that refuses or says what makes no sense
+// is taken for one that knows none.
+func (c *conn) namespaces() (spaces, error) {
+	if c.spaced || !c.caps.has("NAMESPACE") {
+		return c.spaces, nil
 	}
+	all, err := c.askNamespaces()
+	c.spaces, c.spaced = all, err == nil
+	return all, err
+}
+
+func (c *conn) askNamespaces() (all spaces, err error) {
 	err = c.run("namespace", "NAMESPACE", func(name string, sc *scanner) (err error) {
 		if name == "NAMESPACE" {
 			all, err = scanSpaces(sc, c.knownName)

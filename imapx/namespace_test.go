@@ -231,6 +231,47 @@ func TestNoNamespaces(t *testing.T) {
 	}
 }
 
+// TestNamespacesAreAskedForOnce on each connection, where the server answers or
+// refuses for good; a refusal for now is asked about again.
+func TestNamespacesAreAskedForOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer string // the server's own where it is ""
+		fails  bool
+		asked  int // in two listings after it
+	}{
+		"answered":        {"", false, 1},
+		"refused":         {"NO [NOPERM] not for you", false, 1},
+		"refused for now": {"NO [UNAVAILABLE] later", true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 0, nil)
+			if tt.answer != "" {
+				w.server.Inject(mailtest.Reply("NAMESPACE", tt.answer))
+			}
+			var first error
+			for _, err := range w.client.Folders(t.Context()) {
+				first = err
+			}
+			if failed := first != nil; failed != tt.fails {
+				t.Errorf("the first listing ends with %v, want an error: %t", first, tt.fails)
+			}
+			for range 2 {
+				if f := listed(t, w, session.FolderOptions{})["Sent"]; f.Role != session.RoleSent {
+					t.Errorf("a folder is listed as %+v", f)
+				}
+			}
+			if n := commandCount(w, "NAMESPACE"); n != tt.asked {
+				t.Errorf("NAMESPACE was said %d times, want %d", n, tt.asked)
+			}
+			w.server.Disconnect()
+			listed(t, w, session.FolderOptions{})
+			if n := commandCount(w, "NAMESPACE"); n != tt.asked+1 {
+				t.Errorf("NAMESPACE was said %d times after another connection, want %d", n, tt.asked+1)
+			}
+		})
+	}
+}
+
 // TestRoleWithoutAFolder: the error says how to get one.
 func TestRoleWithoutAFolder(t *testing.T) {
 	w := newWorld(t, 1, nil)
