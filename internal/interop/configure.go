@@ -33,6 +33,7 @@ type settings struct {
 	UsernameAttribute string
 	Shared            bool
 	LockPOP3          bool
+	Compress          bool
 	WithoutEHLO       []string
 }
 

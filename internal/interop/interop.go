@@ -45,6 +45,9 @@ type Options struct {
 	// LockPOP3 keeps a mailbox locked for as long as a POP3 session has it open.
 	// Dovecot's own default lets several sessions in.
 	LockPOP3 bool
+	// Compress has Dovecot offer COMPRESS=DEFLATE (RFC 4978), by its plugin
+	// imap_zlib. Its own default is not to.
+	Compress bool
 	// WithoutEHLO are extensions that Postfix does not offer, such as "chunking".
 	WithoutEHLO []string
 }
@@ -151,7 +154,7 @@ func start(ctx context.Context, programs programs, authority *testtls.Authority,
 	s := &Servers{Users: users, CAFile: filepath.Join(dir, "ca.pem"), authority: authority, dir: dir}
 	ports, err := s.choosePorts(ctx)
 	if err == nil {
-		err = s.configure(settings{Dir: dir, Ports: ports, Tokens: opts.Tokens, Shared: opts.Shared, LockPOP3: opts.LockPOP3, WithoutEHLO: opts.WithoutEHLO})
+		err = s.configure(settings{Dir: dir, Ports: ports, Tokens: opts.Tokens, Shared: opts.Shared, LockPOP3: opts.LockPOP3, Compress: opts.Compress, WithoutEHLO: opts.WithoutEHLO})
 	}
 	if err == nil {
 		err = s.launch(ctx, programs)
