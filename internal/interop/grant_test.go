@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if outboxChild() {
+	if outboxChild() || processorChild() {
 		os.Exit(1) //nolint:forbidigo // A TestMain exits.
 	}
 	os.Exit(grantstory.Main(m)) //nolint:forbidigo // A TestMain exits.
