@@ -195,7 +195,7 @@ func (m *moody) take(text string) string {
 // be not sent that it took, nothing accepted that it did not take, and nothing
 // is sent twice that was.
 func FuzzCorrelation(f *testing.F) {
-	for _, moods := range []string{"", "\x00\x00\x00\x00\x04", "\x00\x00\x00\x00\x00\x00\x05\x00\x00\x06", "\x00\x00\x00\x00\x06\x00\x00\x00\x00\x00\x04", "\x00\x00\x00\x00\x00\x00\x00\x87"} {
+	for _, moods := range []string{"", "\x00\x00\x00\x00\x04", "\x00\x00\x00\x00\x00\x00\x05\x00\x00\x06", "\x00\x00\x00\x00\x06\x00\x00\x00\x00\x00\x04", "\x00\x00\x00\x00\x00\x00\x00\x87", "0000&&$$", "0&000a)&&0 00&,0&070"} {
 		f.Add([]byte(moods), true)
 		f.Add([]byte(moods), false)
 	}

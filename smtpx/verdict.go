@@ -41,7 +41,7 @@ func (s *stream) judge(ctx context.Context, f *flight, r reply) {
 		// A goodbye is an answer to anything.
 		fits = r.enhanced()[1] != 1 || s.bye != nil
 	}
-	if !fits {
+	if !fits || len(s.doubts) > 0 { // behind a doubt nothing is certain
 		s.doubt(v)
 		return
 	}
@@ -52,7 +52,7 @@ func (s *stream) judge(ctx context.Context, f *flight, r reply) {
 // takes the message in other words than the first, or that refuses it with a code
 // for addresses. Servers have such answers to messages, and it is also what a server
 // looks like that gave one answer too many. [stream.resolve] finds out which it is;
-// until then no other message is begun.
+// until then no other message is begun, and nothing is believed of those on their way.
 func (s *stream) doubt(v verdict) {
 	s.doubts = append(s.doubts, v)
 	s.clean = false
