@@ -120,7 +120,8 @@ func ParseDocument(body []byte, address string) (*Document, error) {
 		return enc.NewDecoder().Reader(input), nil
 	}
 	if err := decoder.Decode(&c); err != nil {
-		return nil, fmt.Errorf("the answer is no autoconfig document: %w", err)
+		// The cause quotes names of the document's, however long they are.
+		return nil, errors.New("the answer is no autoconfig document: " + plain(err.Error()))
 	}
 	if len(c.Providers) == 0 {
 		return nil, errors.New("the document names no provider")

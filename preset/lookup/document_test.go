@@ -1,6 +1,7 @@
 package lookup_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode"
@@ -56,6 +57,9 @@ func TestDocumentsThatAreNone(t *testing.T) {
 		if d, err := lookup.ParseDocument([]byte(tt.body), ann); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("ParseDocument(%q) = %+v, %v, want %q", tt.body, d, err, tt.want)
 		}
+	}
+	if _, err := lookup.ParseDocument([]byte("<"+strings.Repeat("a", 100_000)+"/>"), ann); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("the error about a document with a long name has %d bytes", len(fmt.Sprint(err)))
 	}
 }
 

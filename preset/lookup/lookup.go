@@ -290,7 +290,7 @@ func (f *finder) step(ctx context.Context, m Method, asked string, do func(ctx c
 	if s.Err != nil {
 		attrs = append(attrs, slog.String("error", f.withoutAddress(s.Err.Error())))
 	} else {
-		attrs = append(attrs, slog.String("found", s.Found))
+		attrs = append(attrs, slog.String("found", f.withoutAddress(s.Found)))
 	}
 	f.log.LogAttrs(ctx, slog.LevelDebug, "looked up mail servers", attrs...)
 	return s.Err == nil

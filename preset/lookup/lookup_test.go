@@ -418,17 +418,30 @@ func TestEncryptionFromTheFirstByteComesFirst(t *testing.T) {
 	}
 }
 
-// TestLogsHaveNoAddress of a person.
+// TestLogsHaveNoAddress of a person, be it in what was asked, in what was found or
+// in where a server redirects to.
 func TestLogsHaveNoAddress(t *testing.T) {
-	var log strings.Builder
-	w := &world{pages: map[string]string{autoconfig: contoso}}
-	o := w.options()
-	o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if _, err := lookup.Find(t.Context(), ann, o); err != nil {
-		t.Fatal(err)
-	}
-	if text := log.String(); strings.Contains(text, "ann@") || strings.Contains(text, "ann%40") || !strings.Contains(text, "autoconfig.contoso.example") {
-		t.Errorf("the log is\n%s", text)
+	const exchange = `<clientConfig><emailProvider><incomingServer type="ews"><url>https://mail.contoso.example/%EMAILADDRESS%</url></incomingServer></emailProvider></clientConfig>`
+	for _, w := range []*world{
+		{pages: map[string]string{autoconfig: contoso}},
+		{pages: map[string]string{autoconfig: exchange}},
+		{where: map[string]string{autoconfig: "https://%zz/?a=ANN%2540contoso.example&secret=horse"}, pages: map[string]string{wellKnown: contoso}},
+	} {
+		var log strings.Builder
+		o := w.options()
+		o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		if _, err := lookup.Find(t.Context(), ann, o); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ToLower(log.String())
+		for _, word := range []string{"ann@", "ann%", "horse"} {
+			if strings.Contains(text, word) {
+				t.Errorf("the log has %q in it:\n%s", word, text)
+			}
+		}
+		if !strings.Contains(text, "autoconfig.contoso.example") {
+			t.Errorf("the log is\n%s", text)
+		}
 	}
 }
 

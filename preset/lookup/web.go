@@ -61,6 +61,9 @@ func (w *web) get(ctx context.Context, address string) ([]byte, error) {
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err
 		}
+		if strings.HasPrefix(err.Error(), "failed to parse Location") { // and quotes all of it
+			return nil, errors.New("the server redirects to what is no address")
+		}
 		return nil, fmt.Errorf("the server cannot be asked: %w", err)
 	}
 	defer resp.Body.Close()
