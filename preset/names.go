@@ -112,6 +112,8 @@ func entries() []entry {
 		fixed("orange", Orange),
 		fixed("libero", Libero),
 		fixed("qq", QQ),
+		fixed("seznam", Seznam),
+		fixed("163.com", NetEase),
 		fixed("naver", Naver),
 		{name: "proton-bridge", options: []string{"host"}, make: func(o Options) (Provider, error) { return ProtonBridge(o.Host), nil }},
 	}, zohoEntries()...)

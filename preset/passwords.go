@@ -143,6 +143,22 @@ func QQ() Provider {
 	return p
 }
 
+// Seznam returns Seznam's Email of the Czech Republic, for addresses of its own.
+func Seznam() Provider {
+	p := byPassword("Seznam", "https://o-seznam.cz/napoveda/email/mohlo-by-se-hodit/postovni-programy-a-aplikace/", FlowPassword, "")
+	p.Domains = strings.Fields("seznam.cz email.cz post.cz spoluzaci.cz")
+	p.serve("imap.seznam.cz", "", "smtp.seznam.cz")
+	return p
+}
+
+// NetEase returns the mail of 163.com.
+func NetEase() Provider {
+	p := byPassword("NetEase (163.com)", ispdb+"163.com.xml", FlowPassword, "")
+	p.Domains = []string{"163.com"}
+	p.serve("imap.163.com", "", "smtp.163.com")
+	return p
+}
+
 // Naver returns Naver Mail of Korea.
 func Naver() Provider {
 	p := byPassword("Naver", ispdb+"naver.com.xml", FlowPassword, withSecondFactor)
