@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/mail"
 	"strconv"
 	"time"
 
@@ -341,6 +342,9 @@ func (b *builder) find(ctx context.Context, s side, made *Side) (session.Server,
 	address := b.plan.User
 	if address == "" || b.given != nil {
 		address = string(orDefault(b.p.Mailbox, b.p.Account))
+	}
+	if _, err := mail.ParseAddress(address); err != nil { // and may be anything
+		return session.Server{}, fmt.Errorf("find the %s server: the account is not a mail address; give one such as ann@example.com, or the host", s.protocol)
 	}
 	wrap := func(err error) error { return fmt.Errorf("find the %s server of %s: %w", s.protocol, address, err) }
 	if b.found == nil {

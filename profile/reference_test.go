@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mailsession/mailsession/preset"
 	"github.com/mailsession/mailsession/profile"
 	"github.com/mailsession/mailsession/secret"
 )
@@ -131,5 +132,31 @@ func TestNothingShowsASecret(t *testing.T) {
 	}
 	if s := f.Sets["ann"].Proxy.Password; fmt.Sprint(s) != "env:P" || s.Reference() != "env:P" {
 		t.Errorf("a reference prints as %v, want itself", s)
+	}
+}
+
+// TestWhatAReferenceGaveIsNotRepeated: where it does not fit its field, it may be
+// what belongs into another one.
+func TestWhatAReferenceGaveIsNotRepeated(t *testing.T) {
+	t.Setenv("P", "correct horse")
+	for value, sets := range map[string][]string{
+		"my horse": {
+			`"provider": "google", "account": "a@b.c", "password": "env:P", "store": {"dir": "/nowhere", "key": "env:VALUE"}`,
+			`"account": "env:VALUE", "password": "env:P", "incoming": {}`,
+			`"provider": "google", "account": "a@b.c", "password": "env:P", "mode": "env:VALUE"`,
+			`"provider": "env:VALUE", "account": "a@b.c", "password": "env:P"`,
+		},
+		"horse://back": {`"provider": "contoso", "account": "a@b.c", "clientId": "c", "redirectUri": "env:VALUE"`},
+	} {
+		t.Setenv("VALUE", value)
+		for _, set := range sets {
+			contoso := preset.Google()
+			contoso.Redirects = preset.RedirectRules{Loopback: []string{"127.0.0.1"}}
+			contoso.Flows = nil
+			_, err := parse(t, one(set), &profile.Options{Providers: map[string]preset.Provider{"contoso": contoso}}).Plan(t.Context(), "ann")
+			if err == nil || strings.Contains(err.Error(), "horse") {
+				t.Errorf("%s: %v, want an error without %q", set, err, value)
+			}
+		}
 	}
 }

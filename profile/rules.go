@@ -3,6 +3,7 @@ package profile
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/mailsession/mailsession/preset"
@@ -51,6 +52,12 @@ func (c *checker) quote(text string) string {
 		return "what is there"
 	}
 	return fmt.Sprintf("%q", cut(text))
+}
+
+// cause returns what another package says of a value, without the value where
+// that came of a reference.
+func (c *checker) cause(err error, value String) string {
+	return strings.ReplaceAll(strings.TrimPrefix(err.Error(), "preset: "), strconv.Quote(string(value)), c.quote(string(value)))
 }
 
 // add notes a mistake in a field of the set, named by its names with "/".

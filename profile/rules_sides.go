@@ -292,7 +292,7 @@ func (c *checker) rest() {
 	}
 	if s := p.Store; s != nil && s.Key != "" && !c.refers(string(s.Key)) {
 		if err := state.CheckKey(string(s.Key)); err != nil {
-			c.add("store/key", err.Error(), "")
+			c.add("store/key", c.cause(err, s.Key), "")
 		}
 	}
 	if l := p.Limits; l != nil {
@@ -369,7 +369,7 @@ func (c *checker) redirect() {
 		c.add("redirectUri", "it uses http and is not on this machine", fix)
 	case c.provider != nil && c.p.OAuth == nil:
 		if err := c.provider.Redirects.Check(text); err != nil {
-			c.add("redirectUri", strings.TrimPrefix(err.Error(), "preset: "), fmt.Sprintf("%s takes %q", c.provider.Name, c.provider.RedirectURL))
+			c.add("redirectUri", c.cause(err, c.p.RedirectURI), fmt.Sprintf("%s takes %q", c.provider.Name, c.provider.RedirectURL))
 		}
 	}
 }
