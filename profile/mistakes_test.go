@@ -2,6 +2,7 @@ package profile_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -236,7 +237,7 @@ func BenchmarkManyMistakes(b *testing.B) {
 			fmt.Fprintf(&text, `,"s%d": {"provdier": "google", "account": "a@b.c", "password": "env:P"}`, i)
 		}
 		data := []byte(`{"version": 1, "sets": {` + text.String()[1:] + `}}`)
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			for b.Loop() {
 				if _, err := profile.Parse(data, nil); err == nil {
 					b.Fatal("no mistake was found")

@@ -70,7 +70,7 @@ func (b *builder) open(ctx context.Context) (*session.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.outgoing()
+	out, err := b.outgoing() //nolint:contextcheck // Making a backend does no I/O.
 	if err != nil {
 		return nil, err
 	}
