@@ -195,6 +195,9 @@ func (o *Options) resolve(ctx context.Context, p *Parameters, path string) (*Par
 			}
 			done[reference] = value
 		}
+		if value.IsZero() && (l.path == path+"/password" || l.path == path+"/tokenFile") {
+			errs = append(errs, &ReferenceError{Path: l.path, Reference: reference, Err: errors.New("it gives an empty text")})
+		}
 		switch l.kind {
 		case kindSecret:
 			l.secret = Literal(value)

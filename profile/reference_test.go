@@ -160,3 +160,19 @@ func TestWhatAReferenceGaveIsNotRepeated(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEmptyPasswordIsNone: a reference that gives nothing is told as such, and
+// the set is not taken for one of another flow.
+func TestAnEmptyPasswordIsNone(t *testing.T) {
+	t.Setenv("EMPTY", "")
+	for _, field := range []string{"password", "tokenFile"} {
+		_, err := parse(t, one(`"provider": "google", "account": "a@b.c", "`+field+`": "env:EMPTY"`), nil).Plan(t.Context(), "ann")
+		if e, ok := errors.AsType[*profile.ReferenceError](err); !ok || e.Path != "/sets/ann/"+field || strings.Contains(err.Error(), "clientId") {
+			t.Errorf("Plan with an empty %s: %v, want a ReferenceError there", field, err)
+		}
+	}
+	const public = `"provider": "microsoft", "account": "a@b.c", "clientId": "c", "clientSecret": "env:EMPTY"`
+	if _, err := parse(t, one(public), nil).Plan(t.Context(), "ann"); err != nil {
+		t.Errorf("Plan with an empty client secret: %v, want that of a public client", err)
+	}
+}
