@@ -171,3 +171,27 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("after that it still warns %v", got)
 	}
 }
+
+// TestMigrateTellsWhatItRemoves: what was said of EWS is of no use to the protocol
+// that takes its place, and does not go without a word.
+func TestMigrateTellsWhatItRemoves(t *testing.T) {
+	f := parse(t, one(`"provider": "microsoft", "account": "`+ann+`", "clientId": "c",
+		"incoming": {"protocol": "EWS", "url": "https://outlook.office365.com/EWS/Exchange.asmx"},
+		"outgoing": {"protocol": "EWS", "host": "outlook.office365.com", "mechanisms": "NTLM Basic"}`), nil)
+	var got strings.Builder
+	for _, c := range f.Migrate(time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC), nil) {
+		got.WriteString(strings.TrimPrefix(c.String(), "/sets/ann/") + "\n")
+	}
+	const want = `incoming/protocol: EWS becomes IMAP
+incoming/url: https://outlook.office365.com/EWS/Exchange.asmx is removed
+outgoing/protocol: EWS becomes SMTP
+outgoing/host: outlook.office365.com is removed
+outgoing/mechanisms: NTLM Basic is removed
+`
+	if got.String() != want {
+		t.Errorf("Migrate changed\n%swant\n%s", got.String(), want)
+	}
+	if err := f.Check(); err != nil {
+		t.Error(err)
+	}
+}

@@ -152,6 +152,17 @@ func (m *migration) change(field, from, to string) {
 	m.changes = append(m.changes, Change{Path: m.c.path + field, From: from, To: to})
 }
 
+// left notes what was said of EWS at a side and is of no use to another protocol.
+func (m *migration) left(side string, host, url String, mechanisms List) {
+	for _, f := range []struct{ field, was string }{
+		{"/host", string(host)}, {"/url", string(url)}, {"/mechanisms", strings.Join(words(mechanisms...), " ")},
+	} {
+		if f.was != "" {
+			m.change(side+f.field, f.was, "")
+		}
+	}
+}
+
 // ends reports whether a provider ends a protocol for everybody.
 func (m *migration) ends(proto preset.Protocol) bool {
 	return slices.ContainsFunc(m.c.provider.Retirements, func(r preset.Retirement) bool {
@@ -171,6 +182,7 @@ func (m *migration) service() {
 			to = Graph
 		}
 		m.change("/incoming/protocol", string(EWS), string(to))
+		m.left("/incoming", in.Host, in.URL, in.Mechanisms)
 		*in = Incoming{Protocol: to, User: in.User}
 	}
 	if out := m.p.Outgoing; out != nil && out.Protocol == EWS {
@@ -179,6 +191,7 @@ func (m *migration) service() {
 			to = Graph
 		}
 		m.change("/outgoing/protocol", string(EWS), string(to))
+		m.left("/outgoing", out.Host, out.URL, out.Mechanisms)
 		*out = Outgoing{Protocol: to, User: out.User, TestRecipient: out.TestRecipient, SaveSent: out.SaveSent}
 	}
 	if len(m.changes) > 0 && len(m.p.Scopes) > 0 {
