@@ -129,7 +129,7 @@ func (f *File) build(ctx context.Context, name string, overrides []Override) (*b
 		}
 	}
 	if err := b.resolve(ctx); err != nil {
-		return nil, fmt.Errorf("set %q: %w", cut(name), err)
+		return nil, err // It names the set in its paths.
 	}
 	if err := b.settings(); err != nil {
 		return nil, fmt.Errorf("profile: set %q: %w", name, err)

@@ -114,7 +114,7 @@ func (b *builder) endpoint(ctx context.Context, known oauth.Endpoint) (oauth.End
 
 // access returns what is to be allowed.
 func (b *builder) access() preset.Access {
-	a := preset.Access{Mode: b.plan.Mode, OtherMailbox: b.p.Mailbox != "" && b.p.Mailbox != b.p.Account}
+	a := preset.Access{Mode: b.plan.Mode, OtherMailbox: b.p.Mailbox != "" && !strings.EqualFold(string(b.p.Mailbox), string(b.p.Account))}
 	for _, s := range []*Side{b.plan.Incoming, b.plan.Outgoing} {
 		if s != nil {
 			a.Protocols = append(a.Protocols, preset.Protocol(s.Protocol))

@@ -3,6 +3,7 @@ package profile_test
 import (
 	"context"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/mailsession/mailsession/preset/lookup"
@@ -59,6 +60,22 @@ func TestAPasswordSignsInAsItsAccountWhereServersAreFound(t *testing.T) {
 		"incoming": {"user": "CONTOSO\\ann\\info"}, "outgoing": {}`
 	if in, out := usersOf(t, set, o); in != `CONTOSO\ann\info` || out != ann {
 		t.Errorf("the set signs in as %q and %q", in, out)
+	}
+}
+
+// TestTheCaseOfAnAddressMakesNoOtherMailbox: neither a mistake beside a password,
+// nor scopes for the mailboxes of others.
+func TestTheCaseOfAnAddressMakesNoOtherMailbox(t *testing.T) {
+	parse(t, one(`"provider": "google", "account": "ann@gmail.com", "mailbox": "Ann@Gmail.com", "password": "env:P"`), nil)
+	p, err := parse(t, one(`"provider": "microsoft", "account": "ann@contoso.com", "mailbox": "Ann@Contoso.com", "clientId": "c",
+		"incoming": {"protocol": "Graph"}`), nil).Plan(t.Context(), "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range p.OAuth.Scopes {
+		if strings.HasSuffix(scope, ".Shared") {
+			t.Errorf("the scope %s is asked for", scope)
+		}
 	}
 }
 
