@@ -26,7 +26,7 @@ var errOver = errors.New("the stream is over")
 // is called when it begins, told after each piece that has news. It returns when the
 // stream has ended, errOver where it did so as was agreed.
 func (c *Client) getStreamingEvents(ctx context.Context, s *subscription, up func(), told func([]happening)) error {
-	r := &request{op: "GetStreamingEvents", body: el("m:GetStreamingEvents",
+	r := &request{op: "GetStreamingEvents", live: true, body: el("m:GetStreamingEvents",
 		el("m:SubscriptionIds", leaf("t:SubscriptionId", s.id)),
 		leaf("m:ConnectionTimeout", strconv.Itoa(int(streamFor.Minutes()))))}
 	if err := c.held.Wait(ctx); err != nil {
