@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/net/idna"
 
+	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/observe"
 	"github.com/mailsession/mailsession/session"
 )
@@ -183,6 +184,7 @@ func (c *DiscoveryCache) load(key string) (Discovered, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d, ok := c.found[key]
+	d.Tried = slices.Clone(d.Tried)
 	if ok && time.Since(d.At) >= cmp.Or(c.TTL, DefaultDiscoveryTTL) {
 		delete(c.found, key)
 		return d, false
@@ -273,6 +275,7 @@ type discoverer struct {
 	refused   map[string]bool // hosts that refused the credentials
 	refusal   error           // the first one
 	unnamed   []string        // hosts that were not believed
+	secrets   backend.Secrets // what was sent to sign in
 }
 
 func newDiscoverer(o DiscoverOptions) *discoverer {

@@ -2,6 +2,7 @@ package ews_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -360,6 +361,23 @@ func TestDiscoverKeepsCredentials(t *testing.T) {
 		o.Credentials = session.Credentials{}
 		d, err := ews.Discover(t.Context(), mailbox, o)
 		w.wantNothing(t, d, err, "set DiscoverOptions.Credentials", hoster)
+	})
+	t.Run("a host that repeats them", func(t *testing.T) {
+		w := newWeb(t)
+		w.stub(auto+":443", func(rw http.ResponseWriter, req *http.Request) {
+			user, pass, ok := req.BasicAuth()
+			if !ok {
+				wantsPassword(rw, req)
+				return
+			}
+			_, _ = fmt.Fprintf(rw, `<Autodiscover><Response><Error><ErrorCode>600</ErrorCode><Message>%s %s has %s</Message></Error></Response></Autodiscover>`,
+				req.Header.Get("Authorization"), user, pass)
+		})
+		_, err := ews.Discover(t.Context(), mailbox, w.options())
+		encoded := base64.StdEncoding.EncodeToString([]byte(mailbox + ":" + password().Reveal()))
+		if text := fmt.Sprint(err); !strings.Contains(text, "600: Basic [redacted] "+mailbox+" has [redacted]") || strings.Contains(text, encoded) {
+			t.Errorf("Discover = %v, want the host's words without the password", err)
+		}
 	})
 	t.Run("a scheme that does not go with them", func(t *testing.T) {
 		w := newWeb(t)

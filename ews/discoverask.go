@@ -148,7 +148,12 @@ func (d *discoverer) send(ctx context.Context, trip http.RoundTripper, way Disco
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the report says which host it is about
 	}
-	return &reply{status: resp.StatusCode, header: resp.Header, body: all}, nil
+	r := &reply{status: resp.StatusCode, header: resp.Header, body: all}
+	if len(d.secrets) > 0 { // which the host may repeat
+		r.body = []byte(d.secrets.Mask(string(all)))
+		r.header.Set("Location", d.secrets.Mask(r.header.Get("Location")))
+	}
+	return r, nil
 }
 
 // maxRefusals is how many hosts may refuse the credentials before no other one is
@@ -201,13 +206,14 @@ func (d *discoverer) way(base http.RoundTripper, creds sasl.Credentials, offered
 			return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(o, n) })
 		})
 	}
+	plain := base64.StdEncoding.EncodeToString([]byte(creds.User + ":" + creds.Password.Reveal()))
+	d.secrets = append(d.secrets, plain, creds.Password.Reveal(), creds.Token.Reveal())
 	switch {
 	case !creds.Token.IsZero():
 		if offers(Bearer) {
 			return Bearer, authorization{"Bearer " + creds.Token.Reveal(), base}, nil
 		}
 	case offers(Basic) && !strings.Contains(creds.User, ":"):
-		plain := base64.StdEncoding.EncodeToString([]byte(creds.User + ":" + creds.Password.Reveal()))
 		return Basic, authorization{"Basic " + plain, base}, nil
 	case offers(NTLM, "Negotiate"):
 		return NTLM, handshake{user: creds.User, password: creds.Password.Reveal(), base: base}, nil
