@@ -98,11 +98,11 @@ func (h *history) goOn(f *folder, since session.Cursor) error {
 // run tells page by page what happened.
 func (h *history) run(ctx context.Context) error {
 	for {
-		news, err := h.client.syncFolderItems(ctx, h.folder, h.state, cmp.Or(h.opts.PageSize, h.client.opts.PageSize))
+		news, entries, err := h.news(ctx, cmp.Or(h.opts.PageSize, h.client.opts.PageSize))
 		if err != nil {
 			return err
 		}
-		page, err := h.page(ctx, news)
+		page, err := h.page(ctx, news, entries)
 		if err != nil {
 			return err
 		}
@@ -113,18 +113,70 @@ func (h *history) run(ctx context.Context) error {
 	}
 }
 
+// maxVanishing bounds how often a page is added to since messages in it are gone.
+const maxVanishing = 5
+
+// news asks what happened, and for the messages that came. One that is gone by then
+// was never told of, and its removal is not to be told either: so what happened since
+// is added to the page, until the server tells of the removal.
+func (h *history) news(ctx context.Context, most int) (news happened, entries []entry, err error) {
+	if news, err = h.client.syncFolderItems(ctx, h.folder, h.state, most); err != nil {
+		return news, nil, err
+	}
+	for try := 0; ; try++ {
+		news.added = slices.DeleteFunc(unique(news.added), func(id string) bool { return slices.Contains(news.removed, id) })
+		if entries, err = h.summaries(ctx, news.added, cmp.Or(h.opts.Fields, session.FieldsAll)); err != nil {
+			return news, nil, err
+		}
+		gone := missingIn(entries, news.added)
+		if len(gone) == 0 {
+			return news, entries, nil
+		}
+		if try == maxVanishing {
+			for _, id := range gone {
+				entries = append(entries, entry{err: &session.ItemError{ID: h.client.idOf(h.folder, id), Err: session.ErrNoMessage}})
+			}
+			return news, entries, nil
+		}
+		later, err := h.client.syncFolderItems(ctx, h.folder, news.state, max(1, most-len(news.added)+len(gone)))
+		if err != nil {
+			return news, nil, err
+		}
+		news.add(later)
+	}
+}
+
+// add puts behind what happened what happened later.
+func (h *happened) add(later happened) {
+	for _, id := range later.removed {
+		n := len(h.added)
+		if h.added = slices.DeleteFunc(h.added, func(added string) bool { return added == id }); len(h.added) == n {
+			h.removed = append(h.removed, id)
+		}
+	}
+	h.added = append(h.added, later.added...)
+	h.changed = append(h.changed, later.changed...)
+	h.state, h.last = later.state, later.last
+}
+
+// missingIn returns those of the ids that no entry is about.
+func missingIn(entries []entry, ids []string) []string {
+	there := map[string]bool{}
+	for _, e := range entries {
+		if e.item.itemInfo != nil {
+			there[e.item.id] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return there[id] })
+}
+
 // page makes a page of what a server tells.
-func (h *history) page(ctx context.Context, news happened) (session.Changes, error) {
+func (h *history) page(ctx context.Context, news happened, entries []entry) (session.Changes, error) {
 	page := session.Changes{Reset: h.reset, More: !news.last, Cursor: h.client.cursorOf(h.folder, news.state)}
 	removed := unique(news.removed)
-	added := slices.DeleteFunc(unique(news.added), func(id string) bool { return slices.Contains(removed, id) })
-	changed := slices.DeleteFunc(unique(news.changed), func(id string) bool { return slices.Contains(added, id) || slices.Contains(removed, id) })
+	changed := slices.DeleteFunc(unique(news.changed), func(id string) bool { return slices.Contains(news.added, id) || slices.Contains(removed, id) })
 	for _, id := range removed {
 		page.Removed = append(page.Removed, h.client.idOf(h.folder, id))
-	}
-	entries, err := h.summaries(ctx, added, cmp.Or(h.opts.Fields, session.FieldsAll))
-	if err != nil {
-		return page, err
 	}
 	for _, e := range entries {
 		if bad, ok := errors.AsType[*session.ItemError](e.err); ok {
@@ -133,7 +185,7 @@ func (h *history) page(ctx context.Context, news happened) (session.Changes, err
 		}
 		page.Added = append(page.Added, e.message)
 	}
-	entries, err = h.summaries(ctx, changed, session.FieldFlags|session.FieldVersion)
+	entries, err := h.summaries(ctx, changed, session.FieldFlags|session.FieldVersion)
 	for _, e := range entries {
 		if e.message != nil {
 			page.Changed = append(page.Changed, e.message)
@@ -151,8 +203,7 @@ func unique(ids []string) []string {
 	})
 }
 
-// summaries asks for messages, of which those that went meanwhile are left out; the
-// next page tells of them.
+// summaries asks for messages, of which those that went meanwhile are left out.
 func (h *history) summaries(ctx context.Context, ids []string, fields session.Fields) ([]entry, error) {
 	if len(ids) == 0 {
 		return nil, nil

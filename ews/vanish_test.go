@@ -1,0 +1,81 @@
+package ews_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/session"
+)
+
+// lose removes a message from the inbox.
+func (b *bed) lose(uid mailtest.UID) error {
+	_, err := b.account.Expunge("INBOX", uid)
+	return err
+}
+
+// TestMessageThatVanishes: of a message that came and went before anybody could look at
+// it, nothing is told, neither that it came nor that it left.
+func TestMessageThatVanishes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, settings{})
+		b.fill(t, 3)
+		b.server.Inject(mailtest.Call("GetItem", func() {
+			if err := b.lose(2); err != nil {
+				t.Error(err)
+			}
+			b.put(t, mailtest.Sample(4))
+		}))
+		var told []string
+		var since session.Cursor
+		for range 2 {
+			for page, err := range b.Changes(t.Context(), session.Inbox, since, session.SyncOptions{PageSize: 3}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, m := range page.Added {
+					told = append(told, m.Header.Subject())
+				}
+				if len(page.Added) > 3 || len(page.Removed)+len(page.Failed) > 0 {
+					t.Errorf("a page has %d added, %v removed and %v failed, want up to 3 added alone", len(page.Added), page.Removed, page.Failed)
+				}
+				since = page.Cursor
+			}
+		}
+		if got, want := strings.Join(told, ", "), "Sample 1, Sample 3, Sample 4"; got != want {
+			t.Errorf("told of %s, want %s", got, want)
+		}
+	})
+}
+
+// TestMessagesThatVanishAgainAndAgain: a mailbox in which each message goes at once does
+// not hold the loop up for ever.
+func TestMessagesThatVanishAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, settings{})
+		b.fill(t, 1)
+		n := 1
+		b.server.Inject(mailtest.Call("GetItem", func() {
+			if err := b.lose(mailtest.UID(n)); err != nil { //nolint:gosec // a small number
+				t.Error(err)
+			}
+			n++
+			b.put(t, mailtest.Sample(n))
+		}).Repeating(100))
+		pages := 0
+		for page, err := range b.Changes(t.Context(), session.Inbox, session.Cursor{}, session.SyncOptions{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			pages++
+			if len(page.Failed) != 1 || len(page.Added)+len(page.Removed) != 0 {
+				t.Errorf("a page: %s, want the last one that vanished", fmt.Sprint(page))
+			}
+		}
+		if pages != 1 || n > 20 {
+			t.Errorf("%d pages after %d messages, want one", pages, n)
+		}
+	})
+}
