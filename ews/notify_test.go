@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,12 +54,13 @@ func (e *ear) end() {
 	<-e.done
 }
 
-// news returns what came since it was asked last, once nothing moves any more.
+// news returns what came since it was asked last, once nothing moves any more; what
+// came several times in a row is told once.
 func (e *ear) news() string {
 	synctest.Wait()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	heard := strings.ReplaceAll(strings.Join(e.heard, ", "), "role:", "")
+	heard := strings.ReplaceAll(strings.Join(slices.Compact(e.heard), ", "), "role:", "")
 	e.heard = nil
 	return heard
 }
