@@ -370,7 +370,7 @@ func TestDiscoverKeepsCredentials(t *testing.T) {
 				wantsPassword(rw, req)
 				return
 			}
-			_, _ = fmt.Fprintf(rw, `<Autodiscover><Response><Error><ErrorCode>600</ErrorCode><Message>%s %s has %s</Message></Error></Response></Autodiscover>`,
+			_, _ = fmt.Fprintf(rw, `<Autodiscover><Response><Error><ErrorCode>600</ErrorCode><Message>%s %s has %s</Message></Error></Response></Autodiscover>`, //nolint:gosec // G705: a client reads it
 				req.Header.Get("Authorization"), user, pass)
 		})
 		_, err := ews.Discover(t.Context(), mailbox, w.options())

@@ -28,6 +28,7 @@ func TestRequestsAreValid(t *testing.T) {
 			client: ews.Options{PageSize: 2, Impersonate: &ews.ConnectingID{PrimarySMTPAddress: ann}},
 		})
 		everything(t, b)
+		notices(t, b)
 		for _, r := range b.server.Requests() {
 			if r.Operation == "" || r.Status == 500 {
 				t.Errorf("%s: the server takes %s for no request: %s", version, r.Operation, r.Reply)
@@ -37,6 +38,12 @@ func TestRequestsAreValid(t *testing.T) {
 			}
 		}
 	}
+	validate(t, requests)
+}
+
+// validate has the schema decide about requests.
+func validate(t *testing.T, requests map[string]string) {
+	t.Helper()
 	schema := os.Getenv("MAILSESSION_EWS_SCHEMA")
 	if schema == "" {
 		t.Logf("%d kinds of requests; the schema decides about none, since MAILSESSION_EWS_SCHEMA is not set", len(requests))
@@ -129,4 +136,24 @@ func changes(ctx context.Context, b *bed, ids []session.ID, must func(string, er
 	must("copy", b.one(ctx, session.Change{CopyTo: session.Archive}, ids[0]))
 	must("move", b.one(ctx, session.Change{MoveTo: session.Trash}, ids[1]))
 	must("delete", b.one(ctx, session.Change{Delete: true}, ids[2]))
+}
+
+// notices listens to a folder after the other, more of them than subscriptions are
+// kept of.
+func notices(t *testing.T, b *bed) {
+	t.Helper()
+	for _, f := range []session.FolderRef{session.Inbox, session.Sent, session.Drafts, session.Trash, session.Junk} {
+		for _, err := range b.Notify(t.Context(), []session.FolderRef{f}, session.NotifyOptions{}) {
+			if err != nil {
+				t.Fatalf("Notify: %v", err)
+			}
+			break
+		}
+	}
+	for _, r := range b.server.Requests() {
+		if r.Operation == "Unsubscribe" {
+			return
+		}
+	}
+	t.Error("there was no Unsubscribe")
 }
