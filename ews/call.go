@@ -250,7 +250,7 @@ func (a *answer) enter(c *Client) error {
 	if err != nil {
 		return err
 	}
-	a.scanner = newScanner(body)
+	a.scanner = a.conn.reading(body)
 	soap := strings.Contains(a.resp.Header.Get("Content-Type"), "xml")
 	if !soap || e.Status != http.StatusOK && e.Status != http.StatusInternalServerError {
 		e.Remedy = e.ofStatus(c.online(), a.conn.said(a.resp.Header.Get("Location")))

@@ -36,6 +36,7 @@ type conn struct {
 	mechanism string
 	secrets   backend.Secrets // which a server may repeat
 
+	scan    *scanner  // of the present answer, or the last one
 	version version   // as the server tells it
 	rested  time.Time // since when nobody uses it
 	busy    bool      // an answer has not been read to its end
@@ -47,6 +48,16 @@ func newConn(w *wire.Conn, user string) *conn {
 	c.in = bufio.NewReaderSize(headed{c}, 4<<10)
 	c.trip = c
 	return c
+}
+
+// reading returns a scanner of an answer. It is valid until the next answer comes.
+func (c *conn) reading(src io.Reader) *scanner {
+	if c.scan == nil {
+		c.scan = newScanner(src)
+	} else {
+		c.scan = c.scan.anew(src)
+	}
+	return c.scan
 }
 
 // headed reads from the connection, and no more of a header than is allowed.

@@ -3,6 +3,7 @@ package ews
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"io"
 )
@@ -16,6 +17,9 @@ func (x *scanner) content() io.Reader {
 		return bytes.NewReader(nil)
 	}
 	x.free = true
+	if x.digits == nil {
+		x.digits = newDigits()
+	}
 	return &decoding{chars: characters{scan: x, depth: x.depth()}}
 }
 
@@ -24,14 +28,17 @@ type decoding struct {
 	chars  characters
 	left   []byte // of the last group, too few to be decoded
 	out    []byte // decoded, and not read yet
-	buf    [3 * 1024]byte
-	padded bool // the last group came
+	buf    []byte // for what is decoded where the reader has little room
+	padded bool   // the last group came
 	err    error
 }
 
 // stepped is how many characters are decoded at a time at most where the reader has
 // little room.
 const stepped = 4 * 1024
+
+// readAtOnce is how many characters have to be there to be decoded in large steps.
+const readAtOnce = 64
 
 // Read implements [io.Reader].
 func (d *decoding) Read(p []byte) (int, error) {
@@ -54,8 +61,17 @@ func (d *decoding) Read(p []byte) (int, error) {
 // step decodes what comes next, into p where it fits, else to be read later.
 func (d *decoding) step(p []byte) int {
 	into, most := p, len(p)/3*4
-	if most < stepped {
-		into, most = d.buf[:], stepped
+	little := most < stepped
+	if little {
+		if d.buf == nil {
+			d.buf = make([]byte, stepped/4*3)
+		}
+		into, most = d.buf, stepped
+	}
+	if !little && len(d.left) == 0 {
+		if n := d.unbroken(into, most); n > 0 {
+			return n
+		}
 	}
 	text, err := d.chars.next(most - len(d.left))
 	if err != nil {
@@ -69,10 +85,30 @@ func (d *decoding) step(p []byte) int {
 	whole := len(text) / 4 * 4
 	n += d.decode(into[n:], text[:whole])
 	d.left = append(d.left, text[whole:]...)
-	if most == stepped && len(into) == len(d.buf) && &into[0] == &d.buf[0] {
+	if little {
 		d.out = d.buf[:n]
 		return 0
 	}
+	return n
+}
+
+// unbroken decodes what comes next straight from the scanner, as long as it is
+// nothing but digits: that is how servers write it. It leaves alone what is mostly
+// something else.
+func (d *decoding) unbroken(into []byte, most int) int {
+	x := d.chars.scan
+	if d.padded || d.err != nil {
+		return 0
+	}
+	// Behind the digits there are end tags, so that this waits for nothing that does
+	// not come; how the input ends is seen elsewhere.
+	_ = x.more(readAtOnce)
+	window := x.buf[x.r:min(x.w, x.r+most)]
+	n := x.digits.decode(into, window)
+	if len(window) < readAtOnce || n < len(window)/2 {
+		return 0
+	}
+	x.r += n / 3 * 4
 	return n
 }
 
@@ -97,11 +133,52 @@ func (d *decoding) decode(into, text []byte) int {
 	if len(text) == 0 || d.err != nil {
 		return 0
 	}
-	n, err := base64.StdEncoding.Decode(into, text)
+	n := d.chars.scan.digits.decode(into, text)
+	last, err := base64.StdEncoding.Decode(into[n:], text[n/3*4:])
+	n += last
 	if err != nil || d.padded {
 		d.err = &syntaxError{"the message is not base64"}
 	}
 	d.padded = text[len(text)-1] == '='
+	return n
+}
+
+// digits are the values of the digits of base64 at each of the four places of a
+// group. What is no digit has a value that no group has.
+type digits [4][256]uint32
+
+const noGroup = 1 << 24
+
+func newDigits() *digits {
+	var d digits
+	for place := range d {
+		for c := range d[place] {
+			d[place][c] = noGroup
+		}
+		for value, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") {
+			d[place][c] = uint32(value) << (18 - 6*place)
+		}
+	}
+	return &d
+}
+
+// decode decodes groups of digits, four at a time, and returns how many bytes they
+// are. It ends ahead of those with something else in them, or where less than 16
+// bytes are left on either side.
+func (d *digits) decode(into, text []byte) (n int) {
+	for len(text) >= 16 && len(into) >= 16 {
+		c, out := (*[16]byte)(text), (*[16]byte)(into)
+		first := d[0][c[0]] | d[1][c[1]] | d[2][c[2]] | d[3][c[3]]
+		second := d[0][c[4]] | d[1][c[5]] | d[2][c[6]] | d[3][c[7]]
+		third := d[0][c[8]] | d[1][c[9]] | d[2][c[10]] | d[3][c[11]]
+		fourth := d[0][c[12]] | d[1][c[13]] | d[2][c[14]] | d[3][c[15]]
+		if first|second|third|fourth >= noGroup {
+			break
+		}
+		binary.BigEndian.PutUint64(out[0:8], uint64(first)<<40|uint64(second)<<16)
+		binary.BigEndian.PutUint64(out[6:14], uint64(third)<<40|uint64(fourth)<<16)
+		text, into, n = text[16:], into[12:], n+12
+	}
 	return n
 }
 

@@ -74,7 +74,7 @@ func (c *Client) withHeaders(ctx context.Context, items []found) error {
 	var ids []string
 	var at []int
 	for i, it := range items {
-		if it.err == nil && it.header.Len() == 0 {
+		if it.err == nil && len(it.header) == 0 {
 			ids, at = append(ids, it.id), append(at, i)
 		}
 	}
@@ -87,7 +87,7 @@ func (c *Client) withHeaders(ctx context.Context, items []found) error {
 			items[at[i]].err = it.err
 			continue
 		}
-		it.fields.write(&items[at[i]].header)
+		items[at[i]].header = it.fields.header()
 	}
 	return nil
 }

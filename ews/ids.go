@@ -21,7 +21,7 @@ func keyOf(item string) string {
 	if strings.ContainsAny(item, "-_") || strings.HasPrefix(item, verbatim) {
 		return verbatim + item
 	}
-	return strings.NewReplacer("+", "-", "/", "_").Replace(item)
+	return strings.ReplaceAll(strings.ReplaceAll(item, "+", "-"), "/", "_")
 }
 
 // itemOf undoes keyOf.
@@ -29,7 +29,7 @@ func itemOf(key string) string {
 	if item, ok := strings.CutPrefix(key, verbatim); ok {
 		return item
 	}
-	return strings.NewReplacer("-", "+", "_", "/").Replace(key)
+	return strings.ReplaceAll(strings.ReplaceAll(key, "-", "+"), "_", "/")
 }
 
 // own takes an id of this mailbox apart. Its key is what the server calls the item.

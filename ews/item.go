@@ -19,7 +19,7 @@ type itemInfo struct {
 	read, draft        bool
 	categories         []string
 	tags               map[tag]int64
-	header             bytes.Buffer
+	header             []byte
 	fields             headerFields // where it has no header of its own
 }
 
@@ -72,7 +72,7 @@ func (x *scanner) itemProperty(it *itemInfo, name string) (known bool, err error
 			it.tags[p.tag] = p.number(0)
 		}
 	case "InternetMessageHeaders":
-		err = x.internetHeaders(&it.header)
+		it.header, err = x.internetHeaders()
 	default:
 		return false, nil
 	}
@@ -92,8 +92,10 @@ func (x *scanner) boolean() (bool, error) {
 }
 
 // internetHeaders reads the fields of a header as it came.
-func (x *scanner) internetHeaders(b *bytes.Buffer) error {
-	return x.children(func(string) error {
+func (x *scanner) internetHeaders() ([]byte, error) {
+	b := &x.fields
+	b.Reset()
+	err := x.children(func(string) error {
 		name := x.attr("HeaderName")
 		value, err := x.string()
 		if err != nil {
@@ -105,6 +107,7 @@ func (x *scanner) internetHeaders(b *bytes.Buffer) error {
 		writeField(b, name, value)
 		return nil
 	})
+	return bytes.Clone(b.Bytes()), err
 }
 
 // writeField writes a field of a header. A value of several lines stays one field.
@@ -112,14 +115,17 @@ func writeField(b *bytes.Buffer, name, value string) {
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
 		return
 	}
-	b.WriteString(name + ": ")
-	for i, line := range strings.Split(strings.TrimRight(value, "\n"), "\n") {
-		if i > 0 {
+	b.WriteString(name)
+	b.WriteString(": ")
+	first := true
+	for line := range strings.SplitSeq(strings.TrimRight(value, "\n"), "\n") {
+		if !first {
 			b.WriteString("\r\n")
 			if !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "\t") {
 				b.WriteByte(' ')
 			}
 		}
+		first = false
 		b.WriteString(line)
 	}
 	b.WriteString("\r\n")
@@ -181,11 +187,12 @@ func (x *scanner) people(list *[]string) error {
 	})
 }
 
-// write makes a header of what there is.
-func (f *headerFields) write(b *bytes.Buffer) {
+// header makes a header of what there is.
+func (f *headerFields) header() []byte {
+	var b bytes.Buffer
 	for i, p := range peopleFields() {
 		if len(f.people[i]) > 0 {
-			writeField(b, p[1], strings.Join(f.people[i], ",\n "))
+			writeField(&b, p[1], strings.Join(f.people[i], ",\n "))
 		}
 	}
 	for _, field := range [][2]string{
@@ -196,9 +203,10 @@ func (f *headerFields) write(b *bytes.Buffer) {
 		{"References", f.references},
 	} {
 		if field[1] != "" {
-			writeField(b, field[0], field[1])
+			writeField(&b, field[0], field[1])
 		}
 	}
+	return b.Bytes()
 }
 
 // headerProperties are what headerField reads.
@@ -265,7 +273,7 @@ func (it *itemInfo) summary(id session.ID, fields session.Fields) *session.Messa
 		m.Size = max(it.size, 0)
 	}
 	if fields&session.FieldHeader != 0 {
-		m.Header = message.ParseHeader(it.header.Bytes())
+		m.Header = message.ParseHeader(it.header)
 	}
 	if fields&session.FieldVersion != 0 {
 		m.Version = session.Version(it.change)

@@ -46,6 +46,8 @@ type scanner struct {
 	r, w   int
 	left   int64 // bytes that may still come
 	free   bool  // what comes is not counted
+	digits *digits
+	fields bytes.Buffer // of a header that is being read
 
 	open    []string // the elements around the present place
 	names   map[string]string
@@ -59,6 +61,22 @@ type scanner struct {
 
 func newScanner(src io.Reader) *scanner {
 	return &scanner{src: src, buf: make([]byte, scanAhead), left: maxAnswer, names: map[string]string{}}
+}
+
+// anew returns a scanner of something else, with the memory of this one as far as that
+// is not large. What this one holds is valid no longer.
+func (x *scanner) anew(src io.Reader) *scanner {
+	next := &scanner{src: src, buf: x.buf, left: maxAnswer, names: x.names, digits: x.digits, open: x.open[:0], tag: x.tag[:0]}
+	if len(x.buf) > scanAhead {
+		next.buf = make([]byte, scanAhead)
+	}
+	if cap(x.text) <= scanAhead {
+		next.text = x.text[:0]
+	}
+	if x.fields.Cap() <= scanAhead {
+		next.fields = x.fields
+	}
+	return next
 }
 
 // depth returns how many elements the present place is within.
@@ -201,9 +219,9 @@ func (x *scanner) markup(keep bool) (t token, again bool, err error) {
 		if err != nil {
 			return endOfInput, false, err
 		}
-		name := x.intern(localName(bytes.TrimSpace(tag[2 : len(tag)-1])))
-		if x.depth() == 0 || x.open[x.depth()-1] != name {
-			return endOfInput, false, x.malformed("the end of " + name + " stands in the wrong place")
+		name := localName(bytes.TrimSpace(tag[2 : len(tag)-1]))
+		if x.depth() == 0 || x.open[x.depth()-1] != string(name) {
+			return endOfInput, false, x.malformed("the end of " + string(name) + " stands in the wrong place")
 		}
 		x.leave()
 		return endTag, false, nil
@@ -293,11 +311,16 @@ func (x *scanner) until() ([]byte, error) {
 	quote, i := byte(0), 1
 	for {
 		for ; x.r+i < x.w; i++ {
-			switch b := x.buf[x.r+i]; {
-			case quote != 0:
-				if b == quote {
-					quote = 0
+			if quote != 0 {
+				closed := bytes.IndexByte(x.buf[x.r+i:x.w], quote)
+				if closed < 0 {
+					i = x.w - x.r
+					break
 				}
+				quote, i = 0, i+closed
+				continue
+			}
+			switch b := x.buf[x.r+i]; {
 			case b == '"' || b == '\'':
 				quote = b
 			case b == '>' && i <= maxMarkup:
@@ -336,6 +359,20 @@ func (x *scanner) intern(name []byte) string {
 	return s
 }
 
+// short is decoded for what comes again and again.
+func (x *scanner) short(text []byte) string {
+	const longest = 32
+	if len(text) > longest {
+		return decoded(text)
+	}
+	for _, c := range text {
+		if c < ' ' || c > '~' || c == '&' {
+			return decoded(text)
+		}
+	}
+	return x.intern(text)
+}
+
 // value returns the last run of text.
 func (x *scanner) value() string {
 	if x.plain {
@@ -364,7 +401,7 @@ func (x *scanner) attr(name string) string {
 			return ""
 		}
 		if string(key) == name {
-			return decoded(rest[1 : 1+end])
+			return x.short(rest[1 : 1+end])
 		}
 		rest = rest[2+end:]
 	}
@@ -410,6 +447,7 @@ func (x *scanner) surface(depth int) error {
 // its text without that of its children.
 func (x *scanner) string() (string, error) {
 	depth := x.depth()
+	first := "" // mostly there is one run
 	var all strings.Builder
 	for {
 		t, err := x.next(true)
@@ -417,10 +455,21 @@ func (x *scanner) string() (string, error) {
 		case err != nil:
 			return "", err
 		case t == textRun && x.depth() == depth:
-			if all.WriteString(x.value()); len(all.String()) > maxText {
+			run := x.value()
+			if first == "" && all.Len() == 0 {
+				first = run
+				continue
+			}
+			if all.Len() == 0 {
+				all.WriteString(first)
+			}
+			if all.WriteString(run); all.Len() > maxText {
 				return "", x.malformed("a text is too long")
 			}
 		case t == endTag && x.depth() < depth:
+			if all.Len() == 0 {
+				return first, nil
+			}
 			return all.String(), nil
 		case t == endOfInput:
 			return "", x.fail(io.ErrUnexpectedEOF)
