@@ -2,7 +2,9 @@ package ewstest
 
 import (
 	"mime"
+	"regexp"
 	"strings"
+	"sync"
 )
 
 // attached is one attachment of a message.
@@ -82,8 +84,14 @@ func escapeHTML(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }
 
+// unseen matches what stands between tags and is no text.
+var unseen = sync.OnceValue(func() *regexp.Regexp { //nolint:gochecknoglobals // Computed once, never changed.
+	return regexp.MustCompile(`(?is)<style\b.*?</style\s*>|<script\b.*?</script\s*>`)
+})
+
 // stripHTML returns the text between tags.
 func stripHTML(s string) string {
+	s = unseen().ReplaceAllString(s, "")
 	var b strings.Builder
 	inside := false
 	for _, r := range s {

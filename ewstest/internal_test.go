@@ -61,3 +61,17 @@ func TestSecretsAreMasked(t *testing.T) {
 		t.Errorf("masked = %v", h)
 	}
 }
+
+// TestTextOfHTML: styles and scripts are no text.
+func TestTextOfHTML(t *testing.T) {
+	for html, want := range map[string]string{
+		"<p>Tea &amp; cake</p>":                             "Tea & cake",
+		"<STYLE type=x>p { color: red }</STYLE ><p>Tea</p>": "Tea",
+		"<script>if (a<b) {}</script>Tea":                   "Tea",
+		"<styled>Tea</styled>":                              "Tea",
+	} {
+		if got := stripHTML(html); got != want {
+			t.Errorf("stripHTML(%q) = %q, want %q", html, got, want)
+		}
+	}
+}
