@@ -21,6 +21,7 @@ type itemInfo struct {
 	tags               map[tag]int64
 	header             []byte
 	fields             headerFields // where it has no header of its own
+	preview            *string      // the beginning of its text, where the server keeps it
 }
 
 // item reads an item of whatever kind, whose start tag was read last. Mime is called
@@ -71,6 +72,10 @@ func (x *scanner) itemProperty(it *itemInfo, name string) (known bool, err error
 			}
 			it.tags[p.tag] = p.number(0)
 		}
+	case "Preview":
+		var text string
+		text, err = x.string()
+		it.preview = &text
 	case "InternetMessageHeaders":
 		it.header, err = x.internetHeaders()
 	default:

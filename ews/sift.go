@@ -60,7 +60,11 @@ func (l *listing) summaries(ctx context.Context, page []found) ([]entry, error) 
 			ids = append(ids, it.id)
 		}
 		var err error
-		if items, err = l.client.getItems(ctx, ids, properties(fields)); err != nil {
+		asked := properties(fields)
+		if l.keepsPreviews() {
+			asked = append(asked, field("item:Preview"))
+		}
+		if items, err = l.client.getItems(ctx, ids, asked); err != nil {
 			return nil, err
 		}
 		if fields&session.FieldHeader != 0 {
@@ -190,16 +194,29 @@ func (w *watching) Read(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // io.Reader's contract
 }
 
+// keepsPreviews reports whether previews are asked for that the server keeps, as it
+// does from 2013 on. Where the messages are read anyway, they tell.
+func (l *listing) keepsPreviews() bool {
+	v := l.client.version.Load()
+	return l.query.Fields&(session.FieldPreview|session.FieldStructure) == session.FieldPreview && v != nil && v.atLeast(exchange2013())
+}
+
 // contents fills in what only the message itself tells: its structure, and the
-// beginning of its text.
+// beginning of its text where the server does not keep that. What was stored by an
+// older server, and moved here, has no preview with it.
 func (l *listing) contents(ctx context.Context, entries []entry) error {
 	const asked = session.FieldStructure | session.FieldPreview
 	if l.query.Fields&asked == 0 {
 		return nil
 	}
 	var which []int
+	kept := l.keepsPreviews()
 	for i, e := range entries {
-		if e.message != nil {
+		switch {
+		case e.message == nil:
+		case kept && e.item.preview != nil:
+			e.message.Preview = message.Preview(*e.item.preview)
+		default:
 			which = append(which, i)
 		}
 	}
