@@ -118,7 +118,7 @@ func (c *Client) eachMIME(a *answer, count int, each func(i int, content io.Read
 			return nil
 		}
 		if err == nil {
-			err = &itemFaultError{"the server has no MIME for it"}
+			err = &itemFaultError{noContent}
 		}
 		return each(i, nil, err)
 	})
@@ -131,5 +131,5 @@ func (c *Client) Open(ctx context.Context, id session.ID) (io.ReadCloser, error)
 	if err != nil {
 		return nil, err
 	}
-	return c.openItem(ctx, id, parts.Key)
+	return c.openContent(ctx, id, &request{op: "GetItem", body: getItem(nil, true, itemID(parts.Key, ""))})
 }

@@ -21,7 +21,8 @@ type itemInfo struct {
 	tags               map[tag]int64
 	header             []byte
 	fields             headerFields // where it has no header of its own
-	preview            *string      // the beginning of its text, where the server keeps it
+	attachments        []Attachment
+	preview            *string // the beginning of its text, where the server keeps it
 }
 
 // item reads an item of whatever kind, whose start tag was read last. Mime is called
@@ -72,6 +73,8 @@ func (x *scanner) itemProperty(it *itemInfo, name string) (known bool, err error
 			}
 			it.tags[p.tag] = p.number(0)
 		}
+	case "Attachments":
+		it.attachments, err = x.attachments()
 	case "Preview":
 		var text string
 		text, err = x.string()

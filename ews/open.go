@@ -12,30 +12,30 @@ import (
 	"github.com/mailsession/mailsession/session"
 )
 
-// body is a message being read.
+// body is a message, or something that is attached to one, being read.
 type body struct {
 	client  *Client
 	id      session.ID
+	request *request
 	lease   *pool.Lease[*conn]
 	answer  *answer
 	content io.Reader
 	err     error
 }
 
-// openItem opens the MIME of an item.
-func (c *Client) openItem(ctx context.Context, id session.ID, item string) (_ io.ReadCloser, err error) {
+// openContent opens what the answer to a request has in base64.
+func (c *Client) openContent(ctx context.Context, id session.ID, r *request) (_ io.ReadCloser, err error) {
 	ctx, end := observe.Start(ctx, c.opts.Observer, "ews.open", slog.String("server", c.address))
 	defer func() {
 		end(err)
 		c.report(ctx, "open", nil, err)
 	}()
-	b := &body{client: c, id: id}
+	b := &body{client: c, id: id, request: r}
 	err = c.patiently(ctx, func(ctx context.Context) error {
 		l, err := c.pool.Get(ctx)
 		if err != nil {
 			return err
 		}
-		r := &request{op: "GetItem", body: getItem(nil, true, itemID(item, ""))}
 		err = c.over(l, r, func(cn *conn) error {
 			a, err := c.begin(l.Context, cn, r)
 			if err == nil {
@@ -71,6 +71,9 @@ func concernsItem(err error) bool {
 	return refused && e.Code != "" && answered(err) || malformed || fault
 }
 
+// noContent says that an answer lacks what was asked for.
+const noContent = "the server has no MIME for it"
+
 // find reads up to the content.
 func (b *body) find() error {
 	a := b.answer
@@ -85,12 +88,12 @@ func (b *body) find() error {
 				refusal.Remedy = remedy(refusal)
 				return refusal
 			}
-			return &itemFaultError{"the server has no MIME for it"}
+			return &itemFaultError{noContent}
 		case t != startTag:
 			continue
 		}
 		switch {
-		case a.name == "MimeContent":
+		case a.name == "MimeContent", a.name == "Content":
 			b.content = a.content()
 			return nil
 		case a.attr("ResponseClass") == "Error":
@@ -125,7 +128,7 @@ func (b *body) note(err error) {
 		return
 	}
 	cn := b.lease.Conn
-	b.err = cn.explain("GetItem", err)
+	b.err = cn.explain(b.request.op, err)
 	if _, malformed := errors.AsType[*syntaxError](err); malformed {
 		b.err = &session.ItemError{ID: b.id, Err: fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, b.err)}
 	}
