@@ -28,6 +28,12 @@ func (c *Client) Apply(ctx context.Context, change session.Change, ids ...sessio
 		}
 		w.settle(session.NotDone, err)
 	}
+	tell(all)
+	return results, err
+}
+
+// tell writes what became of messages where it is to be told.
+func tell(all []*changing) {
 	for _, t := range all {
 		for _, r := range t.results {
 			id := r.ID
@@ -35,7 +41,6 @@ func (c *Client) Apply(ctx context.Context, change session.Change, ids ...sessio
 			r.ID = id
 		}
 	}
-	return results, err
 }
 
 // prepare checks the change and finds the folder that it leads to.
@@ -75,6 +80,7 @@ func checkFlags(flags session.Flags) error {
 // changing is a message that is being changed, with the places for its result.
 type changing struct {
 	key     string
+	folder  string // the mark of its folder
 	id      session.ID
 	change  string // the ChangeKey that it has to have, where it matters
 	result  session.Result
@@ -102,7 +108,7 @@ func (c *Client) sortOut(ids []session.ID, results []session.Result) []*changing
 		}
 		t := byKey[parts.Key]
 		if t == nil {
-			t = &changing{key: parts.Key, id: id}
+			t = &changing{key: parts.Key, folder: parts.Folder, id: id}
 			byKey[parts.Key] = t
 			all = append(all, t)
 		}
@@ -316,13 +322,17 @@ func (a *answer) outcomes(part []*changing, done func(t *changing, it *itemInfo)
 	told := 0
 	items := make([]*itemInfo, len(part))
 	err := a.replies(func(i int, name string) error {
-		if name != "Items" || i >= len(part) {
-			return nil
+		switch {
+		case i >= len(part):
+		case name == "MovedItemId":
+			items[i] = &itemInfo{id: a.attr("Id")}
+		case name == "Items":
+			return a.children(func(string) (err error) {
+				items[i], err = a.item(nil)
+				return err
+			})
 		}
-		return a.children(func(string) (err error) {
-			items[i], err = a.item(nil)
-			return err
-		})
+		return nil
 	}, func(i int, err error) error {
 		if told++; i >= len(part) {
 			return nil

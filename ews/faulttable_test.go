@@ -81,11 +81,14 @@ func rows() []row {
 		{"FindItem", "FindItem", (*trial).listed, false},
 		{"GetItem of a list", "GetItem", (*trial).listed, false},
 		{"GetItem of a message", "GetItem", (*trial).opened, false},
+		{"GetAttachment", "GetAttachment", (*trial).attachment, false},
 		{"GetItem of many", "GetItem", (*trial).bodies, false},
 		{"UpdateItem of flags", "UpdateItem", change(session.Change{Set: session.Flags{session.Flagged}}), false},
 		{"UpdateItem of keywords", "UpdateItem", change(session.Change{Set: session.Flags{"$Work"}}), false},
 		{"CopyItem", "CopyItem", change(session.Change{CopyTo: session.Archive}), false},
 		{"MoveItem", "MoveItem", change(session.Change{MoveTo: session.Archive}), false},
+		{"MarkAsJunk", "MarkAsJunk", (*trial).junk, false},
+		{"ArchiveItem", "ArchiveItem", (*trial).archived, false},
 		{"DeleteItem", "DeleteItem", change(session.Change{Delete: true}), false},
 		{"CreateItem", "CreateItem", (*trial).appended, false},
 		{"CreateFolder", "CreateFolder", func(f *trial) error { return f.CreateFolder(f.ctx, "New") }, false},
@@ -129,6 +132,28 @@ func (f *trial) opened() error {
 	return errors.Join(err, body.Close())
 }
 
+// attachment opens a file of one more message.
+func (f *trial) attachment() error {
+	f.put(f.t, laden())
+	_, ids, err := f.list(f.ctx, session.Query{Limit: 1})
+	if err != nil {
+		return err
+	}
+	all, err := f.Attachments(f.ctx, ids[0])
+	if err != nil || len(all) < 2 {
+		f.t.Fatalf("Attachments: %d, %v; want more", len(all), err)
+	}
+	body, err := f.OpenAttachment(f.ctx, ids[0], all[1])
+	if err != nil {
+		return err
+	}
+	content, err := io.ReadAll(body)
+	if want := "%PDF-1.7"; !strings.HasPrefix(want, string(content)) || err == nil && string(content) != want {
+		f.t.Errorf("the attachment is %q, %v; want %q", content, err, want)
+	}
+	return errors.Join(err, body.Close())
+}
+
 // bodies reads all messages in one go, each once.
 func (f *trial) bodies() (last error) {
 	seen := map[session.ID]bool{}
@@ -151,10 +176,23 @@ func (f *trial) bodies() (last error) {
 	return last
 }
 
-// apply changes the second message, and holds the result against the mailbox.
+// apply changes the second message.
 func (f *trial) apply(c session.Change) error {
+	return f.changed(func() ([]session.Result, error) { return f.Apply(f.ctx, c, f.ids[1]) })
+}
+
+func (f *trial) junk() error {
+	return f.changed(func() ([]session.Result, error) { return f.MarkAsJunk(f.ctx, true, f.ids[1]) })
+}
+
+func (f *trial) archived() error {
+	return f.changed(func() ([]session.Result, error) { return f.ArchiveInPlace(f.ctx, f.ids[1]) })
+}
+
+// changed holds the result of a change of the second message against the mailbox.
+func (f *trial) changed(change func() ([]session.Result, error)) error {
 	before := f.state()
-	results, err := f.Apply(f.ctx, c, f.ids[1])
+	results, err := change()
 	if len(results) != 1 {
 		f.t.Fatalf("%d results, %v", len(results), err)
 	}

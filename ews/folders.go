@@ -253,6 +253,28 @@ func (c *Client) resolve(ctx context.Context, ref session.FolderRef) (*folder, e
 	return nil, fmt.Errorf("%s: folder %q: %w%s", c.address, ref, session.ErrNoFolder, remedy)
 }
 
+// marked returns the folder that a mark stands for. It asks for the list of folders
+// where what it knows does not help.
+func (c *Client) marked(ctx context.Context, mark string) (*folder, error) {
+	c.mu.Lock()
+	known := c.folders
+	c.mu.Unlock()
+	is := func(f *folder) bool { return f.mark == mark }
+	if known != nil {
+		if i := slices.IndexFunc(known.folders, is); i >= 0 {
+			return known.folders[i], nil
+		}
+	}
+	t, err := c.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(t.folders, is); i >= 0 {
+		return t.folders[i], nil
+	}
+	return nil, fmt.Errorf("%s: the folder that the message was in: %w", c.address, session.ErrNoFolder)
+}
+
 // forget drops what is known of the folders, and reports whether that was anything.
 func (c *Client) forget() bool {
 	c.mu.Lock()
