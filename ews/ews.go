@@ -36,6 +36,14 @@
 // messages stay good when their folder gets another name. There are no subscriptions
 // to folders, and no limits are told.
 //
+// The numbers of parts are those of the MIME that the server makes of a message, so that
+// Message.Structure takes reading all of it, and OpenPart what stands before the part.
+// [Client.Attachments] and [Client.OpenAttachment] go without that. Previews come from
+// the server from 2013 on. Archive and Junk move messages to the folders with these
+// roles; [Client.ArchiveInPlace] and [Client.MarkAsJunk] do what Outlook does besides.
+// For these a program makes a Client by [New], which takes the ids that a Session has of
+// the same mailbox, or has [session.As] find it in the [session.Incoming] that it made.
+//
 // # Errors
 //
 // What the server answers is an [*Error] with its code. Refused credentials are a

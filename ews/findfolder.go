@@ -13,6 +13,12 @@ const (
 )
 
 // findFolders asks for all folders below one, at any depth.
+//
+// SyncFolderHierarchy could tell the same, and later what changed. It is not asked: a
+// first answer costs what this one costs, one is asked for only by who wants the list
+// or names a folder that is not known, and of most mailboxes all folders come by one
+// request. A tree kept up to date from changes would be one more thing to go wrong, and
+// the counts, which change with each message, come in full either way.
 func (c *Client) findFolders(ctx context.Context, below element) ([]folderInfo, error) {
 	v, err := c.serverVersion(ctx)
 	if err != nil {
