@@ -2,6 +2,9 @@ package ews_test
 
 import (
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mailsession/mailsession/ews"
@@ -73,11 +76,30 @@ func TestArchiveInPlace(t *testing.T) {
 				t.Errorf("without an archive: %t: result %d is %v", none, i, r)
 			}
 		}
+		sources := map[string]int{}
+		for _, r := range b.server.Requests() {
+			switch r.Operation {
+			case "FindItem", "MoveItem":
+				sources[folderIn(r.Body)] = 0
+			case "ArchiveItem":
+				sources[folderIn(r.Body)] += strings.Count(r.Body, "<t:ItemId ")
+			}
+		}
+		if got := slices.Sorted(maps.Values(sources)); !slices.Equal(got, []int{1, 2}) {
+			t.Errorf("of the folders, so many messages were archived: %d; want 1 of the drafts and 2 of the inbox", got)
+		}
 		left := b.count(t, session.Inbox) + b.count(t, session.Drafts)
 		if want := map[bool]int64{true: 3, false: 0}[none]; left != want {
 			t.Errorf("without an archive: %t: %d messages are left, want %d", none, left, want)
 		}
 	}
+}
+
+// folderIn returns the id of the first folder that a request names.
+func folderIn(request string) string {
+	_, after, _ := strings.Cut(request, `<t:FolderId Id="`)
+	id, _, _ := strings.Cut(after, `"`)
+	return id
 }
 
 // count returns how many messages a folder has.
