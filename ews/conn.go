@@ -108,14 +108,14 @@ func (c *conn) Goodbye() { _ = c.wire.Close() }
 
 // RoundTrip implements [http.RoundTripper].
 func (c *conn) RoundTrip(req *http.Request) (*http.Response, error) {
-	err := req.Write(c.wire)
+	err := c.write(req)
 	if req.Body != nil {
 		_ = req.Body.Close() // it was read
 	}
-	if err == nil {
-		err = c.wire.Flush()
-	}
 	if err != nil {
+		if resp := c.refusal(req); resp != nil {
+			return resp, nil
+		}
 		// Half a request was sent, and nothing can follow it.
 		c.wire.Kill(err)
 		return nil, &unsentError{err}
@@ -131,6 +131,48 @@ func (c *conn) RoundTrip(req *http.Request) (*http.Response, error) {
 		return c.kept(resp)
 	}
 	return resp, nil
+}
+
+// largeRequest is from which size on servers refuse requests before they have come.
+const largeRequest = 64 << 10
+
+// write sends a request.
+func (c *conn) write(req *http.Request) error {
+	if req.ContentLength < largeRequest {
+		if err := req.Write(c.wire); err != nil {
+			return err //nolint:wrapcheck // an explanation follows
+		}
+		return c.wire.Flush() //nolint:wrapcheck // an explanation follows
+	}
+	w := bufio.NewWriterSize(sender{c.wire}, 32<<10)
+	if err := req.Write(w); err != nil {
+		return err //nolint:wrapcheck // an explanation follows
+	}
+	return w.Flush() //nolint:wrapcheck // an explanation follows
+}
+
+// sender sends past the buffer of a connection, so that one that the server closes
+// meanwhile can still be read.
+type sender struct{ wire *wire.Conn }
+
+// Write implements [io.Writer].
+func (s sender) Write(p []byte) (int, error) {
+	return s.wire.Send(p) //nolint:wrapcheck // io.Writer's contract
+}
+
+// refusal returns what a server said before it closed the connection in the midst of
+// a request, nil where it said nothing of the kind.
+func (c *conn) refusal(req *http.Request) *http.Response {
+	if c.wire.Err() != nil || req.ContentLength < largeRequest {
+		return nil
+	}
+	resp, err := c.answer(req)
+	if err != nil || resp.StatusCode/100 != 4 {
+		return nil
+	}
+	c.busy, c.ending = true, true
+	resp.Body = &responseBody{ReadCloser: resp.Body, conn: c}
+	return resp
 }
 
 // unsentError says that the last byte of a request did not leave.

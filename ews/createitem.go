@@ -14,6 +14,9 @@ import (
 // that was received, unless its flags say that it is a draft. Where the answer is
 // lost after the last byte, it is looked for by its Message-ID among those that are
 // new.
+//
+// A draft that is larger than the server takes in one request is stored without its
+// attachments, which follow one by one; if one of them fails, the draft is removed.
 func (c *Client) Append(ctx context.Context, ref session.FolderRef, m message.Source, opts *session.AppendOptions) (session.ID, error) {
 	if opts == nil {
 		opts = &session.AppendOptions{}
@@ -24,7 +27,7 @@ func (c *Client) Append(ctx context.Context, ref session.FolderRef, m message.So
 		return id, nil
 	}
 	outcome := session.NotDone
-	if a.request != nil && a.request.sent && lostInside(err) {
+	if a.left || a.request != nil && a.request.sent && lostInside(err) {
 		outcome = session.DoneUnknown
 	}
 	return session.ID{}, &session.AppendError{Folder: cmp.Or(ref, session.Inbox), Outcome: outcome, MessageID: a.letter.header.MessageID(), Err: err}
@@ -39,6 +42,7 @@ type appending struct {
 	request  *request
 	newest   int64 // the number of the folder's last message, before
 	numbered bool
+	left     bool // part of it is there
 }
 
 func (a *appending) run(ctx context.Context, ref session.FolderRef, m message.Source) (id session.ID, err error) {
@@ -50,6 +54,9 @@ func (a *appending) run(ctx context.Context, ref session.FolderRef, m message.So
 	}
 	err = a.client.within(ctx, ref, func(f *folder) (err error) {
 		id, err = a.bring(ctx, f)
+		if a.opts.Flags.Has(session.Draft) && tooLargeAtOnce(err) {
+			id, err = a.bringInPieces(ctx, f, err)
+		}
 		return err
 	})
 	return id, err

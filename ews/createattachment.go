@@ -1,0 +1,24 @@
+package ews
+
+import (
+	"context"
+	"log/slog"
+)
+
+// createAttachment attaches something to an item.
+func (c *Client) createAttachment(ctx context.Context, item string, p *piece) error {
+	file := el("t:FileAttachment", leaf("t:Name", p.name), leaf("t:ContentType", p.kind))
+	if p.id != "" {
+		file.children = append(file.children, leaf("t:ContentId", p.id))
+	}
+	content := el("t:Content")
+	content.content = &p.sized
+	file.children = append(file.children, content)
+	r := &request{
+		op: "CreateAttachment", once: true, attrs: []slog.Attr{slog.Int64("bytes", p.size)},
+		body: el("m:CreateAttachment", el("m:ParentItemId").with("Id", item), el("m:Attachments", file)),
+	}
+	return c.call(ctx, r, func(a *answer) error {
+		return a.only(func(string) error { return nil })
+	})
+}
