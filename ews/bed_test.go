@@ -58,6 +58,7 @@ func newBed(tb testing.TB, o settings) *bed {
 		if err := errors.Join(b.Close(), b.server.Close()); err != nil {
 			tb.Errorf("close: %v", err)
 		}
+		keepRequests(tb, b.server)
 	})
 	return b
 }

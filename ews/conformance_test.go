@@ -48,7 +48,10 @@ func conforming(tb testing.TB, o *ewstest.Options) *sessiontest.Incoming {
 	box := mailtest.New()
 	account := box.Add(ann, password())
 	server := ewstest.New(box, o)
-	tb.Cleanup(func() { _ = server.Close() })
+	tb.Cleanup(func() {
+		_ = server.Close()
+		keepRequests(tb, server)
+	})
 	log := testlog.New(tb)
 	return &sessiontest.Incoming{
 		Credentials: session.Credentials{User: ann, Password: password()},

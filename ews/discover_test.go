@@ -82,7 +82,10 @@ func (w *web) exchange(host string, o ewstest.Options) *ewstest.Server {
 	box.Add("ann@hoster.example", password())
 	o.Security, o.TLS, o.Strict = mailtest.TLS, w.authority.Server(), true
 	s := ewstest.New(box, &o)
-	w.tb.Cleanup(func() { _ = s.Close() })
+	w.tb.Cleanup(func() {
+		_ = s.Close()
+		keepRequests(w.tb, s)
+	})
 	w.servers[host+":443"] = func(ctx context.Context) (net.Conn, error) { return s.Dial(ctx, "tcp", host) }
 	return s
 }

@@ -39,7 +39,10 @@ func sending(tb testing.TB, o *ewstest.Options) *sessiontest.Outgoing {
 		box.Add(address, password())
 	}
 	server := ewstest.New(box, o)
-	tb.Cleanup(func() { _ = server.Close() })
+	tb.Cleanup(func() {
+		_ = server.Close()
+		keepRequests(tb, server)
+	})
 	log := testlog.New(tb)
 	return &sessiontest.Outgoing{
 		Credentials: session.Credentials{User: ann, Password: password()},
