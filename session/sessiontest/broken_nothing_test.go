@@ -50,7 +50,7 @@ func TestBackendsThatAreBegun(t *testing.T) {
 	for _, rule := range incomingRules() {
 		checks["in: "+rule.name] = func(tb testing.TB) {
 			tb.Helper()
-			checkIncoming(tb, rule, func(testing.TB) *Incoming { return w.incoming() }, &Options{})
+			checkIncoming(tb, rule, func(testing.TB) *Incoming { return w.incoming() }, &Options{Brief: true})
 		}
 	}
 	for _, rule := range outgoingRules() {

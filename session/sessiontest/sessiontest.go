@@ -82,6 +82,9 @@ type Options struct {
 	// is checked as such, not that it does so at the same instant, and
 	// goroutines are not counted.
 	RealTime bool
+	// Brief tells the longest story, a day of watching, in two hours: for variants
+	// of a server whose main form is tested with all of it.
+	Brief bool
 	// Except names rules that the server itself breaks, and tells how. They are
 	// not run, and what is told of them is logged. A name that no rule has is a
 	// failure.
@@ -270,7 +273,7 @@ func checkIncoming(tb testing.TB, rule incomingRule, open func(tb testing.TB) *I
 	if bed.Mailbox == nil || bed.Backend == nil || bed.Spoil == nil || bed.Credentials.User == "" {
 		tb.Fatalf("sessiontest: an Incoming needs Credentials, Mailbox, Backend and Spoil")
 	}
-	r := &reading{TB: tb, Incoming: bed, line: newLine(bed.Dial), realTime: opts.RealTime}
+	r := &reading{TB: tb, Incoming: bed, line: newLine(bed.Dial), realTime: opts.RealTime, brief: opts.Brief}
 	tb.Cleanup(r.line.end)
 	r.in = r.connect()
 	rule.run(ctx, r)
@@ -299,6 +302,7 @@ type reading struct {
 	line     *line
 	in       session.Incoming
 	realTime bool
+	brief    bool
 }
 
 // connect returns another backend over the same line. The test's end closes

@@ -29,16 +29,19 @@ func watchDay(ctx context.Context, r *reading) {
 		}
 	})
 	w.heard(session.EventListening, 1)
-	deliveries := dayDeliveries
-	if r.realTime {
+	deliveries, length := dayDeliveries, dayLength
+	switch {
+	case r.realTime:
 		deliveries = 60
+	case r.brief:
+		deliveries, length = deliveries/10, length/10
 	}
 	for n := range deliveries {
 		d.step(ctx, n)
 		if n%300 == 2 { // the line has been cut, and nothing happens after that
 			w.settled(ctx, fmt.Sprintf("after %d messages", n+1), session.Inbox)
 		}
-		d.pause(ctx, dayLength/time.Duration(deliveries))
+		d.pause(ctx, length/time.Duration(deliveries))
 	}
 	r.line.refuse(false)
 	d.pause(ctx, 10*time.Minute)
