@@ -124,20 +124,28 @@ func (r *progressRecord) waiting() (n int) {
 	return n
 }
 
-// renumbered reports whether a page from the zero cursor, which does not expire,
-// has messages under other ids than the record.
-func (r *progressRecord) renumbered(page Changes) bool {
+// strange compares the messages of a page from the zero cursor, which neither expires
+// nor is refused, with those of the record. It returns [ErrOtherMailbox] where they
+// are another mailbox's, and [ErrCursorExpired] where they have been renumbered.
+func (r *progressRecord) strange(page Changes) error {
 	if len(page.Added) == 0 {
-		return false
+		return nil
 	}
 	now, err := page.Added[0].ID.Parts()
+	if err != nil {
+		return nil //nolint:nilerr // ids that cannot be read are nobody's
+	}
 	for id := range r.Items {
-		before, odd := id.Parts()
-		if err == nil && odd == nil && before.Validity != now.Validity {
-			return true
+		before, err := id.Parts()
+		switch {
+		case err != nil:
+		case before.Backend != now.Backend, before.Mailbox != now.Mailbox:
+			return ErrOtherMailbox
+		case before.Validity != now.Validity:
+			return ErrCursorExpired
 		}
 	}
-	return false
+	return nil
 }
 
 // full reports whether so many messages wait that new ones have to.

@@ -190,10 +190,8 @@ func (p *processor) news(ctx context.Context) (full bool, err error) {
 			return false, err
 		}
 		p.trouble.reached = true
-		if p.record.Cursor.IsZero() && p.record.renumbered(page) {
-			if page.Reset = true; !p.mayBeginAnew() {
-				return false, fmt.Errorf("%s was renumbered before the first page was through: %w", p.folder, ErrCursorExpired)
-			}
+		if err := p.compare(&page); err != nil {
+			return false, err
 		}
 		if !page.Reset && len(page.Added) > 0 && p.record.full(p.opts.MaxWaiting) {
 			return true, nil
@@ -206,6 +204,23 @@ func (p *processor) news(ctx context.Context) (full bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// compare has a page of a folder that was renumbered begin anew, where it may, before
+// the record has a cursor that would tell.
+func (p *processor) compare(page *Changes) error {
+	if !p.record.Cursor.IsZero() {
+		return nil
+	}
+	switch err := p.record.strange(*page); {
+	case errors.Is(err, ErrCursorExpired):
+		if page.Reset = true; !p.mayBeginAnew() {
+			return fmt.Errorf("%s was renumbered before the first page was through: %w", p.folder, err)
+		}
+	case err != nil:
+		return fmt.Errorf("the record is of another mailbox, or of this one by another name of the server or user: %w", err)
+	}
+	return nil
 }
 
 // mayBeginAnew reports whether a folder that is told anew has nothing in it that

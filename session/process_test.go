@@ -30,9 +30,15 @@ type works struct {
 
 func newWorks(tb testing.TB, n int) *works {
 	tb.Helper()
+	return newWorksOf(tb, ann, n)
+}
+
+// newWorksOf is newWorks for the mailbox of somebody.
+func newWorksOf(tb testing.TB, user string, n int) *works {
+	tb.Helper()
 	server := &sessiontest.Reference{Box: mailtest.New(), Facts: sessiontest.ReferenceFacts(), PageSize: 4}
 	w := &works{t: tb, store: state.NewMemory(), effects: map[string][]string{}}
-	w.account = server.Box.Add(ann, secret.New("correct horse"))
+	w.account = server.Box.Add(user, secret.New("correct horse"))
 	for i := range n {
 		w.put(i + 1)
 	}
@@ -40,7 +46,7 @@ func newWorks(tb testing.TB, n int) *works {
 		tb.Fatal(err)
 	}
 	var err error
-	w.s, err = session.New(session.Credentials{User: ann, Password: secret.New("correct horse")}, server.Incoming(server.Dial), nil, nil)
+	w.s, err = session.New(session.Credentials{User: user, Password: secret.New("correct horse")}, server.Incoming(server.Dial), nil, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -284,6 +290,28 @@ func TestProcessPassesPoison(t *testing.T) {
 		}
 		w.wantAtLeastOnce("with poison", 5, 1) // that of before the first death
 	})
+}
+
+// TestProcessKeepsToItsMailbox: a record whose processor died in the first page has no
+// cursor, and is refused for another mailbox all the same, before anything is handled.
+func TestProcessKeepsToItsMailbox(t *testing.T) {
+	w := newWorks(t, 3)
+	w.fail = func(task session.Task) error {
+		if task.Message.Header.Subject() == "Sample 2" {
+			panic("poison")
+		}
+		return nil
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_, err := w.process(t.Context(), nil)
+		t.Errorf("Process = %v, want the handler's panic", err)
+	}()
+	other := newWorksOf(t, "bob@example.com", 3)
+	other.store = w.store
+	if _, err := other.process(t.Context(), nil); !errors.Is(err, session.ErrOtherMailbox) || len(other.effects) > 0 {
+		t.Errorf("Process of another mailbox = %v, and handled %v; want ErrOtherMailbox, and nothing", err, other.effects)
+	}
 }
 
 // TestProcessNoticesAnother: a second processor takes the record over, and the
