@@ -371,7 +371,7 @@ func (c *Client) connect(ctx context.Context) (_ *conn, err error) {
 func (c *Client) dial(ctx context.Context, creds sasl.Credentials) (*conn, error) {
 	plain := c.server
 	plain.Transcript = nil // requests are written down, not bytes
-	cfg := backend.Wire(plain, ports(), nil)
+	cfg := backend.Wire(plain, ports(), nil, creds)
 	w, err := wire.Dial(ctx, cfg)
 	if err != nil {
 		return nil, backend.Connecting(c.address, err)

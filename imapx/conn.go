@@ -60,7 +60,7 @@ var errPreauth = errors.New("the server greets with PREAUTH before STARTTLS; ref
 
 // dial makes a connection and signs in. Any error leaves nothing behind.
 func dial(ctx context.Context, server session.Server, creds sasl.Credentials, id map[string]string) (*conn, error) {
-	w, err := wire.Dial(ctx, backend.Wire(server, backend.Ports{}, transcript.IMAP()))
+	w, err := wire.Dial(ctx, backend.Wire(server, backend.Ports{}, transcript.IMAP(), creds))
 	if err != nil {
 		return nil, backend.Connecting(server.Address(server.Port), err)
 	}

@@ -49,7 +49,7 @@ func ports() backend.Ports { return backend.Ports{TLS: 995, STARTTLS: 110, None:
 
 // dial makes a connection and signs in. Any error leaves nothing behind.
 func dial(ctx context.Context, server session.Server, creds sasl.Credentials, serial *atomic.Bool) (*conn, error) {
-	cfg := backend.Wire(server, ports(), transcript.POP3())
+	cfg := backend.Wire(server, ports(), transcript.POP3(), creds)
 	cfg.MaxLine = maxLine
 	w, err := wire.Dial(ctx, cfg)
 	if err != nil {

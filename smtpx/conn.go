@@ -87,7 +87,7 @@ type conn struct {
 
 // connect makes a connection to the client's server and signs in.
 func (c *Client) connect(ctx context.Context, creds sasl.Credentials) (*conn, error) {
-	cfg := backend.Wire(c.server, ports(), transcript.SMTP())
+	cfg := backend.Wire(c.server, ports(), transcript.SMTP(), creds)
 	cfg.MaxLine = maxLine
 	w, err := wire.Dial(ctx, cfg)
 	if err != nil {

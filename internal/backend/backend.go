@@ -50,8 +50,8 @@ func Check(s session.Server) error {
 }
 
 // Wire returns how to connect to s. The masker keeps credentials out of the
-// transcript.
-func Wire(s session.Server, ports Ports, m transcript.Masker) wire.Config {
+// transcript, also where the server repeats what it cannot have been told yet.
+func Wire(s session.Server, ports Ports, m transcript.Masker, creds sasl.Credentials) wire.Config {
 	cfg := wire.Config{
 		Address:     s.Address(ports.Of(s.Security)),
 		ImplicitTLS: s.Security == session.TLS,
@@ -60,7 +60,7 @@ func Wire(s session.Server, ports Ports, m transcript.Masker) wire.Config {
 		Timeouts:    wire.Timeouts(s.Timeouts),
 	}
 	if s.Transcript != nil {
-		cfg.Recorder = transcript.New(s.Transcript, m)
+		cfg.Recorder = transcript.New(s.Transcript, m, creds.Password.Reveal(), creds.Token.Reveal())
 	}
 	return cfg
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/pipe"
+	"github.com/mailsession/mailsession/internal/sasl"
 	"github.com/mailsession/mailsession/internal/transcript"
 	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/secret"
@@ -71,7 +72,7 @@ func connect(t *testing.T, server session.Server) session.Report {
 	t.Helper()
 	c := backend.Checked{Backend: "test", Server: server, Address: server.Address(1), Credentials: session.Credentials{User: "ann", Password: secret.New("correct horse")}}
 	return c.Check(t.Context(), func(ctx context.Context) error {
-		w, err := wire.Dial(ctx, backend.Wire(server, backend.Ports{None: 1}, transcript.IMAP()))
+		w, err := wire.Dial(ctx, backend.Wire(server, backend.Ports{None: 1}, transcript.IMAP(), sasl.Credentials{}))
 		if err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@
 package transcript
 
 import (
+	"encoding/base64"
 	"io"
 	"strconv"
 	"sync"
@@ -64,14 +65,20 @@ type Recorder struct {
 // New returns a Recorder that masks with m and writes to w: one call of Write
 // for each line, which ends in a line feed. Calls of w.Write are serialised,
 // and hold up both directions of the connection while they last. m belongs to
-// the Recorder from then on.
-func New(w io.Writer, m Masker) *Recorder {
-	return &Recorder{
+// the Recorder from then on. What the client sends to sign in is masked in the
+// server's lines behind it; secrets that are known beforehand, in all of them.
+func New(w io.Writer, m Masker, secrets ...string) *Recorder {
+	r := &Recorder{
 		w:      w,
 		m:      m,
 		client: stream{prefix: "C: ", ask: m.client},
 		server: stream{prefix: "S: ", ask: m.server},
 	}
+	for _, s := range secrets {
+		r.echo.add([]byte(s))
+		r.echo.add([]byte(base64.StdEncoding.EncodeToString([]byte(s))))
+	}
+	return r
 }
 
 // Sent records bytes of the client. It does not keep p.

@@ -195,3 +195,17 @@ func TestServersThatRepeatWhatTheyDecoded(t *testing.T) {
 		}
 	}
 }
+
+// TestKnownSecrets: what is known beforehand is masked before the client has said
+// anything.
+func TestKnownSecrets(t *testing.T) {
+	var out bytes.Buffer
+	r := transcript.New(&out, transcript.SMTP(), "correct horse", "", "abc")
+	r.Received([]byte("220 correct horse Y29ycmVjdCBob3JzZQ== abc\r\n"))
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := out.String(), "S: 220 [redacted] [redacted] abc\n"; got != want {
+		t.Errorf("the transcript is %q, want %q", got, want)
+	}
+}
