@@ -42,9 +42,9 @@ func (l *listener) idle() error {
 	if _, err := n.client.enter(l.conn, n.names[i], n.client.setup.ReadOnly); err != nil {
 		return err
 	}
-	return l.stay(func() { n.board.post(i, listening) }, func(line []byte) error {
+	return l.stay(func() { n.post(session.Listening, i) }, func(line []byte) error {
 		if eventful(line) {
-			n.board.post(i, activity)
+			n.post(session.Activity, i)
 		}
 		return nil
 	})
@@ -107,7 +107,7 @@ func (l *listener) notified() error {
 	if err != nil {
 		return err
 	}
-	return l.stay(func() { l.postAll(listening) }, func(line []byte) error { return l.heard(line, folderOf) })
+	return l.stay(func() { n.post(session.Listening, l.folders...) }, func(line []byte) error { return l.heard(line, folderOf) })
 }
 
 // heard takes note of a STATUS response. A server that has lost count says so,
@@ -121,21 +121,15 @@ func (l *listener) heard(line []byte, folderOf func(*scanner) (int, bool)) error
 		return nil
 	}
 	if _, _, literal := cutLiteral(line); literal {
-		l.postAll(activity) // the name comes later
+		l.notifier.post(session.Activity, l.folders...) // the name comes later
 		return nil
 	}
 	sc := &scanner{wire: l.conn.wire}
 	sc.start(args)
 	if i, known := folderOf(sc); known {
-		l.notifier.board.post(i, activity)
+		l.notifier.post(session.Activity, i)
 	}
 	return nil
-}
-
-func (l *listener) postAll(kind posting) {
-	for _, i := range l.folders {
-		l.notifier.board.post(i, kind)
-	}
 }
 
 // overflowError says that the server gave up telling what happens.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,131 +30,42 @@ const DefaultPollInterval = time.Minute
 func (c *Client) Notify(ctx context.Context, folders []session.FolderRef, opts session.NotifyOptions) iter.Seq2[session.Notice, error] {
 	return func(yield func(session.Notice, error) bool) {
 		n := newNotifier(c, folders, opts)
-		lines, cancel := context.WithCancel(ctx)
-		defer func() {
-			cancel()
-			n.lines.Wait()
-		}()
-		n.lines.Go(func() { n.arrange(lines) })
-		for {
-			if ctx.Err() != nil {
-				yield(session.Notice{}, n.client.pool.Fail(retry.Ended(ctx)))
-				return
-			}
-			notice, ok := n.board.take()
-			if ok {
-				if !yield(notice, nil) {
-					return
-				}
-				continue
-			}
-			if err := n.board.failure(); err != nil {
-				yield(session.Notice{}, err)
-				return
-			}
-			select {
-			case <-n.board.posted:
-			case <-ctx.Done():
-			case <-c.closed:
-				yield(session.Notice{}, c.pool.Fail(session.ErrClosed))
-				return
-			}
-		}
+		n.board.Notices(ctx, n.run, c.pool.Fail)(yield)
 	}
 }
 
 // notifier is one iteration over notices.
 type notifier struct {
 	client   *Client
-	refs     []session.FolderRef
-	names    []string // the server's, of each
+	board    *backend.Board
+	names    []string // the server's, of each of the board's folders
 	interval time.Duration
-	board    *board
 	lines    sync.WaitGroup
 	reached  atomic.Bool // the server was there once: if it is not, it may come back
 }
 
 func newNotifier(c *Client, folders []session.FolderRef, opts session.NotifyOptions) *notifier {
-	n := &notifier{client: c, interval: cmp.Or(opts.Interval, DefaultPollInterval)}
-	for _, f := range folders {
-		if !slices.Contains(n.refs, cmp.Or(f, session.Inbox)) {
-			n.refs = append(n.refs, cmp.Or(f, session.Inbox))
-		}
-	}
-	if len(n.refs) == 0 {
-		n.refs = []session.FolderRef{session.Inbox}
-	}
-	n.names = make([]string, len(n.refs))
-	n.board = &board{refs: n.refs, kinds: make([]posting, len(n.refs)), posted: make(chan struct{}, 1)}
+	n := &notifier{client: c, board: backend.NewBoard(folders), interval: cmp.Or(opts.Interval, DefaultPollInterval)}
+	n.names = make([]string, len(n.board.Folders()))
 	return n
 }
 
-// board is where lines leave what they notice. It holds at most one notice for
-// each folder.
-type board struct {
-	refs   []session.FolderRef
-	posted chan struct{}
-
-	mu    sync.Mutex // never held during I/O
-	kinds []posting
-	queue []int
-	err   error
-}
-
-type posting int
-
-const (
-	nothing posting = iota
-	activity
-	listening // it says all that an activity says
-)
-
-func (b *board) post(folder int, kind posting) {
-	b.mu.Lock()
-	if b.kinds[folder] == nothing {
-		b.queue = append(b.queue, folder)
-	}
-	b.kinds[folder] = max(b.kinds[folder], kind)
-	b.mu.Unlock()
-	b.wake()
-}
-
-// fail ends the iteration, behind what is posted already.
-func (b *board) fail(err error) {
-	b.mu.Lock()
-	b.err = cmp.Or(b.err, err)
-	b.mu.Unlock()
-	b.wake()
-}
-
-func (b *board) wake() {
+// run keeps lines until ctx ends.
+func (n *notifier) run(ctx context.Context) {
+	n.lines.Go(func() { n.arrange(ctx) })
 	select {
-	case b.posted <- struct{}{}:
-	default: // it was not taken note of yet
+	case <-n.client.closed:
+		n.board.Fail(n.client.pool.Fail(session.ErrClosed))
+	case <-ctx.Done():
 	}
+	n.lines.Wait()
 }
 
-func (b *board) take() (notice session.Notice, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.queue) == 0 {
-		return notice, false
+// post leaves a notice of folders on the board.
+func (n *notifier) post(kind session.NoticeKind, folders ...int) {
+	for _, i := range folders {
+		n.board.Post(kind, n.board.Folders()[i])
 	}
-	i := b.queue[0]
-	b.queue = slices.Delete(b.queue, 0, 1)
-	notice = session.Notice{Kind: session.Activity, Folder: b.refs[i]}
-	if b.kinds[i] == listening {
-		notice.Kind = session.Listening
-	}
-	b.kinds[i] = nothing
-	return notice, true
-}
-
-// failure returns why there is nothing more to come, nil where there may be.
-func (b *board) failure() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.err
 }
 
 // arrange finds out what the server can do and divides the folders among lines.
@@ -173,7 +83,7 @@ func (n *notifier) arrange(ctx context.Context) {
 	if caps == nil || ctx.Err() != nil {
 		return
 	}
-	folders := make([]int, len(n.refs))
+	folders := make([]int, len(n.names))
 	for i := range folders {
 		folders[i] = i
 	}
@@ -214,7 +124,7 @@ func (n *notifier) hold() bool {
 
 // resolve finds the server's names of the folders.
 func (n *notifier) resolve(ctx context.Context) error {
-	for i, ref := range n.refs {
+	for i, ref := range n.board.Folders() {
 		name, err := n.client.resolve(ctx, ref)
 		if errors.Is(err, session.ErrNoFolder) && n.client.forget() {
 			name, err = n.client.resolve(ctx, ref)
@@ -250,7 +160,7 @@ func (n *notifier) keep(ctx context.Context, do func(ctx context.Context, up fun
 		case err == nil, ctx.Err() != nil:
 			return
 		case !session.Temporary(err) && (!n.reached.Load() || !backend.Unreachable(err)):
-			n.board.fail(err)
+			n.board.Fail(err)
 			return
 		case !since.IsZero() && time.Since(since) >= steady:
 			try = 1
@@ -358,9 +268,9 @@ func (n *notifier) look(ctx context.Context, folders []int, last map[int]map[str
 			last[i] = told
 			switch {
 			case !known:
-				n.board.post(i, listening)
+				n.post(session.Listening, i)
 			case told["HIGHESTMODSEQ"] == 0 || !equalCounts(before, told):
-				n.board.post(i, activity)
+				n.post(session.Activity, i)
 			}
 		}
 		return nil
