@@ -142,13 +142,15 @@ func (*overflowError) Temporary() bool { return true }
 
 // stay leaves the server in IDLE, which is renewed for as long as the connection
 // lives. Each renewal is a question that has to be answered soon, so that a
-// connection that died in silence is noticed. Begun is called once the server
-// listens; heard is called for what it says.
+// connection that died in silence is noticed. It is worth a look as well: there
+// are servers that answer, and have stopped to tell. Begun is called once the
+// server listens; heard is called for what it says.
 func (l *listener) stay(begun func(), heard func(line []byte) error) error {
 	renewal := l.notifier.client.opts.IdleRenewal
 	begin := func() {
 		if l.began {
-			return // nothing was missed between DONE and IDLE
+			l.notifier.post(session.Activity, l.folders...)
+			return
 		}
 		l.began = true
 		l.up()

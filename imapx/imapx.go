@@ -81,7 +81,8 @@ type Options struct {
 	// IdleRenewal is how long a server is left to tell what happens before it is
 	// asked for a sign of life, which it has to give within half a minute; zero
 	// means [DefaultIdleRenewal]. Shorter is for networks that forget connections
-	// sooner; more than 29 minutes is refused (RFC 2177).
+	// sooner; more than 29 minutes is refused (RFC 2177). The folders are looked at
+	// each time, in case the server did not tell all.
 	IdleRenewal time.Duration
 
 	// Compress has servers compress what they send (RFC 4978), where they offer it.

@@ -27,6 +27,9 @@ const DefaultPollInterval = time.Minute
 // one of [Options.MaxConnections] is left for other operations. The others, and
 // all where there is no IDLE, are looked at by STATUS. Where a server counts no
 // changes, each look is an Activity.
+//
+// Each renewal of IDLE ([Options.IdleRenewal]) is an Activity of the folders of
+// the line, so that a server that has stopped to tell hides nothing for longer.
 func (c *Client) Notify(ctx context.Context, folders []session.FolderRef, opts session.NotifyOptions) iter.Seq2[session.Notice, error] {
 	return func(yield func(session.Notice, error) bool) {
 		n := newNotifier(c, folders, opts)

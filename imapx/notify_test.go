@@ -128,6 +128,38 @@ func TestIdleIsRenewed(t *testing.T) {
 	}
 }
 
+// TestServersThatStopTelling: a server that answers, and tells nothing in IDLE,
+// hides nothing for longer than until the next renewal.
+func TestServersThatStopTelling(t *testing.T) {
+	for name, folders := range map[string][]session.FolderRef{
+		"one folder": {session.Inbox}, "by NOTIFY": {session.Inbox, session.Sent},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1, nil)
+			w.server.Inject(mailtest.Lines("IDLE", func(_ int, line string) string {
+				if strings.HasPrefix(line, "* ") {
+					return ""
+				}
+				return line
+			}).Repeating(100))
+			e := listen(t, w.client, session.NotifyOptions{}, folders...)
+			if got := e.news(); strings.Count(got, "listening") != len(folders) {
+				t.Errorf("%s: first came %q", name, got)
+			}
+			for range 3 {
+				w.deliver(t, "INBOX")
+				if got := e.news(); got != "" {
+					t.Errorf("%s: of an arrival came %q, want a server that tells nothing", name, got)
+				}
+				pass(imapx.DefaultIdleRenewal)
+				if got := e.news(); strings.Count(got, "activity inbox") != 1 || strings.Contains(got, "listening") {
+					t.Errorf("%s: at the renewal came %q, want an activity", name, got)
+				}
+			}
+		})
+	}
+}
+
 // pass lets virtual time pass.
 func pass(d time.Duration) { <-time.After(d) }
 
