@@ -48,7 +48,7 @@ type notifier struct {
 }
 
 func newNotifier(c *Client, folders []session.FolderRef, opts session.NotifyOptions) *notifier {
-	n := &notifier{client: c, board: backend.NewBoard(folders), interval: cmp.Or(opts.Interval, DefaultPollInterval)}
+	n := &notifier{client: c, board: backend.NewBoard(folders), interval: cmp.Or(max(opts.Interval, 0), DefaultPollInterval)}
 	n.names = make([]string, len(n.board.Folders()))
 	return n
 }

@@ -471,6 +471,21 @@ func TestServersThatTellNothing(t *testing.T) {
 	}
 }
 
+// TestIntervalsBelowZero: they mean the default, not to look without a pause.
+func TestIntervalsBelowZero(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, &imaptest.Options{Capabilities: imaptest.Without("IDLE")})
+		e := listen(t, w.client, session.NotifyOptions{Interval: -time.Second}, session.Inbox)
+		e.news()
+		before := len(w.server.Commands())
+		pass(imapx.DefaultPollInterval)
+		e.news()
+		if got := w.names(before); len(got) == 0 || len(got) > 2 || got[len(got)-1] != "STATUS" {
+			t.Errorf("in a minute came %v, want one STATUS, on a connection that is proven first", got)
+		}
+	})
+}
+
 func TestRenewalsThatCannotBe(t *testing.T) {
 	for _, d := range []time.Duration{-time.Second, time.Millisecond, 30 * time.Minute} {
 		if _, err := imapx.New(session.Server{Host: "localhost"}, session.Credentials{User: ann, Password: password()}, &imapx.Options{IdleRenewal: d}); err == nil {

@@ -28,7 +28,7 @@ type Notice struct {
 // NotifyOptions are the settings of a [Notifier]. The zero value works.
 type NotifyOptions struct {
 	// Interval is the time between two looks where the server tells nothing by
-	// itself; zero means the backend's own default.
+	// itself; zero, like anything below, means the backend's own default.
 	Interval time.Duration
 }
 
