@@ -244,6 +244,7 @@ func (n *notifier) poll(ctx context.Context, folders []int) {
 	n.keep(ctx, func(ctx context.Context, up func()) error {
 		for {
 			if err := n.look(ctx, folders, last); err != nil {
+				clear(last) // the next one that works is the beginning again
 				return err
 			}
 			up()

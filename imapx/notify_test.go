@@ -471,6 +471,34 @@ func TestServersThatTellNothing(t *testing.T) {
 	}
 }
 
+// TestFoldersThatAreLookedAtAfterAnOutage: they are listened to again as those are
+// that have a line.
+func TestFoldersThatAreLookedAtAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, &imaptest.Options{Capabilities: imaptest.Without("NOTIFY")}, func(_ *session.Server, _ *session.Credentials, o *imapx.Options) { o.MaxConnections = 2 })
+		e := listen(t, w.client, session.NotifyOptions{}, session.Inbox, session.Sent, session.Trash)
+		if got := e.news(); strings.Count(got, "listening") != 3 {
+			t.Errorf("first came %q, want listening of three", got)
+		}
+		pass(time.Hour) // a connection that was lost in between is replaced, and no outage
+		e.news()
+		w.server.Inject(mailtest.Bye(mailtest.Greeting, "* BYE [UNAVAILABLE] later").Repeating(10))
+		w.server.Disconnect()
+		pass(time.Hour)
+		got := e.news()
+		for _, want := range []string{"listening inbox", "listening sent", "listening trash"} {
+			if strings.Count(got, want) != 1 {
+				t.Errorf("after the outage came %q, want %s once", got, want)
+			}
+		}
+		w.deliver(t, "Trash")
+		pass(imapx.DefaultPollInterval)
+		if got := e.news(); got != "activity trash" {
+			t.Errorf("then came %q, want an activity", got)
+		}
+	})
+}
+
 // TestIntervalsBelowZero: they mean the default, not to look without a pause.
 func TestIntervalsBelowZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
