@@ -38,7 +38,8 @@ const (
 	// follow as new ones. The server renumbered it, or forgot its history.
 	EventReset
 	// EventReconnected: the line was lost and is there again, and what happened
-	// meanwhile has been told.
+	// meanwhile has been told. A backend that keeps no line, such as that of POP3,
+	// has none to lose.
 	EventReconnected
 )
 
@@ -117,8 +118,10 @@ func (o WatchOptions) pace() retry.Policy {
 // A message that came and cannot be summarized is an [*ItemError] beside an
 // EventNew that has its ID. Failures that pass are waited over: [Temporary] ones,
 // and from the first success on a server that cannot be reached. Any other error
-// is the last item. Any call is legal inside the loop, a slow loop does not
-// disturb the line, and break leaks nothing.
+// is the last item: a folder that is deleted ends the watch of all of them with
+// [ErrNoFolder], and those that are left are watched on by another Watch with the
+// cursors in [WatchOptions.Since]. Any call is legal inside the loop, a slow loop
+// does not disturb the line, and break leaks nothing.
 //
 // Where the backend cannot tell changes, the error wraps
 // [errors.ErrUnsupported]. A nil opts means the zero WatchOptions.
