@@ -30,7 +30,7 @@ const DefaultPollInterval = time.Minute
 // what happened in between is told by nobody else.
 func (c *Client) Notify(ctx context.Context, folders []session.FolderRef, opts session.NotifyOptions) iter.Seq2[session.Notice, error] {
 	return func(yield func(session.Notice, error) bool) {
-		n := &notifier{client: c, board: backend.NewBoard(folders), interval: cmp.Or(opts.Interval, DefaultPollInterval), lost: true}
+		n := &notifier{client: c, board: backend.NewBoard(folders), interval: cmp.Or(max(opts.Interval, 0), DefaultPollInterval), lost: true}
 		n.board.Notices(ctx, n.run, c.pool.Fail)(yield)
 	}
 }
