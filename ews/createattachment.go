@@ -5,8 +5,9 @@ import (
 	"log/slog"
 )
 
-// createAttachment attaches something to an item.
-func (c *Client) createAttachment(ctx context.Context, item string, p *piece) error {
+// createAttachment attaches something to an item. Change is the item's ChangeKey
+// afterwards.
+func (c *Client) createAttachment(ctx context.Context, item string, p *piece) (change string, err error) {
 	file := el("t:FileAttachment", leaf("t:Name", p.name), leaf("t:ContentType", p.kind))
 	if p.id != "" {
 		file.children = append(file.children, leaf("t:ContentId", p.id))
@@ -18,7 +19,20 @@ func (c *Client) createAttachment(ctx context.Context, item string, p *piece) er
 		op: "CreateAttachment", once: true, attrs: []slog.Attr{slog.Int64("bytes", p.size)},
 		body: el("m:CreateAttachment", el("m:ParentItemId").with("Id", item), el("m:Attachments", file)),
 	}
-	return c.call(ctx, r, func(a *answer) error {
-		return a.only(func(string) error { return nil })
+	err = c.call(ctx, r, func(a *answer) error {
+		return a.only(func(name string) error {
+			if name != "Attachments" {
+				return nil
+			}
+			return a.children(func(string) error {
+				return a.children(func(name string) error {
+					if name == "AttachmentId" {
+						change = a.attr("RootItemChangeKey")
+					}
+					return nil
+				})
+			})
+		})
 	})
+	return change, err
 }

@@ -53,24 +53,27 @@ func (a *appending) run(ctx context.Context, ref session.FolderRef, m message.So
 		return session.ID{}, err
 	}
 	err = a.client.within(ctx, ref, func(f *folder) (err error) {
-		id, err = a.bring(ctx, f)
+		id, err = a.bring(ctx, f, a.element())
 		if a.opts.Flags.Has(session.Draft) && tooLargeAtOnce(err) {
-			id, err = a.bringInPieces(ctx, f, err)
+			var d *assembled
+			if d, err = a.bringInPieces(ctx, f, err, a.element); err == nil {
+				id = d.id
+			}
 		}
 		return err
 	})
 	return id, err
 }
 
-// bring sends the message.
-func (a *appending) bring(ctx context.Context, f *folder) (session.ID, error) {
+// bring sends the message, as the element item.
+func (a *appending) bring(ctx context.Context, f *folder, item element) (session.ID, error) {
 	c := a.client
 	if err := a.lookAhead(ctx, f); err != nil {
 		return session.ID{}, err
 	}
 	a.request = &request{
 		op: "CreateItem", once: true, attrs: []slog.Attr{slog.String("folder", f.Path), slog.Int64("bytes", a.letter.size)},
-		body: el("m:CreateItem", el("m:SavedItemFolderId", folderID(f.id)), el("m:Items", a.element())).with("MessageDisposition", "SaveOnly"),
+		body: el("m:CreateItem", el("m:SavedItemFolderId", folderID(f.id)), el("m:Items", item)).with("MessageDisposition", "SaveOnly"),
 	}
 	var id session.ID
 	err := c.call(ctx, a.request, func(ans *answer) error {

@@ -159,39 +159,54 @@ func tooLargeAtOnce(err error) bool {
 	return ok && e.class() == tooLarge
 }
 
+// assembled is a draft that was put together of pieces.
+type assembled struct {
+	id     session.ID
+	item   string // what the server calls it
+	change string // the state in which the last piece left it
+}
+
 // bringInPieces stores a draft that is larger than the server takes in one request:
-// without its attachments, which follow one by one. Where one of them does not get
-// through, nothing is left.
-func (a *appending) bringInPieces(ctx context.Context, f *folder, refusal error) (session.ID, error) {
+// without its attachments, which follow one by one. Write makes an element of what
+// a.letter is then. Where one of them does not get through, nothing is left.
+func (a *appending) bringInPieces(ctx context.Context, f *folder, refusal error, write func() element) (*assembled, error) {
 	text, pieces, ok, err := inPieces(a.letter.Source)
 	if err != nil || !ok {
-		return session.ID{}, cmp.Or(err, refusal)
+		return nil, cmp.Or(err, refusal)
 	}
 	whole := a.letter
 	a.letter.sized = sized{Source: text, size: text.Size()}
-	id, err := a.bring(ctx, f)
+	id, err := a.bring(ctx, f, write())
 	a.letter = whole
 	if err != nil {
-		return session.ID{}, err
+		return nil, err
 	}
 	parts, err := a.client.own(id)
+	d := &assembled{id: id, item: parts.Key}
 	for _, p := range pieces {
 		if err == nil {
-			err = a.client.createAttachment(ctx, parts.Key, p)
+			d.change, err = a.client.createAttachment(ctx, d.item, p)
 		}
 	}
 	if err == nil {
-		return id, nil
+		return d, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeWithin)
-	defer cancel()
-	results, removing := a.client.Apply(ctx, session.Change{Delete: true}, id)
-	if a.left = removing != nil || len(results) != 1 || results[0].Outcome != session.Done; a.left {
-		err = fmt.Errorf("a draft without all of its attachments is left as %v: %w", id, err)
-	}
+	a.left, err = d.discard(ctx, a.client, err)
 	a.request.sent = false // nothing of it is there
-	return session.ID{}, err
+	return nil, err
 }
 
-// removeWithin bounds the removal of a draft that did not get whole.
+// discard removes a draft whose purpose failed for a reason. Left says that it is still
+// there, as does the error then.
+func (d *assembled) discard(ctx context.Context, c *Client, reason error) (left bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeWithin)
+	defer cancel()
+	results, err := c.Apply(ctx, session.Change{Delete: true}, d.id)
+	if err != nil || len(results) != 1 || results[0].Outcome != session.Done {
+		return true, fmt.Errorf("a draft that may lack attachments is left as %v: %w", d.id, reason)
+	}
+	return false, reason
+}
+
+// removeWithin bounds the removal of a draft that has no purpose any more.
 const removeWithin = 30 * time.Second

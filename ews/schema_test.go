@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +32,7 @@ func TestRequestsAreValid(t *testing.T) {
 		})
 		everything(t, b)
 		notices(t, b)
-		for _, r := range b.server.Requests() {
+		for _, r := range append(b.server.Requests(), sentInPieces(t, version)...) {
 			if r.Operation == "" || r.Status == 500 {
 				t.Errorf("%s: the server takes %s for no request: %s", version, r.Operation, r.Reply)
 			}
@@ -143,6 +145,24 @@ func changes(ctx context.Context, b *bed, ids []session.ID, must func(string, er
 	must("copy", b.one(ctx, session.Change{CopyTo: session.Archive}, ids[0]))
 	must("move", b.one(ctx, session.Change{MoveTo: session.Trash}, ids[1]))
 	must("delete", b.one(ctx, session.Change{Delete: true}, ids[2]))
+}
+
+// sentInPieces sends what is larger than a request may be, with and without a copy, and
+// returns the requests that the server took.
+func sentInPieces(t *testing.T, version ewstest.Version) []ewstest.Request {
+	t.Helper()
+	b, s := newLargeSender(t, version)
+	for _, policy := range []session.SentPolicy{session.SentAuto, session.SentNever} {
+		e, m := large(t, 600_000, 500_000)
+		e.SaveSent = policy
+		if _, err := s.Send(t.Context(), e, m); err != nil {
+			t.Errorf("Send: %v", err)
+		}
+	}
+	if len(b.made("SendItem")) != 2 {
+		t.Error("there was no SendItem")
+	}
+	return slices.DeleteFunc(b.server.Requests(), func(r ewstest.Request) bool { return r.Status == http.StatusRequestEntityTooLarge })
 }
 
 // notices listens to a folder after the other, more of them than subscriptions are

@@ -88,6 +88,11 @@ func (s *Sender) check(ctx context.Context) error {
 // Send implements [session.Outgoing]. Where the answer is lost after the last byte,
 // the message is looked for in the folder of sent mail by its Message-ID: it was
 // accepted where it is there.
+//
+// A message that is larger than the server takes in one request is put together as a
+// draft, its attachments one by one, and sent then. Where that fails, the draft is
+// removed; where nobody knows whether it was sent, the error names the draft, and
+// nothing is sent again.
 func (s *Sender) Send(ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
 	l, err := readLetter("send", m)
 	if err == nil {
@@ -117,22 +122,29 @@ type sending struct {
 }
 
 func (t *sending) run(ctx context.Context) (session.SendOutcome, error) {
-	t.request = t.createItem()
-	err := t.client.call(ctx, t.request, func(a *answer) error {
-		if err := a.only(func(string) error { return nil }); err != nil {
-			return err
-		}
-		return a.rest()
-	})
+	err := t.submit(ctx, t.createItem())
 	switch {
 	case err == nil:
 		return session.Accepted, nil
+	case requestTooLarge(err):
+		return t.runInPieces(ctx, err)
 	case !t.request.sent || !mayBeDone(err):
 		return session.NotSent, err
 	case t.filed() && ctx.Err() == nil && t.found(ctx):
 		return session.Accepted, nil
 	}
 	return session.SentUnknown, err
+}
+
+// submit makes the request with which the message leaves, or not.
+func (t *sending) submit(ctx context.Context, r *request) error {
+	t.request = r
+	return t.client.call(ctx, r, func(a *answer) error {
+		if err := a.only(func(string) error { return nil }); err != nil {
+			return err
+		}
+		return a.rest()
+	})
 }
 
 // filed reports whether the server files the message.
@@ -145,19 +157,29 @@ func (t *sending) createItem() *request {
 		disposition = "SendAndSaveCopy"
 		children = append(children, el("m:SavedItemFolderId", t.client.distinguished("sentitems")))
 	}
-	item := []element{t.letter.mime()}
+	children = append(children, el("m:Items", t.element(&t.letter)))
+	return &request{
+		op: "CreateItem", once: true, attrs: t.attrs(),
+		body: el("m:CreateItem", children...).with("MessageDisposition", disposition),
+	}
+}
+
+// attrs are what is told of the request with which the message leaves.
+func (t *sending) attrs() []slog.Attr {
+	return []slog.Attr{slog.Int("recipients", len(t.envelope.To)), slog.Int64("bytes", t.letter.size)}
+}
+
+// element writes the message, or the part of it that l is, with what the envelope
+// wants besides.
+func (t *sending) element(l *letter) element {
+	item := []element{l.mime()}
 	if hidden := t.hidden(); len(hidden) > 0 {
 		item = append(item, el("t:BccRecipients", hidden...))
 	}
 	if r := t.envelope.Reports; r != nil && r.Success {
 		item = append(item, leaf("t:IsDeliveryReceiptRequested", "true"))
 	}
-	children = append(children, el("m:Items", el("t:Message", item...)))
-	return &request{
-		op: "CreateItem", once: true,
-		attrs: []slog.Attr{slog.Int("recipients", len(t.envelope.To)), slog.Int64("bytes", t.letter.size)},
-		body:  el("m:CreateItem", children...).with("MessageDisposition", disposition),
-	}
+	return el("t:Message", item...)
 }
 
 // hidden are the recipients that the message does not name, with those that it names

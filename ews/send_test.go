@@ -27,7 +27,13 @@ const invoice = "From: Ann <" + ann + ">\r\nTo: Bob <" + bob + ">\r\nSubject: In
 // newSender returns a bed whose Sender is given the usual password.
 func newSender(t *testing.T) (*bed, *ews.Sender) {
 	t.Helper()
-	b := newBed(t, settings{})
+	return newSenderTo(t, ewstest.Options{})
+}
+
+// newSenderTo is newSender for a server that is not the usual one.
+func newSenderTo(t *testing.T, o ewstest.Options) (*bed, *ews.Sender) {
+	t.Helper()
+	b := newBed(t, settings{server: o})
 	b.box.Add(bob, password())
 	b.box.Add(carol, password())
 	log := testlog.New(t)
