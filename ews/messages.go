@@ -49,6 +49,7 @@ type listing struct {
 	ready []found // found, and not told yet
 	after int64   // the number behind which to go on, where placed is set
 	place bool
+	known int  // how many behind that number were found, which the server tells no number of
 	over  bool // nothing is to be found any more
 	bare  bool // what was found has nothing but ids
 	pages int
@@ -151,7 +152,7 @@ func (l *listing) find(ctx context.Context) error {
 	}
 	if l.unnumbered {
 		s.by, s.offset = field("item:DateTimeReceived"), l.offset
-	} else if l.place {
+	} else if s.offset = l.known; l.place {
 		s.where = append([]element{behind(l.after, l.query.OldestFirst)}, s.where...)
 	}
 	items, last, err := l.client.findItem(ctx, s)
@@ -174,20 +175,31 @@ func (l *listing) take(ctx context.Context, items []found) error {
 		l.ready = append(l.ready, items...)
 		return nil
 	}
-	for _, it := range slices.Backward(items) {
+	l.known += len(items)
+	for i, it := range slices.Backward(items) {
 		if it.err != nil {
 			continue
 		}
 		number, numbered := it.tags[tagNumber]
-		if !numbered && !l.place {
+		switch {
+		case !numbered && !l.place:
 			l.unnumbered, l.seen, l.pages = true, map[string]bool{}, 0
 			return l.find(ctx)
+		case !numbered:
+			continue
+		case l.place && !l.follows(number):
+			return fmt.Errorf("%s: folder %s: FindItem: the server tells of the same messages again, so that the listing would never end", l.client.address, l.folder.Path)
 		}
-		l.after, l.place = number, true
+		l.after, l.place, l.known = number, true, len(items)-1-i
 		break
 	}
 	l.ready = append(l.ready, items...)
 	return nil
+}
+
+// follows reports whether a message comes behind the place.
+func (l *listing) follows(number int64) bool {
+	return number != l.after && number > l.after == l.query.OldestFirst
 }
 
 // findListed looks at the messages that the query names.
@@ -213,7 +225,7 @@ func (l *listing) findListed(ctx context.Context) error {
 		if it.err == nil {
 			n = it.tags[tagNumber]
 		}
-		return errors.Is(it.err, session.ErrNoMessage) || l.place && (n == l.after || n < l.after == l.query.OldestFirst)
+		return errors.Is(it.err, session.ErrNoMessage) || l.place && !l.follows(n)
 	})
 	slices.SortStableFunc(items, func(a, b found) int {
 		if a.err != nil || b.err != nil {
