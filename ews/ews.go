@@ -498,9 +498,17 @@ func (a *affinity) keep(resp *http.Response) {
 		if a.cookies == nil {
 			a.cookies = map[string]string{}
 		}
-		a.cookies[cookie.Name] = cookie.Value
+		if a.cookies[cookie.Name] = cookie.Value; takenBack(cookie) {
+			delete(a.cookies, cookie.Name)
+		}
 		a.mu.Unlock()
 	}
+}
+
+// takenBack reports whether a server sets a cookie to have it forgotten.
+func takenBack(c *http.Cookie) bool {
+	past := c.MaxAge == 0 && !c.Expires.IsZero() && !c.Expires.After(time.Now())
+	return c.Value == "" || c.MaxAge < 0 || past
 }
 
 // add puts them into a request.
