@@ -161,9 +161,16 @@ func newTree(root string, all []folderInfo, roles map[string]session.Role) *tree
 	return t
 }
 
-// mail reports whether a folder is one for messages.
+// mail reports whether a folder is one for messages. Those that Outlook took over from
+// IMAP have a class of their own.
 func (f folderInfo) mail() bool {
-	return f.kind == "Folder" && (f.class == "" || strings.HasPrefix(f.class, "IPF.Note"))
+	return f.kind == "Folder" && (f.class == "" || f.is("IPF.Note") || f.is("IPF.Imap"))
+}
+
+// is reports whether a folder is of a class, or of one below it.
+func (f folderInfo) is(class string) bool {
+	n := len(class)
+	return len(f.class) >= n && strings.EqualFold(f.class[:n], class) && (len(f.class) == n || f.class[n] == '.')
 }
 
 // levels returns the names on the way from the root to a folder. The inbox is INBOX
