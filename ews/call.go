@@ -246,11 +246,6 @@ func (a *answer) enter(c *Client) error {
 		Diagnostics: a.conn.said(a.resp.Header.Get("X-Ms-Diagnostics")),
 		schemes:     schemesOf(a.resp.Header), wait: retry.FromHeader(a.resp.Header, time.Now()),
 	}
-	body, err := unpacked(a.resp)
-	if err != nil {
-		return err
-	}
-	a.scanner = a.conn.reading(body)
 	soap := strings.Contains(a.resp.Header.Get("Content-Type"), "xml")
 	if !soap || e.Status != http.StatusOK && e.Status != http.StatusInternalServerError {
 		e.Remedy = e.ofStatus(c.online(), a.conn.said(a.resp.Header.Get("Location")))
@@ -259,6 +254,11 @@ func (a *answer) enter(c *Client) error {
 		}
 		return e
 	}
+	body, err := unpacked(a.resp)
+	if err != nil {
+		return err
+	}
+	a.scanner = a.conn.reading(body)
 	if err := a.envelope(); err != nil {
 		return err
 	}

@@ -208,3 +208,18 @@ func TestServersThatRepeatSecrets(t *testing.T) {
 		})
 	}
 }
+
+// TestBusyWithoutWords: a web server that says that it packs its answers may say so
+// where it has none.
+func TestBusyWithoutWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, settings{})
+		b.fill(t, 1)
+		b.server.Inject(mailtest.Reply("FindItem", "HTTP/1.1 503 Service Unavailable\r\nContent-Encoding: gzip\r\nRetry-After: 7\r\n\r\n"))
+		since := time.Now()
+		subjects, _, err := b.list(t.Context(), session.Query{})
+		if len(subjects) != 1 || err != nil || time.Since(since) < 7*time.Second {
+			t.Errorf("Messages = %q, %v after %v; want one message after 7 s", subjects, err, time.Since(since))
+		}
+	})
+}
