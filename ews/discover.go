@@ -321,8 +321,8 @@ func (d *discoverer) run(ctx context.Context) (*Discovered, error) {
 			return nil, d.failure()
 		}
 		d.sentBy = way
-		if err := d.about(t.mailbox); err != nil {
-			return nil, fmt.Errorf("%w: the server sends to another address: %w", ErrNotDiscovered, err)
+		if d.about(t.mailbox) != nil {
+			return nil, fmt.Errorf("%w: the server sends to %q, which is not the address of a mailbox", ErrNotDiscovered, d.secrets.Mask(t.mailbox))
 		}
 	}
 }
@@ -412,8 +412,8 @@ func (d *discoverer) trust(ctx context.Context, r Referral) bool {
 		return true
 	}
 	d.denied[question] = true
-	if !slices.Contains(d.unnamed, host) {
-		d.unnamed = append(d.unnamed, host)
+	if shown := d.secrets.Mask(host); !slices.Contains(d.unnamed, shown) {
+		d.unnamed = append(d.unnamed, shown)
 	}
 	return false
 }
@@ -428,6 +428,11 @@ func hostOf(host string) string {
 
 // note takes down a try.
 func (d *discoverer) note(ctx context.Context, way DiscoveryWay, url string, since time.Time, err error) {
+	if scheme, rest, ok := strings.Cut(url, "://"); ok {
+		if host, path, ok := strings.Cut(rest, "/"); ok { // a server may have made it up
+			url = scheme + "://" + host + "/" + d.secrets.Mask(path)
+		}
+	}
 	t := DiscoveryTry{Way: way, URL: url, Took: time.Since(since), Err: err}
 	d.tried = append(d.tried, t)
 	d.log.DebugContext(ctx, "ews discover", "way", string(way), "url", url, "error", err)

@@ -62,26 +62,28 @@ func (d *discoverer) accept(ctx context.Context, way DiscoveryWay, from string, 
 		return errors.New("it leads to what is no address of the web")
 	}
 	if u.Scheme != "https" {
-		return fmt.Errorf("it leads to %s by %q, where no credentials go", u.Host, u.Scheme)
+		return fmt.Errorf("it leads to %s by %q, where no credentials go", d.secrets.Mask(u.Host), d.secrets.Mask(u.Scheme))
 	}
 	if t.service != "" {
 		if _, _, err := ParseURL(t.service); err != nil {
-			return err
+			_, _, masked := ParseURL(d.secrets.Mask(t.service))
+			return cmp.Or(masked, errors.New("it leads to what is no address of EWS"))
 		}
 	}
 	origin, err := url.Parse(from)
 	secure := err == nil && origin.Scheme == "https"
 	if !d.trust(ctx, Referral{Host: strings.ToLower(u.Host), From: from, By: way, Secure: secure, Service: t.service != ""}) {
-		return &unnamedError{hostOf(u.Host)}
+		return &unnamedError{d.secrets.Mask(hostOf(u.Host))}
 	}
 	return nil
 }
 
 // reply is an answer of the web.
 type reply struct {
-	status int
-	header http.Header
-	body   []byte
+	status  int
+	header  http.Header
+	body    []byte
+	secrets backend.Secrets // which the host may repeat
 }
 
 // told reads an answer.
@@ -91,12 +93,29 @@ func (r *reply) told(way DiscoveryWay) (told, error) {
 		return told{next: location}, nil
 	case r.status == http.StatusOK, way == ByJSON && r.status/100 == 4, way == BySOAP && r.status == http.StatusInternalServerError:
 		t, err := way.read(r.body)
+		if err != nil {
+			t, err = told{}, r.complaint(way, err)
+		}
 		if err != nil && r.status != http.StatusOK {
 			err = fmt.Errorf("HTTP %d: %w", r.status, err)
 		}
 		return t, err
 	}
 	return told{}, fmt.Errorf("server answered HTTP %d %s", r.status, http.StatusText(r.status))
+}
+
+// complaint returns what is wrong with an answer, in words without secrets. Where the
+// answer leads is read as it stands: a password may be a word that is part of it.
+func (r *reply) complaint(way DiscoveryWay, err error) error {
+	said := string(r.body)
+	masked := r.secrets.Mask(said)
+	if masked == said {
+		return err
+	}
+	if _, err := way.read([]byte(masked)); err != nil {
+		return err
+	}
+	return errors.New("the answer names no EWS")
 }
 
 // fetch makes a request, and signs in where the host wants that.
@@ -148,12 +167,7 @@ func (d *discoverer) send(ctx context.Context, trip http.RoundTripper, way Disco
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the report says which host it is about
 	}
-	r := &reply{status: resp.StatusCode, header: resp.Header, body: all}
-	if len(d.secrets) > 0 { // which the host may repeat
-		r.body = []byte(d.secrets.Mask(string(all)))
-		r.header.Set("Location", d.secrets.Mask(r.header.Get("Location")))
-	}
-	return r, nil
+	return &reply{status: resp.StatusCode, header: resp.Header, body: all, secrets: d.secrets}, nil
 }
 
 // maxRefusals is how many hosts may refuse the credentials before no other one is
