@@ -69,11 +69,15 @@ func (b *bench) record(ctx context.Context, t task.Task) error {
 
 // scenarios returns the work in the order in which it is done.
 func (b *bench) scenarios() []compare.Scenario {
-	return []compare.Scenario{
-		b.work("list", task.Summaries, b.inbox, false), b.work("list", task.Summaries, b.inbox, true),
-		b.work("fetch", task.Full, b.inbox, false), b.work("fetch", task.Full, b.inbox, true),
-		b.work("large", task.Full, b.large, false), b.work("large", task.Full, b.large, true),
+	var all []compare.Scenario
+	for _, encrypted := range []bool{false, true} {
+		all = append(all,
+			b.work("read", task.Both, b.inbox, encrypted),
+			b.shown("list", task.Summaries, b.inbox, encrypted), b.shown("fetch", task.Full, b.inbox, encrypted),
+			b.work("large", task.Full, b.large, encrypted),
+		)
 	}
+	return all
 }
 
 // work is a task that all programs do with a mailbox.
@@ -92,9 +96,19 @@ func (b *bench) work(name, kind string, m mailbox, encrypted bool) compare.Scena
 		}, "raw", "ours", "exchangelib"),
 		Targets: func(r *report.Report, took map[string]compare.Figure) { targets(r, name, m, took) },
 	}
-	if kind == task.Full {
+	switch kind {
+	case task.Full:
 		s.Title, s.Bytes = fmt.Sprintf("%d messages of %d bytes in all, %s", m.messages, m.bytes, how), m.bytes
+	case task.Both:
+		s.Title, s.Bytes = fmt.Sprintf("%d summaries, and then the messages, of %d bytes in all, %s", m.messages, m.bytes, how), m.bytes
 	}
+	return s
+}
+
+// shown is a part of the work, which has no bounds: what it takes is but shown.
+func (b *bench) shown(name, kind string, m mailbox, encrypted bool) compare.Scenario {
+	s := b.work(name, kind, m, encrypted)
+	s.Targets = func(*report.Report, map[string]compare.Figure) {}
 	return s
 }
 

@@ -24,6 +24,8 @@ func Do(ctx context.Context, s *session.Session, t task.Task) (messages int, siz
 		return full(ctx, s, t)
 	case task.Summaries:
 		return summaries(ctx, s, t)
+	case task.Both:
+		return both(ctx, s, t)
 	case task.Collect:
 		return collect(ctx, s, t)
 	case task.Keep:
@@ -76,6 +78,10 @@ func full(ctx context.Context, s *session.Session, t task.Task) (messages int, s
 	if err != nil {
 		return 0, 0, err
 	}
+	return bodies(ctx, s, ids)
+}
+
+func bodies(ctx context.Context, s *session.Session, ids []session.ID) (messages int, size int64, err error) {
 	for body, err := range s.Bodies(ctx, ids...) {
 		if err != nil {
 			return 0, 0, err
@@ -99,6 +105,21 @@ func summaries(ctx context.Context, s *session.Session, t task.Task) (messages i
 		size += rowOf(m).text()
 	}
 	return messages, size, nil
+}
+
+// both lists a folder and then reads what it has.
+func both(ctx context.Context, s *session.Session, t task.Task) (messages int, size int64, err error) {
+	var ids []session.ID
+	var text int64
+	for m, err := range s.Messages(ctx, session.Query{Folder: folder(t)}) {
+		if err != nil {
+			return 0, 0, err
+		}
+		ids = append(ids, m.ID)
+		text += rowOf(m).text()
+	}
+	messages, size, err = bodies(ctx, s, ids)
+	return messages, text + size, err
 }
 
 // keep keeps all messages of a listing as they come.

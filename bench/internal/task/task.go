@@ -23,6 +23,7 @@ const Variable = "MAILSESSION_BENCH_TASK"
 const (
 	Full      = "full"      // every message of a folder as a whole, one after the other
 	Summaries = "summaries" // subject, addresses, date, flags and size of every message
+	Both      = "both"      // the summaries of a folder, and then every message of it as a whole
 	Collect   = "collect"   // the same, all of them kept until the end
 	Keep      = "keep"      // the same, kept as they came and looked at in the end
 	Opens     = "opens"     // some messages, far apart, each asked for by itself
