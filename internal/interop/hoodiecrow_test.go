@@ -36,6 +36,7 @@ func startHoodiecrow(t *testing.T, mailboxes int) *interop.Hoodiecrow {
 func hoodiecrowBreaks() map[string]string {
 	const (
 		quotes = `it does not undo the \" of a quoted string, so that such a name is another`
+		since  = "its UID FETCH tells of all messages, whatever CHANGEDSINCE says (RFC 7162 section 3.1.4.1)"
 		search = "its SEARCH compares the bytes of messages, so that encoded words and base64 are not found, and refuses parentheses with BAD (RFC 9051 section 6.4.4)"
 	)
 	return map[string]string{
@@ -51,6 +52,8 @@ func hoodiecrowBreaks() map[string]string {
 		"the structure tells the parts, which can be opened":               "its BODY of a part that is a message lacks the header of that (RFC 9051 section 6.4.5.1)",
 		"a preview is the beginning of the text":                           "its partial FETCH of several messages is empty for those behind one that is shorter than what was asked for",
 		"a change that depends on a version is not made after another's":   "its UID STORE leaves the MODSEQ as it was (RFC 7162 section 3.1.3)",
+		"changes are what it comes to: added, changed and removed":         since,
+		"a watch tells what comes, changes and goes":                       since,
 		"labels are found": "it has no X-GM-LABELS in SEARCH",
 		"the server's own language finds what it says":            "it has no X-GM-RAW",
 		"a message has one name of the server's wherever it goes": "its MOVE makes another message, with another X-GM-MSGID",
