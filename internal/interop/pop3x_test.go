@@ -54,7 +54,7 @@ func TestPOP3ConformanceOnDovecot(t *testing.T) {
 		return &sessiontest.Incoming{
 			Credentials: session.Credentials{User: user.Address, Password: user.Password},
 			Mailbox:     maildrop{mailbox{raw}},
-			NoNUL:       true, NoArrival: true, FinalBreak: true, NoValidity: true,
+			NoNUL:       true, NoArrival: true, FinalBreak: true, NoValidity: true, Polls: true,
 			Backend: func(dial sessiontest.Dial) session.IncomingBackend {
 				server := session.Server{Host: host, Port: port, Security: session.None, AllowPlainAuth: true, Dial: dial, Transcript: log}
 				return pop3x.Backend(server, &pop3x.Options{PageSize: 10, Logger: testlog.Logger(log), Observer: testlog.NewObserver(log)})
