@@ -54,6 +54,7 @@ func hoodiecrowBreaks() map[string]string {
 		"a change that depends on a version is not made after another's":   "its UID STORE leaves the MODSEQ as it was (RFC 7162 section 3.1.3)",
 		"changes are what it comes to: added, changed and removed":         since,
 		"a watch tells what comes, changes and goes":                       since,
+		"a line cut anywhere in a watch loses and doubles nothing":         since,
 		"labels are found": "it has no X-GM-LABELS in SEARCH",
 		"the server's own language finds what it says":            "it has no X-GM-RAW",
 		"a message has one name of the server's wherever it goes": "its MOVE makes another message, with another X-GM-MSGID",
