@@ -74,7 +74,7 @@ func (s *Server) address(user string) string {
 }
 
 func (c *connAuth) bearer(ctx context.Context, s *Server, token secret.Text) *answer {
-	if token.IsZero() || s.isExpired(token) {
+	if token.IsZero() || s.net.Expired(token) {
 		return s.refuseToken()
 	}
 	if s.options.Application(token) {

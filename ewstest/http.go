@@ -104,7 +104,6 @@ func (x *exchange) perform(name, line string, run func() *answer) (*answer, erro
 	case err != nil:
 		return nil, err
 	case verdict.Expire:
-		x.server.expire(x.auth.who.token)
 		return x.server.refuseToken(), nil
 	case verdict.Refuse:
 		return x.server.unauthorized(), nil

@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"slices"
 	"sync"
 
 	"github.com/mailsession/mailsession/internal/fakenet"
 	"github.com/mailsession/mailsession/mailtest"
-	"github.com/mailsession/mailsession/secret"
 )
 
 // Path is where the service is, in the spelling of Exchange's documentation. The
@@ -23,7 +21,6 @@ type Server struct {
 	net     *fakenet.Server
 
 	mu            sync.Mutex
-	expired       []secret.Text // tokens that a fault made expire
 	requests      []*Request
 	kept          int             // bytes of bodies in requests
 	bags          map[uint64]*bag // by the message's id
@@ -117,22 +114,6 @@ func (s *Server) Disconnect() { s.net.Disconnect() }
 // Connections returns how many connections were made so far and how many of
 // them are open.
 func (s *Server) Connections() (made, open int) { return s.net.Connections() }
-
-// expire makes the server refuse a token from now on.
-func (s *Server) expire(token secret.Text) {
-	if token.IsZero() {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.expired = append(s.expired, token)
-}
-
-func (s *Server) isExpired(token secret.Text) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.expired, token.Equal)
-}
 
 // next returns a number that was never given out before.
 func (s *Server) next() int {

@@ -139,8 +139,8 @@ func (s *Server) expire(token secret.Text) {
 	s.expired = append(s.expired, token)
 }
 
-// isExpired reports whether a fault made the token expire.
-func (s *Server) isExpired(token secret.Text) bool {
+// Expired reports whether a fault made the token expire.
+func (s *Server) Expired(token secret.Text) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.expired, token.Equal)

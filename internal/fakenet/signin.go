@@ -77,7 +77,7 @@ func (s *SignIn) expired() bool {
 	if s.Conn.answer.fault.Expire {
 		s.Conn.server.expire(s.offered)
 	}
-	return s.Conn.server.isExpired(s.offered)
+	return s.Conn.server.Expired(s.offered)
 }
 
 func (s *SignIn) run(ctx context.Context) (*mailtest.Account, error) {
