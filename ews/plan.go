@@ -1,7 +1,6 @@
 package ews
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,8 +103,6 @@ func (c *Client) withoutNative(f session.Filter, v version, resolve func(string)
 	return f, nil
 }
 
-func scanLimit(q session.Query) int { return cmp.Or(q.ScanLimit, session.DefaultScanLimit) }
-
 // Explain implements [session.Explainer]. It connects to see what the server is, and
 // does not search.
 func (c *Client) Explain(ctx context.Context, q session.Query) (session.Plan, error) {
@@ -137,7 +134,7 @@ func (c *Client) Explain(ctx context.Context, q session.Query) (session.Plan, er
 	}
 	told.Commands = append(commands, "GetItem <page>")
 	if p.local != nil {
-		told.ScanLimit = max(0, scanLimit(q))
+		told.ScanLimit = max(0, match.ScanLimit(q))
 	}
 	return told, nil
 }

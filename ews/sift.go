@@ -42,8 +42,8 @@ func (l *listing) next(ctx context.Context) ([]entry, error) {
 	if filling := l.contents(ctx, entries); filling != nil {
 		return nil, filling
 	}
-	for i := range entries {
-		entries[i].only(l.query.Fields)
+	for _, e := range entries {
+		match.Trim(e.message, l.query.Fields)
 	}
 	return entries, err
 }
@@ -97,7 +97,7 @@ func (l *listing) sift(ctx context.Context, entries []entry) ([]entry, error) {
 		return nil, err
 	}
 	kept := entries[:0]
-	limit := scanLimit(l.query)
+	limit := match.ScanLimit(l.query)
 	for i, e := range entries {
 		switch v := verdicts[i]; {
 		case e.err != nil:
@@ -264,24 +264,4 @@ func (b *beginning) Write(p []byte) (int, error) {
 	b.left -= n
 	b.Buffer.Write(p[:n])
 	return len(p), nil
-}
-
-// only takes away what was fetched for comparing alone.
-func (e entry) only(fields session.Fields) {
-	m := e.message
-	if m == nil {
-		return
-	}
-	if fields&session.FieldFlags == 0 {
-		m.Flags = nil
-	}
-	if fields&session.FieldReceived == 0 {
-		m.Received = session.Message{}.Received
-	}
-	if fields&session.FieldSize == 0 {
-		m.Size = 0
-	}
-	if fields&session.FieldHeader == 0 {
-		m.Header = message.Header{}
-	}
 }
