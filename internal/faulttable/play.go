@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -11,11 +12,11 @@ import (
 	"github.com/mailsession/mailsession/mailtest"
 )
 
-// Where a client's package has its table and the test that plays it, and where
-// the vocabulary of faults is.
+// Where a client's package has its table and the files of the test that plays it,
+// and where the vocabulary of faults is.
 const (
 	tableFile  = "testdata/faults.txt"
-	testFile   = "faulttable_test.go"
+	testFiles  = "faulttable*_test.go"
 	vocabulary = "../mailtest/fault.go"
 )
 
@@ -25,9 +26,9 @@ type Play struct {
 	Rows []Row
 	// Faults are the columns, in the table's order.
 	Faults []string
-	// Unused are the functions of package mailtest that return a fault and that
-	// faulttable_test.go does not call, since no column needs them; in the order of
-	// the alphabet.
+	// Unused are the functions of package mailtest that return a fault and that the
+	// files of the test do not call, since no column needs them; in the order of the
+	// alphabet.
 	Unused []string
 	// Cases returns the cases of a row and a column, given by their numbers. All of
 	// them come to the same word.
@@ -101,7 +102,11 @@ func (p Play) check(table *Table) error {
 	for _, row := range p.Rows {
 		names = append(names, row.Name)
 	}
-	unused, err := Unused(vocabulary, "Fault", "mailtest", testFile)
+	files, err := filepath.Glob(testFiles)
+	if err != nil {
+		return err
+	}
+	unused, err := Unused(vocabulary, "Fault", "mailtest", files...)
 	if err == nil && !slices.Equal(unused, p.Unused) {
 		err = fmt.Errorf("the faults %q are in no column, want only %q to be in none", unused, p.Unused)
 	}
