@@ -423,7 +423,7 @@ func (c *Client) Explain(ctx context.Context, q session.Query) (session.Plan, er
 	told.Commands = []string{shown(searchCommand(strings.Join(words, " "))), "UID FETCH <page> " + offered.fetchItems(reads)}
 	if p.local != nil {
 		told.Reads = p.reads
-		told.ScanLimit = max(0, scanLimit(q))
+		told.ScanLimit = max(0, match.ScanLimit(q))
 	}
 	return told, nil
 }

@@ -26,8 +26,6 @@ const (
 	growthShort = 10
 )
 
-func scanLimit(q session.Query) int { return cmp.Or(q.ScanLimit, session.DefaultScanLimit) }
-
 // next returns the next items of the listing. Items and an error may come
 // together: the items are before it.
 func (l *listing) next(ctx context.Context) ([]item, error) {
@@ -39,8 +37,8 @@ func (l *listing) next(ctx context.Context) ([]item, error) {
 	if previewed := l.preview(ctx, items); previewed != nil {
 		return nil, previewed
 	}
-	for i := range items {
-		items[i] = items[i].only(l.query.Fields)
+	for _, it := range items {
+		match.Trim(it.message, l.query.Fields)
 	}
 	return items, err
 }
@@ -97,7 +95,7 @@ func (l *listing) sift(ctx context.Context, items []item) ([]item, error) {
 		return nil, err
 	}
 	kept := items[:0]
-	limit := scanLimit(l.query)
+	limit := match.ScanLimit(l.query)
 	for i, it := range items {
 		switch v, known := verdicts[it.uid]; {
 		case it.err != nil:
@@ -114,33 +112,6 @@ func (l *listing) sift(ctx context.Context, items []item) ([]item, error) {
 		}
 	}
 	return kept, nil
-}
-
-// only takes away what was fetched for comparing alone.
-func (it item) only(fields session.Fields) item {
-	m := it.message
-	if m == nil {
-		return it
-	}
-	if fields&session.FieldFlags == 0 {
-		m.Flags = nil
-	}
-	if fields&session.FieldReceived == 0 {
-		m.Received = session.Message{}.Received
-	}
-	if fields&session.FieldSize == 0 {
-		m.Size = 0
-	}
-	if fields&session.FieldHeader == 0 {
-		m.Header = message.Header{}
-	}
-	if fields&session.FieldStructure == 0 {
-		m.Structure = nil
-	}
-	if fields&(session.FieldStructure|session.FieldPreview) == 0 {
-		m.Incomplete = nil
-	}
-	return it
 }
 
 // judged is what became of comparing a message.

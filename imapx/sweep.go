@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/mailsession/mailsession/internal/match"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -139,8 +140,8 @@ func (w *sweep) summaries(ctx context.Context, uids []uint32) ([]item, error) {
 	if err := l.preview(ctx, items); err != nil {
 		return nil, err
 	}
-	for i := range items {
-		items[i] = items[i].only(w.opts.Fields)
+	for _, it := range items {
+		match.Trim(it.message, w.opts.Fields)
 	}
 	return items, nil
 }

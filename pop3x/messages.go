@@ -197,8 +197,8 @@ func (l *listing) next(ctx context.Context) ([]item, error) {
 	if err := l.contents(ctx, items); err != nil {
 		return nil, err
 	}
-	for i := range items {
-		items[i] = items[i].only(l.query.Fields)
+	for _, it := range items {
+		match.Trim(it.message, l.query.Fields)
 	}
 	return items, err
 }
@@ -326,7 +326,7 @@ func (p *paging) bodies(cn *conn, pl *plan) error {
 // sift leaves out what does not match, and what is not there any more.
 func (l *listing) sift(items []item) ([]item, error) {
 	kept := items[:0]
-	limit := scanLimit(l.query)
+	limit := match.ScanLimit(l.query)
 	for i, it := range items {
 		switch {
 		case it.err != nil:
@@ -341,30 +341,6 @@ func (l *listing) sift(items []item) ([]item, error) {
 		}
 	}
 	return kept, nil
-}
-
-// only takes away what was not asked for.
-func (it item) only(fields session.Fields) item {
-	m := it.message
-	if m == nil {
-		return it
-	}
-	if fields&session.FieldFlags == 0 {
-		m.Flags = nil
-	}
-	if fields&session.FieldReceived == 0 {
-		m.Received = time.Time{}
-	}
-	if fields&session.FieldSize == 0 {
-		m.Size = 0
-	}
-	if fields&session.FieldHeader == 0 {
-		m.Header = message.Header{}
-	}
-	if fields&session.FieldStructure == 0 {
-		m.Structure = nil
-	}
-	return it
 }
 
 // received returns when a message came, as far as its header tells: the date of

@@ -115,12 +115,10 @@ func (c *Client) Explain(_ context.Context, q session.Query) (session.Plan, erro
 		told.Commands = append(told.Commands, "RETR n")
 	}
 	if p.local != nil {
-		told.ScanLimit = max(scanLimit(q), 0)
+		told.ScanLimit = max(match.ScanLimit(q), 0)
 	}
 	return told, nil
 }
-
-func scanLimit(q session.Query) int { return cmp.Or(q.ScanLimit, session.DefaultScanLimit) }
 
 // needsHeader reports whether a header has to be fetched for the fields of a
 // summary, and for what it is compared with.
