@@ -170,11 +170,7 @@ func (n *notifier) keep(ctx context.Context, do func(ctx context.Context, up fun
 		case !since.IsZero():
 			try = min(try, flapping) // the server is there
 		}
-		wait := time.NewTimer(policy.Wait(try, err))
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
+		if retry.Sleep(ctx, policy.Wait(try, err)) != nil {
 			return
 		}
 	}
@@ -248,12 +244,8 @@ func (n *notifier) poll(ctx context.Context, folders []int) {
 				return err
 			}
 			up()
-			next := time.NewTimer(n.interval)
-			select {
-			case <-next.C:
-			case <-ctx.Done():
-				next.Stop()
-				return retry.Ended(ctx)
+			if err := retry.Sleep(ctx, n.interval); err != nil {
+				return err
 			}
 		}
 	})

@@ -284,7 +284,7 @@ func (a *deviceAttempt) poll(ctx context.Context, d *deviceAnswer) (*Grant, erro
 	}
 	p := newPace(d.interval)
 	for lost := false; ; {
-		if !p.wait(ctx) {
+		if retry.Sleep(ctx, p.next) != nil {
 			return nil, a.ended(ctx)
 		}
 		got, err := a.cfg.request(ctx, r)
@@ -326,18 +326,6 @@ func newPace(interval time.Duration) *pace {
 	}
 	interval = min(interval, maxInterval)
 	return &pace{interval: interval, next: interval}
-}
-
-// wait waits for the next turn, and reports false where ctx ends first.
-func (p *pace) wait(ctx context.Context) bool {
-	timer := time.NewTimer(p.next)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // goesOn sets the next wait after a failure, and reports false after one that

@@ -59,15 +59,3 @@ func (s *Session) arrival(ctx context.Context, messageID string, folders []Folde
 	}
 	return m, folder, err
 }
-
-// rest waits for d, or for the end of ctx and returns why it ended.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return retry.Ended(ctx)
-	}
-}

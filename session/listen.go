@@ -77,7 +77,7 @@ func (e *ear) poll(ctx context.Context, pace retry.Policy, folders []FolderRef) 
 			}
 			e.again(Notice{Kind: kind, Folder: f})
 		}
-		if rest(ctx, pace.Wait(try, nil)) != nil {
+		if retry.Sleep(ctx, pace.Wait(try, nil)) != nil {
 			return
 		}
 	}

@@ -345,7 +345,7 @@ func (p *patience) wait(ctx context.Context, err error) error {
 	}
 	p.tries++
 	p.last = err
-	if rest(ctx, p.pace.Wait(p.tries, err)) != nil {
+	if retry.Sleep(ctx, p.pace.Wait(p.tries, err)) != nil {
 		return retry.Ended(ctx)
 	}
 	return nil

@@ -215,7 +215,7 @@ func (d *Dir) lockFile(ctx context.Context, name string) (unlock func() error, e
 			}, nil
 		}
 		if err == nil {
-			err = pause(ctx, pace.Wait(try, nil))
+			err = retry.Sleep(ctx, pace.Wait(try, nil))
 		}
 		if err != nil {
 			leave()

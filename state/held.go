@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/mailsession/mailsession/internal/retry"
 )
 
 // held is a lease of [Leases].
@@ -77,7 +79,7 @@ func (h *held) renew(ctx context.Context) {
 	}()
 	wait := h.mine.term() / 3
 	for {
-		if pause(ctx, wait) != nil {
+		if retry.Sleep(ctx, wait) != nil {
 			return
 		}
 		begun := time.Now()

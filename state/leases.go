@@ -119,7 +119,7 @@ func (l *Leases) contend(ctx context.Context, h *held) (begun time.Time, err err
 			}
 			left = l.poll
 		}
-		if err := pause(ctx, min(left, pace.Wait(try, nil))); err != nil {
+		if err := retry.Sleep(ctx, min(left, pace.Wait(try, nil))); err != nil {
 			return begun, err
 		}
 	}

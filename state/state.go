@@ -126,21 +126,9 @@ func Update(ctx context.Context, store Store, key string, change func(value []by
 		if !errors.Is(err, ErrConflict) {
 			return Record{}, err
 		}
-		if err := pause(ctx, pace.Wait(try, nil)); err != nil {
+		if err := retry.Sleep(ctx, pace.Wait(try, nil)); err != nil {
 			return Record{}, fmt.Errorf("state: update %s: %w", key, err)
 		}
-	}
-}
-
-// pause waits for d, or for the end of ctx and returns why it ended.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return retry.Ended(ctx)
 	}
 }
 

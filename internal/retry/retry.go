@@ -93,14 +93,14 @@ func Do(ctx context.Context, p Policy, op func(ctx context.Context) error) error
 		if p.Notify != nil {
 			p.Notify(try, wait, err)
 		}
-		if cause := sleep(ctx, wait); cause != nil {
+		if cause := Sleep(ctx, wait); cause != nil {
 			return fmt.Errorf("%w while waiting to try again after: %w", cause, err)
 		}
 	}
 }
 
-// sleep waits for d, or for the end of ctx and returns why it ended.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d, or for the end of ctx and returns why it ended, see [Ended].
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
