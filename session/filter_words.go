@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mailsession/mailsession/internal/spelling"
 )
 
 // filterKeys are the words of all terms.
@@ -26,49 +28,10 @@ func (p *filterParser) unknown(start int, key string) error {
 		keys = append(keys, queryKeys()...)
 	}
 	want := strings.Join(keys, ":, ") + ": or text between quotes"
-	if near := nearest(key, keys); near != "" {
+	if near := spelling.Nearest(key, keys, 2); near != "" {
 		want = near + ":, or another of " + want
 	}
 	return p.fail(start, want)
-}
-
-// nearest returns the word that takes the fewest changes to make of key, if
-// those are few.
-func nearest(key string, words []string) (near string) {
-	const longest = 20 // no word is like a longer one
-	if len(key) > longest {
-		return ""
-	}
-	best := min(2, len(key)/2) + 1
-	for _, w := range words {
-		if d := changes(key, w); d < best {
-			near, best = w, d
-		}
-	}
-	return near
-}
-
-// changes counts the letters to add, to take away, to replace or to exchange with
-// their neighbour that make b of a.
-func changes(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		for j := range rows[i] {
-			switch {
-			case i == 0 || j == 0:
-				rows[i][j] = i + j
-			case a[i-1] == b[j-1]:
-				rows[i][j] = rows[i-1][j-1]
-			default:
-				rows[i][j] = 1 + min(rows[i-1][j], rows[i][j-1], rows[i-1][j-1])
-			}
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }
 
 func parseInstant(word string) (time.Time, bool) {

@@ -16,7 +16,7 @@ func table() map[string]layering.Rule {
 		// The connection under every protocol.
 		connection = []string{"internal/pool", "internal/sasl", "internal/transcript", "internal/wire"}
 		// What programs hold, with what stands below it.
-		session = join(patience, []string{"message", "oauth", "proxy", "session", "state"})
+		session = join(patience, []string{"internal/spelling", "message", "oauth", "proxy", "session", "state"})
 		// What a protocol's client stands on; never another protocol's.
 		backend = join(session, connection, []string{"internal/backend", "internal/match"})
 		// What a protocol's fake server stands on; never a client.
@@ -79,6 +79,7 @@ func table() map[string]layering.Rule {
 		"internal/pool":       {Packages: []string{"internal/retry"}},
 		"internal/retry":      {},
 		"internal/sasl":       {Packages: []string{"secret"}, Modules: sasl},
+		"internal/spelling":   {},
 		"internal/spool":      {},
 		"internal/testlog":    {Testing: true},
 		"internal/testsum":    {Packages: []string{"internal/leak"}},
