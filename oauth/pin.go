@@ -9,10 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 
+	"github.com/mailsession/mailsession/internal/userfile"
 	"github.com/mailsession/mailsession/secret"
 )
 
@@ -52,21 +51,18 @@ func PinEnv(name string) Pin {
 // PinFile returns a Pin in a regular file of at most 64 KiB, such as a mounted
 // secret. The path may be a symbolic link.
 func PinFile(path string) Pin {
-	return Pin{kind: "file", read: func(context.Context) ([]byte, error) { return readPin(path) }}
+	return Pin{kind: "file", read: func(context.Context) ([]byte, error) { return userfile.Read(path, maxPin) }}
 }
 
 // PinCredential returns a Pin in a credential of the systemd service that the
 // program is: the file of that name in $CREDENTIALS_DIRECTORY.
 func PinCredential(name string) Pin {
 	return Pin{kind: "systemd credential", read: func(context.Context) ([]byte, error) {
-		dir := os.Getenv("CREDENTIALS_DIRECTORY")
-		switch {
-		case dir == "":
-			return nil, errors.New("$CREDENTIALS_DIRECTORY is not set: the program is no service with credentials")
-		case name != filepath.Base(name) || name == "." || name == "..":
-			return nil, errors.New("its name is not that of a file")
+		path, err := userfile.Credential(name)
+		if err != nil {
+			return nil, err
 		}
-		return readPin(filepath.Join(dir, name))
+		return userfile.Read(path, maxPin)
 	}}
 }
 
@@ -102,29 +98,6 @@ func (p Pin) token(ctx context.Context) (secret.Text, error) {
 		}
 	}
 	return secret.Text{}, fmt.Errorf("the %v cannot be read: %w", p, err)
-}
-
-// readPin reads a file. Its errors do not name it.
-func readPin(path string) (text []byte, err error) {
-	defer func() {
-		if at, ok := errors.AsType[*fs.PathError](err); ok {
-			err = fmt.Errorf("%s: %w", at.Op, at.Err)
-		}
-	}()
-	// Opening a pipe would wait for its writer.
-	info, err := os.Stat(path) //nolint:gosec // G703: the caller names the file.
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	f, err := os.Open(path) //nolint:gosec // G304, G703: the caller names the file.
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxPin+1))
 }
 
 // parsePin returns the refresh token in a pin's text. Its errors quote nothing

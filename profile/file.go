@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/mailsession/mailsession/internal/userfile"
 	"github.com/mailsession/mailsession/state"
 )
 
@@ -49,10 +49,7 @@ func New(o *Options) *File {
 // Load reads the file at path. What is wrong in it is an [*InvalidError] with
 // every mistake. The options may be nil.
 func Load(path string, o *Options) (*File, error) {
-	data, err := readRegular(path, MaxSize)
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		err = at.Err
-	}
+	data, err := userfile.Read(path, MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("profile: load %s: %w", path, err)
 	}

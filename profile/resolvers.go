@@ -5,14 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/mailsession/mailsession/internal/userfile"
 	"github.com/mailsession/mailsession/secret"
 )
 
@@ -52,45 +51,17 @@ func Files(_ context.Context, path string) (secret.Text, error) {
 // Systemd is the resolver of "systemd:": a credential of the service that the
 // program is, the file of that name in $CREDENTIALS_DIRECTORY.
 func Systemd(_ context.Context, name string) (secret.Text, error) {
-	dir := os.Getenv("CREDENTIALS_DIRECTORY")
-	switch {
-	case dir == "":
-		return secret.Text{}, errors.New("$CREDENTIALS_DIRECTORY is not set: the program is no service with credentials")
-	case name != filepath.Base(name) || name == "." || name == "..":
-		return secret.Text{}, errors.New("the name is not that of a file")
+	path, err := userfile.Credential(name)
+	if err != nil {
+		return secret.Text{}, err
 	}
-	return readFile(filepath.Join(dir, name))
+	return readFile(path)
 }
 
-// readFile reads a regular file.
+// readFile reads a file. Its errors do not name it, since the reference does.
 func readFile(path string) (secret.Text, error) {
-	value, err := readRegular(path, maxValue)
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		err = fmt.Errorf("%s: %w", at.Op, at.Err) // The reference names it already.
-	}
+	value, err := userfile.Read(path, maxValue)
 	return secret.New(string(value)), err
-}
-
-// readRegular reads a regular file of at most so many bytes.
-func readRegular(path string, most int64) ([]byte, error) {
-	// Opening a pipe would wait for its writer.
-	info, err := os.Stat(path) //nolint:gosec // G703: the caller names the file.
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	f, err := os.Open(path) //nolint:gosec // G304, G703: the caller names the file.
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	value, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(value)) > most {
-		err = fmt.Errorf("it is larger than %d KiB", most>>10)
-	}
-	return value, err
 }
 
 // Commands is the resolver of "cmd:". It runs a program directly, without a

@@ -16,7 +16,7 @@ func table() map[string]layering.Rule {
 		// The connection under every protocol.
 		connection = []string{"internal/pool", "internal/sasl", "internal/transcript", "internal/wire"}
 		// What programs hold, with what stands below it.
-		session = join(patience, []string{"internal/spelling", "message", "oauth", "proxy", "session", "state"})
+		session = join(patience, []string{"internal/spelling", "internal/userfile", "message", "oauth", "proxy", "session", "state"})
 		// What a protocol's client stands on; never another protocol's.
 		backend = join(session, connection, []string{"internal/backend", "internal/match"})
 		// What a protocol's fake server stands on; never a client.
@@ -70,7 +70,7 @@ func table() map[string]layering.Rule {
 		"internal/backend":    {Packages: backend, Modules: join(message, sasl)},
 		"internal/fakenet":    {Packages: fake},
 		"internal/faulttable": {Packages: []string{"mailtest", "secret"}, Testing: true},
-		"internal/grantstory": {Packages: join(patience, []string{"oauth", "proxy", "state"}), Modules: join(oauth2, proxy, flock), Testing: true},
+		"internal/grantstory": {Packages: join(patience, []string{"internal/userfile", "oauth", "proxy", "state"}), Modules: join(oauth2, proxy, flock), Testing: true},
 		"internal/layering":   {},
 		"internal/leak":       {},
 		"internal/match":      {Packages: session, Modules: message},
@@ -86,6 +86,7 @@ func table() map[string]layering.Rule {
 		"internal/testtls":    {},
 		"internal/throttle":   {Packages: []string{"internal/retry"}},
 		"internal/transcript": {Packages: []string{"secret"}},
+		"internal/userfile":   {},
 		"internal/wire":       {Packages: []string{"internal/retry"}},
 
 		"message": {Packages: []string{"secret"}, Modules: enmime},
@@ -94,9 +95,9 @@ func table() map[string]layering.Rule {
 			Modules:  join(enmime, []string{"github.com/emersion/go-msgauth", "golang.org/x/crypto"}),
 		},
 		"message/templates": {Packages: []string{"message", "secret"}, Modules: enmime},
-		"oauth":             {Packages: join(patience, []string{"proxy", "state"}), Modules: join(oauth2, proxy, flock)},
+		"oauth":             {Packages: join(patience, []string{"internal/userfile", "proxy", "state"}), Modules: join(oauth2, proxy, flock)},
 		"oauth/pfx": {
-			Packages: join(patience, []string{"oauth", "proxy", "state"}),
+			Packages: join(patience, []string{"internal/userfile", "oauth", "proxy", "state"}),
 			Modules:  join(oauth2, proxy, flock, []string{"golang.org/x/crypto", "software.sslmate.com/src/go-pkcs12"}),
 		},
 		"outbox":  {Packages: session, Modules: message},
