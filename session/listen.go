@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mailsession/mailsession/internal/pending"
 	"github.com/mailsession/mailsession/internal/retry"
 )
 
@@ -24,21 +25,18 @@ type earOptions struct {
 // ear hears notices while its owner is busy, and keeps them until it asks: one a
 // folder.
 type ear struct {
-	polls  bool // nobody listens
-	cancel context.CancelFunc
-	lines  sync.WaitGroup
-
-	mu      sync.Mutex // never held while something blocks
-	pending map[FolderRef]NoticeKind
-	order   []FolderRef
-	err     error
-	wake    chan struct{} // holds one item while there is something to take
+	polls   bool // nobody listens
+	cancel  context.CancelFunc
+	lines   sync.WaitGroup
+	notices *pending.Queue[FolderRef, NoticeKind]
 }
 
 // listen begins to hear of folders, by the backend's [Notifier] where it has one.
 func listen(ctx context.Context, in Incoming, folders []FolderRef, opts earOptions) *ear {
 	ctx, cancel := context.WithCancel(ctx)
-	e := &ear{cancel: cancel, pending: map[FolderRef]NoticeKind{}, wake: make(chan struct{}, 1)}
+	e := &ear{cancel: cancel, notices: pending.New[FolderRef](func(before, now NoticeKind) NoticeKind {
+		return min(before, now) // Listening says all that Activity says
+	})}
 	n, ok := As[Notifier](in)
 	e.polls = !ok
 	if ok && len(folders) > 0 {
@@ -64,7 +62,7 @@ func (e *ear) hear(ctx context.Context, n Notifier, folders []FolderRef, opts ea
 		}
 		e.again(notice)
 	}
-	e.fail(err)
+	e.notices.Fail(err)
 }
 
 // poll takes down that it is time to look.
@@ -85,60 +83,12 @@ func (e *ear) poll(ctx context.Context, pace retry.Policy, folders []FolderRef) 
 
 // again takes down a notice, one that was heard or one that could not be dealt
 // with.
-func (e *ear) again(n Notice) {
-	e.mu.Lock()
-	kind, there := e.pending[n.Folder]
-	if !there {
-		e.order = append(e.order, n.Folder)
-		kind = n.Kind
-	}
-	if n.Kind == Listening {
-		kind = Listening
-	}
-	e.pending[n.Folder] = kind
-	e.mu.Unlock()
-	e.stir()
-}
-
-func (e *ear) fail(err error) {
-	e.mu.Lock()
-	e.err = err
-	e.mu.Unlock()
-	e.stir()
-}
-
-func (e *ear) stir() {
-	select {
-	case e.wake <- struct{}{}:
-	default: // its owner is to come anyway
-	}
-}
+func (e *ear) again(n Notice) { e.notices.Post(n.Folder, n.Kind) }
 
 // next waits for a notice. What was heard before the end is told before it.
 func (e *ear) next(ctx context.Context) (Notice, error) {
-	for {
-		if ctx.Err() != nil {
-			return Notice{}, retry.Ended(ctx)
-		}
-		e.mu.Lock()
-		if len(e.order) > 0 {
-			n := Notice{Folder: e.order[0]}
-			n.Kind = e.pending[n.Folder]
-			e.order = e.order[1:]
-			delete(e.pending, n.Folder)
-			e.mu.Unlock()
-			return n, nil
-		}
-		err := e.err
-		e.mu.Unlock()
-		if err != nil {
-			return Notice{}, err
-		}
-		select {
-		case <-e.wake:
-		case <-ctx.Done():
-		}
-	}
+	folder, kind, err := e.notices.Next(ctx)
+	return Notice{Kind: kind, Folder: folder}, err
 }
 
 // stop ends the lines and waits until they have ended.

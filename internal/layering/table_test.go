@@ -16,7 +16,7 @@ func table() map[string]layering.Rule {
 		// The connection under every protocol.
 		connection = []string{"internal/pool", "internal/sasl", "internal/transcript", "internal/wire"}
 		// What programs hold, with what stands below it.
-		session = join(patience, []string{"internal/spelling", "internal/userfile", "message", "oauth", "proxy", "session", "state"})
+		session = join(patience, []string{"internal/pending", "internal/spelling", "internal/userfile", "message", "oauth", "proxy", "session", "state"})
 		// What a protocol's client stands on; never another protocol's.
 		backend = join(session, connection, []string{"internal/backend", "internal/match"})
 		// What a protocol's fake server stands on; never a client.
@@ -75,6 +75,7 @@ func table() map[string]layering.Rule {
 		"internal/leak":       {},
 		"internal/match":      {Packages: session, Modules: message},
 		"internal/observe":    {},
+		"internal/pending":    {Packages: []string{"internal/retry"}},
 		"internal/pipe":       {},
 		"internal/pool":       {Packages: []string{"internal/retry"}},
 		"internal/retry":      {},
