@@ -55,9 +55,10 @@ func listen(ctx context.Context, in Incoming, folders []FolderRef, opts earOptio
 
 // hear takes down what the backend tells.
 func (e *ear) hear(ctx context.Context, n Notifier, folders []FolderRef, opts earOptions) {
-	err := errors.New("the backend has stopped to listen")
+	err := errors.New("the backend has stopped listening, and does not say why; begin another watch")
 	for notice, failed := range n.Notify(ctx, folders, NotifyOptions{Interval: max(opts.interval, 0)}) {
-		if err = failed; failed != nil {
+		if failed != nil {
+			err = failed
 			break
 		}
 		e.again(notice)

@@ -86,8 +86,8 @@ func (h hearing) Notify(ctx context.Context, folders []session.FolderRef, _ sess
 		}
 		for {
 			select {
-			case n := <-h.notices:
-				if !yield(n, nil) {
+			case n, more := <-h.notices:
+				if !more || !yield(n, nil) {
 					return
 				}
 			case <-ctx.Done():
@@ -218,6 +218,22 @@ func TestWatchKeepsNotices(t *testing.T) {
 		})
 		if want := "new1@1 listening@1 new2@2 new3@3 new4@4 reconnected@4"; got != want {
 			t.Errorf("Watch tells %q, want %q", got, want)
+		}
+	})
+}
+
+// TestWatchEndsWithItsLine: nobody waits for a backend that has stopped listening,
+// also where it does not say why.
+func TestWatchEndsWithItsLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{pages: 1, listens: true}
+		got, err := s.watch(t, time.Hour, func(word string) {
+			if word == "listening@1" {
+				close(s.notices)
+			}
+		})
+		if want := "new1@1 listening@1"; got != want || err == nil || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Watch tells %q, %v; want %q and that the backend has stopped listening", got, err, want)
 		}
 	})
 }
