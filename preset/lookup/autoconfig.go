@@ -43,8 +43,19 @@ func (f *finder) byAutoconfig(ctx context.Context) bool {
 // byMXAutoconfig asks the web servers of the company that takes the domain's
 // mail. They do not learn whose address it is for.
 func (f *finder) byMXAutoconfig(ctx context.Context) bool {
-	var domains []string
-	ok := f.step(ctx, ByMXAutoconfig, f.result.Domain, func(ctx context.Context) (string, error) {
+	for _, d := range f.askHosters(ctx, ByMXAutoconfig) {
+		if f.document(ctx, ByMXAutoconfig, "https://autoconfig."+d+atHost) || f.document(ctx, ByMXAutoconfig, "https://"+d+wellKnown) {
+			f.confirmHoster(d)
+			return true
+		}
+	}
+	return false
+}
+
+// askHosters asks who takes the domain's mail, and returns the domains of that
+// company, none where it is the domain itself.
+func (f *finder) askHosters(ctx context.Context, m Method) (domains []string) {
+	f.step(ctx, m, f.result.Domain, func(ctx context.Context) (string, error) {
 		if err := f.askMX(ctx); err != nil {
 			return "", err
 		}
@@ -54,16 +65,7 @@ func (f *finder) byMXAutoconfig(ctx context.Context) bool {
 		}
 		return strings.Join(domains, ", "), nil
 	})
-	if !ok {
-		return false
-	}
-	for _, d := range domains {
-		if f.document(ctx, ByMXAutoconfig, "https://autoconfig."+d+atHost) || f.document(ctx, ByMXAutoconfig, "https://"+d+wellKnown) {
-			f.confirmHoster(d)
-			return true
-		}
-	}
-	return false
+	return domains
 }
 
 // hosters returns the domains of the first mail exchanger: what is left without
@@ -98,10 +100,7 @@ func (f *finder) byDatabase(ctx context.Context) bool {
 	if f.document(ctx, ByDatabase, base+f.result.Domain) {
 		return true
 	}
-	if f.askMX(ctx) != nil {
-		return false
-	}
-	for _, d := range f.hosters() {
+	for _, d := range f.askHosters(ctx, ByDatabase) {
 		if f.document(ctx, ByDatabase, base+d) {
 			f.confirmHoster(d)
 			return true

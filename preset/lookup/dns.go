@@ -31,7 +31,8 @@ func (f *finder) byMX(ctx context.Context) bool {
 	})
 }
 
-// askMX asks for the mail exchangers, once.
+// askMX asks for the mail exchangers, unless they are known already. Within a step,
+// which bounds it.
 func (f *finder) askMX(ctx context.Context) error {
 	if len(f.exchangers) > 0 {
 		return nil

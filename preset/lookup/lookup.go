@@ -36,6 +36,7 @@ import (
 	"net"
 	"net/http"
 	"net/mail"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -180,16 +181,13 @@ func Find(ctx context.Context, address string, o *Options) (_ *Result, err error
 		methods = Methods()
 	}
 	for _, m := range methods {
-		if err := ctx.Err(); err != nil {
-			return f.result, fmt.Errorf("lookup: looking up %s ended: %w", f.result.Domain, context.Cause(ctx))
-		}
 		if f.try(ctx, m) {
 			f.result.Method = m
 			return f.result, nil
 		}
-	}
-	if ctx.Err() != nil {
-		return f.result, fmt.Errorf("lookup: looking up %s ended: %w", f.result.Domain, context.Cause(ctx))
+		if ctx.Err() != nil {
+			return f.result, fmt.Errorf("lookup: looking up %s ended: %w", f.result.Domain, context.Cause(ctx))
+		}
 	}
 	return f.result, fmt.Errorf("lookup: %w for %s in %d steps; ask the provider for them", ErrNotFound, f.result.Domain, len(f.result.Steps))
 }
@@ -294,6 +292,14 @@ func (f *finder) step(ctx context.Context, m Method, asked string, do func(ctx c
 	}
 	f.log.LogAttrs(ctx, slog.LevelDebug, "looked up mail servers", attrs...)
 	return s.Err == nil
+}
+
+// withoutAddress returns a text without the mail address, for logs.
+func (f *finder) withoutAddress(text string) string {
+	for _, form := range []string{f.result.Address, url.QueryEscape(f.result.Address)} {
+		text = strings.ReplaceAll(text, form, "ADDRESS")
+	}
+	return text
 }
 
 // known takes over a provider that is known as a whole.

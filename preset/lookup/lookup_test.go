@@ -342,6 +342,15 @@ func TestSilenceIsBounded(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
+		o := *o
+		o.Methods, o.Database = []lookup.Method{lookup.ByDatabase}, "https://database.example"
+		start := time.Now()
+		found, err := lookup.Find(t.Context(), ann, &o)
+		if !errors.Is(err, lookup.ErrNotFound) || time.Since(start) != 4*time.Second || len(found.Steps) != 2 {
+			t.Errorf("%v after %v, want two steps of 2 s\n%v", err, time.Since(start), found)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, errors.New("the user went home"))
 		defer cancel()
 		start := time.Now()

@@ -2,14 +2,10 @@ package lookup
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"github.com/mailsession/mailsession/oauth"
-	"github.com/mailsession/mailsession/preset"
 )
 
 // String returns a table of what was tried and what was found, for people. It
@@ -44,15 +40,4 @@ func (r *Result) String() string {
 		fmt.Fprintf(&b, "to be confirmed by a person: %s\n", r.Confirm)
 	}
 	return b.String()
-}
-
-// Issuer returns the provider that an authorization server stands for, from its
-// metadata; see oauth.Discover and preset.FromMetadata. Its mail servers are for
-// the program to set, from Find or by hand. The options may be nil.
-func Issuer(ctx context.Context, issuer string, o *oauth.DiscoverOptions) (preset.Provider, error) {
-	m, err := oauth.Discover(ctx, issuer, o)
-	if err != nil {
-		return preset.Provider{}, err
-	}
-	return preset.FromMetadata(m, time.Now()), nil
 }

@@ -68,7 +68,7 @@ func (w *web) get(ctx context.Context, address string) ([]byte, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the server has no document: %s", http.StatusText(resp.StatusCode)+fmt.Sprintf(" (%d)", resp.StatusCode))
+		return nil, fmt.Errorf("the server has no document: %s (%d)", http.StatusText(resp.StatusCode), resp.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	switch {
@@ -78,12 +78,4 @@ func (w *web) get(ctx context.Context, address string) ([]byte, error) {
 		return nil, fmt.Errorf("the document is larger than %d bytes", maxDocument)
 	}
 	return body, nil
-}
-
-// withoutAddress returns a text without the mail address, for logs.
-func (f *finder) withoutAddress(text string) string {
-	for _, form := range []string{f.result.Address, url.QueryEscape(f.result.Address)} {
-		text = strings.ReplaceAll(text, form, "ADDRESS")
-	}
-	return text
 }
