@@ -111,17 +111,20 @@ func stalled(tb testing.TB, l *line, f fault, realTime bool, call func() error, 
 	return err
 }
 
-// patience is how long a call may take to notice that it has been ended, where
-// time is real.
-const patience = 30 * time.Second
+// boundOf is how long to wait for what is to come: longer than any bound of a
+// backend where time is virtual, and as long as a test has patience for where it
+// is real.
+func boundOf(realTime bool) time.Duration {
+	if realTime {
+		return 30 * time.Second
+	}
+	return 2 * time.Hour
+}
 
 // await waits for a call. One that does not end is ended by cutting its line.
 func await(tb testing.TB, l *line, ended <-chan error, realTime bool) error {
 	tb.Helper()
-	bound := time.Hour
-	if realTime {
-		bound = patience
-	}
+	bound := boundOf(realTime)
 	timer := time.NewTimer(bound)
 	defer timer.Stop()
 	select {

@@ -13,11 +13,11 @@ import (
 // again by a watch, which has rules of its own.
 func noticeRules() []incomingRule {
 	return []incomingRule{
-		{"a notice comes first for each folder, and when something happens", noticesCome},
-		{"notices go on after a lost line, and begin anew", noticesLost},
-		{"a line that falls silent is replaced", noticesSilent},
-		{"notices end with their context, at the same instant", noticesEnd},
-		{"a loop over notices that is left leaks nothing", noticesLeft},
+		{"a notice comes first for each folder, and when something happens", notifies(noticesCome)},
+		{"notices go on after a lost line, and begin anew", notifies(noticesLost)},
+		{"a line that falls silent is replaced", notifies(noticesSilent)},
+		{"notices end with their context, at the same instant", notifies(noticesEnd)},
+		{"a loop over notices that is left leaks nothing", notifies(noticesLeft)},
 	}
 }
 
@@ -64,10 +64,7 @@ func (h *hearing) end() {
 // wants waits for a notice, and passes over others that may come for nothing.
 func (h *hearing) wants(kind session.NoticeKind, folder session.FolderRef) {
 	h.r.Helper()
-	bound := 2 * time.Hour
-	if h.r.realTime {
-		bound = patience
-	}
+	bound := boundOf(h.r.realTime)
 	timer := time.NewTimer(bound)
 	defer timer.Stop()
 	for {
@@ -107,17 +104,16 @@ func (h *hearing) first(folders ...session.FolderRef) {
 	}
 }
 
-// notifier returns what listens, nil where nothing does.
-func (r *reading) notifier() session.Notifier {
-	n, _ := session.As[session.Notifier](r.in)
-	return n
+// notifies makes a rule of one about backends that listen.
+func notifies(rule func(ctx context.Context, r *reading, n session.Notifier)) func(ctx context.Context, r *reading) {
+	return func(ctx context.Context, r *reading) {
+		if n, ok := session.As[session.Notifier](r.in); ok {
+			rule(ctx, r, n)
+		}
+	}
 }
 
-func noticesCome(ctx context.Context, r *reading) {
-	n := r.notifier()
-	if n == nil {
-		return
-	}
+func noticesCome(ctx context.Context, r *reading, n session.Notifier) {
 	r.seed(2)
 	h := r.hear(ctx, n, session.Inbox)
 	h.first(session.Inbox)
@@ -141,11 +137,7 @@ func noticesCome(ctx context.Context, r *reading) {
 	h.wants(session.Activity, session.Inbox)
 }
 
-func noticesLost(ctx context.Context, r *reading) {
-	n := r.notifier()
-	if n == nil {
-		return
-	}
+func noticesLost(ctx context.Context, r *reading, n session.Notifier) {
 	r.seed(1)
 	h := r.hear(ctx, n, session.Inbox)
 	h.first(session.Inbox)
@@ -156,12 +148,12 @@ func noticesLost(ctx context.Context, r *reading) {
 	for i := range 4 {
 		if i == 2 {
 			r.line.refuse(true)
-			(&day{r: r}).pause(ctx, 10*time.Minute)
+			r.pause(ctx, 10*time.Minute)
 		}
 		made := r.line.dialled()
 		r.line.cutAll()
 		if i == 2 {
-			(&day{r: r}).pause(ctx, 10*time.Minute)
+			r.pause(ctx, 10*time.Minute)
 			r.line.refuse(false)
 		}
 		h.wants(anew, session.Inbox)
@@ -175,9 +167,8 @@ func noticesLost(ctx context.Context, r *reading) {
 
 // noticesSilent has the line fall silent without an end. Where time is real that
 // would take as long as it takes.
-func noticesSilent(ctx context.Context, r *reading) {
-	n := r.notifier()
-	if n == nil || r.realTime || r.Polls {
+func noticesSilent(ctx context.Context, r *reading, n session.Notifier) {
+	if r.realTime || r.Polls {
 		return
 	}
 	r.seed(1)
@@ -191,11 +182,7 @@ func noticesSilent(ctx context.Context, r *reading) {
 	h.wants(session.Activity, session.Inbox)
 }
 
-func noticesEnd(ctx context.Context, r *reading) {
-	n := r.notifier()
-	if n == nil {
-		return
-	}
+func noticesEnd(ctx context.Context, r *reading, n session.Notifier) {
 	r.seed(1)
 	for _, closes := range []bool{false, true} {
 		h := r.hear(ctx, n, session.Inbox)
@@ -219,11 +206,7 @@ func noticesEnd(ctx context.Context, r *reading) {
 	}
 }
 
-func noticesLeft(ctx context.Context, r *reading) {
-	n := r.notifier()
-	if n == nil {
-		return
-	}
+func noticesLeft(ctx context.Context, r *reading, n session.Notifier) {
 	r.seed(1)
 	for range 5 {
 		for _, err := range n.Notify(ctx, []session.FolderRef{session.Inbox}, session.NotifyOptions{}) {

@@ -62,22 +62,29 @@ func (r *reading) wantNowhere(ctx context.Context) {
 	}
 }
 
+// toRenumber makes a folder with some messages for the server to renumber: the
+// inbox, where there is no other one.
+func (r *reading) toRenumber(ctx context.Context, messages int) (folder string, ref session.FolderRef) {
+	r.Helper()
+	folder = "Renumbered"
+	if r.facts(ctx).OneFolder {
+		folder = inbox
+	} else if err := r.Mailbox.CreateFolder(folder); err != nil {
+		r.Fatal(err)
+	}
+	for n := range messages {
+		r.put(folder, Stored{Raw: sample(n + 1)})
+	}
+	return folder, session.FolderAt(folder)
+}
+
 // expiredCursor has the server void its ids. Where the protocol does not tell
 // that, all messages went and others came.
 func expiredCursor(ctx context.Context, r *reading) {
 	if !r.syncs(ctx) {
 		return
 	}
-	folder := "Renumbered"
-	if r.facts(ctx).OneFolder {
-		folder = inbox
-	} else if err := r.Mailbox.CreateFolder(folder); err != nil {
-		r.Fatal(err)
-	}
-	ref := session.FolderAt(folder)
-	for n := range 15 {
-		r.put(folder, Stored{Raw: sample(n + 1)})
-	}
+	folder, ref := r.toRenumber(ctx, 15)
 	m := newModel()
 	for page, err := range changesOf(ctx, r.in, ref, session.Cursor{}, session.SyncOptions{}) {
 		if err != nil {

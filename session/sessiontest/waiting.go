@@ -48,10 +48,7 @@ func (r *reading) waitFor(ctx context.Context, where session.Filter) <-chan foun
 // wantEnd waits for the end of a wait.
 func (r *reading) wantEnd(what string, done <-chan found, want string) {
 	r.Helper()
-	bound := 2 * time.Hour
-	if r.realTime {
-		bound = patience
-	}
+	bound := boundOf(r.realTime)
 	timer := time.NewTimer(bound)
 	defer timer.Stop()
 	select {
@@ -77,7 +74,7 @@ func waitFinds(ctx context.Context, r *reading) {
 			synctest.Wait()
 		}
 		r.put(inbox, Stored{Raw: sample(n)})
-		(&day{r: r}).pause(ctx, 7*time.Minute)
+		r.pause(ctx, 7*time.Minute)
 	}
 	r.wantEnd("what comes", done, "12")
 	if facts := r.facts(ctx); facts.NoFlags {
@@ -139,7 +136,7 @@ func waitEnds(ctx context.Context, r *reading) {
 	never := session.Filter{Subject: "never"}
 	inner, cancel := context.WithCancel(ctx)
 	done := r.waitFor(inner, never)
-	(&day{r: r}).pause(ctx, 90*time.Minute)
+	r.pause(ctx, 90*time.Minute)
 	if !r.realTime {
 		synctest.Wait()
 	}

@@ -124,10 +124,7 @@ func (w *watching) take(e session.Event, err error) {
 // until waits until what was told fulfils a condition.
 func (w *watching) until(what string, met func() bool) {
 	w.r.Helper()
-	bound := 2 * time.Hour
-	if w.r.realTime {
-		bound = patience
-	}
+	bound := boundOf(w.r.realTime)
 	timer := time.NewTimer(bound)
 	defer timer.Stop()
 	for {
@@ -285,16 +282,7 @@ func watchReset(ctx context.Context, r *reading) {
 	if !r.watches(ctx) {
 		return
 	}
-	folder := "Renumbered"
-	if r.facts(ctx).OneFolder {
-		folder = inbox
-	} else if err := r.Mailbox.CreateFolder(folder); err != nil {
-		r.Fatal(err)
-	}
-	ref := session.FolderAt(folder)
-	for n := range 5 {
-		r.put(folder, Stored{Raw: sample(n + 1)})
-	}
+	folder, ref := r.toRenumber(ctx, 5)
 	w := r.watch(ctx, session.WatchOptions{Since: map[session.FolderRef]session.Cursor{ref: {}}}, nil, ref)
 	w.heard(session.EventListening, 1)
 	if err := r.Mailbox.Renumber(folder); err != nil {
@@ -353,7 +341,7 @@ func watchEnds(ctx context.Context, r *reading) {
 		inner, cancel := context.WithCancel(ctx)
 		w := r.watch(inner, session.WatchOptions{}, nil)
 		w.heard(session.EventListening, 1)
-		(&day{r: r}).pause(ctx, late)
+		r.pause(ctx, late)
 		if !r.realTime {
 			synctest.Wait()
 		}

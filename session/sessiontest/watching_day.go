@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/mailsession/mailsession/internal/retry"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -25,7 +26,7 @@ func watchDay(ctx context.Context, r *reading) {
 	r.seed(5)
 	w := r.watch(ctx, fromBeginning(), func(n int) {
 		if n%97 == 0 && !r.realTime {
-			d.pause(ctx, 3*time.Minute) // a slow loop
+			d.r.pause(ctx, 3*time.Minute) // a slow loop
 		}
 	})
 	w.heard(session.EventListening, 1)
@@ -41,10 +42,10 @@ func watchDay(ctx context.Context, r *reading) {
 		if n%300 == 2 { // the line has been cut, and nothing happens after that
 			w.settled(ctx, fmt.Sprintf("after %d messages", n+1), session.Inbox)
 		}
-		d.pause(ctx, length/time.Duration(deliveries))
+		d.r.pause(ctx, length/time.Duration(deliveries))
 	}
 	r.line.refuse(false)
-	d.pause(ctx, 10*time.Minute)
+	d.r.pause(ctx, 10*time.Minute)
 	r.put(inbox, Stored{Raw: sample(999)}) // on a line that is not lost after it
 	w.settled(ctx, "after a day", session.Inbox)
 	w.mu.Lock()
@@ -60,15 +61,9 @@ type day struct {
 }
 
 // pause lets virtual time go by.
-func (d *day) pause(ctx context.Context, t time.Duration) {
-	if d.r.realTime {
-		return
-	}
-	timer := time.NewTimer(t)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+func (r *reading) pause(ctx context.Context, t time.Duration) {
+	if !r.realTime {
+		_ = retry.Sleep(ctx, t) // what follows sees that ctx has ended
 	}
 }
 
