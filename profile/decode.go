@@ -33,7 +33,7 @@ func (d decoder) object(v reflect.Value, node any, path string) {
 	}
 	for _, member := range o.members {
 		at := below(path, member.name)
-		i := indexOf(names, member.name)
+		i := slices.Index(names, member.name)
 		if i < 0 {
 			d.m.add(at, fmt.Sprintf("the name %q is not known", cut(member.name)), nearOf(member.name, names))
 			d.m.suspect(below(path, nearest(member.name, names)))
@@ -117,52 +117,66 @@ func (d decoder) dictionary(v reflect.Value, node any, path string) {
 	}
 }
 
+// leaf puts a node into a field that holds one value.
 func (d decoder) leaf(v reflect.Value, node any, path string) {
 	what, _ := kindOf(v.Type(), "")
-	text, isText := node.(string)
-	if isText && !d.schemes.has(text) {
+	if text, ok := node.(string); ok {
+		d.text(v, what, text, path)
+		return
+	}
+	number, isNumber := node.(json.Number)
+	flag, isFlag := node.(bool)
+	switch {
+	case what == kindNumber && isNumber:
+		v.SetString(number.String())
+	case what == kindFlag && isFlag:
+		v.SetString(strconv.FormatBool(flag))
+	default:
+		d.m.add(path, "it is "+whatIs(node), "write "+wanted(what))
+	}
+}
+
+// text puts a text, or a reference, into a field that holds one value.
+func (d decoder) text(v reflect.Value, what kind, text, path string) {
+	refers := d.schemes.has(text)
+	if !refers {
 		d.mistyped(text, path)
 	}
 	switch {
-	case what == kindSecret && isText:
-		s := Secret{literal: secret.New(text)}
-		if d.schemes.has(text) && !isLiteral(text) {
-			s = Ref(text)
-		} else if isLiteral(text) {
-			s = Literal(secret.New(strings.TrimPrefix(text, SchemeLiteral+":")))
-		}
-		v.Set(reflect.ValueOf(s))
-		return
-	case isText && what == kindNumber && !d.schemes.has(text):
+	case what == kindSecret:
+		v.Set(reflect.ValueOf(d.secret(text)))
+	case what == kindNumber && !refers:
 		d.m.add(path, "it is a text", "write the number without quotes")
-		return
-	case isText && what == kindFlag && !d.schemes.has(text):
+	case what == kindFlag && !refers:
 		d.m.add(path, "it is a text", "write true or false, without quotes")
-		return
-	case isText:
+	default:
 		v.SetString(text)
-		return
 	}
-	switch n := node.(type) {
-	case json.Number:
-		if what == kindNumber {
-			v.SetString(n.String())
-			return
-		}
-	case bool:
-		if what == kindFlag {
-			v.SetString(strconv.FormatBool(n))
-			return
-		}
+}
+
+// secret returns what a text stands for where there is to be a secret.
+func (d decoder) secret(text string) Secret {
+	if itself, ok := strings.CutPrefix(text, SchemeLiteral+":"); ok {
+		return Literal(secret.New(itself))
 	}
-	want := map[kind]string{kindNumber: "a number", kindFlag: "true or false"}[what]
-	if want == "" {
-		want = "a text"
+	if d.schemes.has(text) {
+		return Ref(text)
 	}
-	if what == kindDuration {
-		want = `a time in quotes, such as "30s"`
+	return Literal(secret.New(text))
+}
+
+// wanted says how a value of a kind is written.
+func wanted(what kind) string {
+	switch what {
+	case kindNumber:
+		return "a number"
+	case kindFlag:
+		return "true or false"
+	case kindDuration:
+		return `a time in quotes, such as "30s"`
+	default:
+		return "a text"
 	}
-	d.m.add(path, "it is "+whatIs(node), "write "+want)
 }
 
 // whatIs names the type of a node.
@@ -236,7 +250,7 @@ func (c *checker) format(l *leaf) {
 			c.m.add(l.path, "it is not a time", `write one such as "500ms", "30s" or "1m30s"`)
 		}
 	case kindWord:
-		if indexOf(l.words, l.text) < 0 {
+		if !slices.Contains(l.words, l.text) {
 			c.m.add(l.path, c.quote(l.text)+" is not known", nearOf(l.text, l.words))
 		}
 	case kindItem:

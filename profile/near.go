@@ -1,15 +1,11 @@
 package profile
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/mailsession/mailsession/internal/spelling"
 )
-
-// indexOf returns the index of a word, -1 where it is not in the list.
-func indexOf(words []string, word string) int { return slices.Index(words, word) }
 
 // cut shortens a word that is quoted.
 func cut(word string) string {

@@ -251,8 +251,7 @@ func withoutSignIn(p *Parameters) {
 
 // sides makes the sides of the plan.
 func (b *builder) sides(ctx context.Context) error {
-	c := checker{p: b.p, resolved: true, implied: b.implied}
-	for _, s := range c.sidesOf() {
+	for _, s := range sidesOf(b.p, b.implied) {
 		made, err := b.side(ctx, s)
 		if err != nil {
 			return err
@@ -348,30 +347,10 @@ func (b *builder) find(ctx context.Context, s side, made *Side) (session.Server,
 	}
 	wrap := func(err error) error { return fmt.Errorf("find the %s server of %s: %w", s.protocol, address, err) }
 	if b.found == nil {
-		o := lookup.Options{}
-		if b.opts.Lookup != nil {
-			o = *b.opts.Lookup
-		}
-		if o.HTTPClient == nil {
-			client, err := b.serviceClient()
-			if err != nil {
-				return session.Server{}, err
-			}
-			o.HTTPClient = client
-		}
-		found, err := lookup.Find(ctx, address, &o)
-		if err != nil {
+		var err error
+		if b.found, err = b.lookUp(ctx, address); err != nil {
 			return session.Server{}, wrap(err)
 		}
-		if found.Confirm != "" && b.opts.Trust == nil {
-			return session.Server{}, wrap(fmt.Errorf("%s; look at them and give the host, or set Options.Trust", found.Confirm))
-		}
-		if found.Confirm != "" {
-			if err := b.opts.Trust(ctx, found); err != nil {
-				return session.Server{}, wrap(err)
-			}
-		}
-		b.found = found
 	}
 	server, ok := b.found.Provider.Server(preset.Protocol(s.protocol))
 	if !ok {
@@ -379,6 +358,35 @@ func (b *builder) find(ctx context.Context, s side, made *Side) (session.Server,
 	}
 	made.User = string(orDefault(s.user, String(b.found.Users[preset.Protocol(s.protocol)])))
 	return server, nil
+}
+
+// lookUp finds the servers of an address, and has a person look at them where
+// nobody else answers for them.
+func (b *builder) lookUp(ctx context.Context, address string) (*lookup.Result, error) {
+	o := lookup.Options{}
+	if b.opts.Lookup != nil {
+		o = *b.opts.Lookup
+	}
+	if o.HTTPClient == nil {
+		client, err := b.serviceClient()
+		if err != nil {
+			return nil, err
+		}
+		o.HTTPClient = client
+	}
+	found, err := lookup.Find(ctx, address, &o)
+	switch {
+	case err != nil:
+		return nil, err
+	case found.Confirm == "":
+		return found, nil
+	case b.opts.Trust == nil:
+		return nil, fmt.Errorf("%s; look at them and give the host, or set Options.Trust", found.Confirm)
+	}
+	if err := b.opts.Trust(ctx, found); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // server puts the settings of a side over those that are known of its server.

@@ -50,8 +50,7 @@ func (o *Options) provider(p *Parameters) (provider preset.Provider, unknown boo
 // hostOf returns the host that a provider which everybody can have depends on,
 // "" where the set names none.
 func hostOf(p *Parameters) string {
-	c := checker{p: p}
-	for _, s := range c.sidesOf() {
+	for _, s := range sidesOf(p, [2]SideOverride{}) {
 		if s.host != "" {
 			return string(s.host)
 		}

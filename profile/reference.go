@@ -69,9 +69,6 @@ func (s schemes) has(text string) bool {
 // examples returns how references to secrets look.
 func (s schemes) examples() []string { return []string{"env:NAME", "file:/path", "systemd:name"} }
 
-// isLiteral reports whether a text is the value itself in spite of its looks.
-func isLiteral(text string) bool { return strings.HasPrefix(text, SchemeLiteral+":") }
-
 // ReferenceError says that a reference leads to nothing.
 type ReferenceError struct {
 	// Path is that of the field, as in [Mistake].

@@ -73,7 +73,7 @@ func (c *checker) set(p *Parameters, path string) {
 	c.formats()
 	c.look = len(c.m.suspects)
 	c.flow, c.provider = c.flowOf(), c.providerOf()
-	c.sides = c.sidesOf()
+	c.sides = sidesOf(c.p, c.implied)
 	if c.given {
 		c.flow = ""
 	} else {
@@ -130,7 +130,7 @@ func (c *checker) providerOf() *preset.Provider {
 // anyReference reports whether what a provider depends on is not known yet.
 func (c *checker) anyReference() bool {
 	found := c.p.OAuth != nil && (c.refers(string(c.p.OAuth.Base)) || c.refers(string(c.p.OAuth.Resource)))
-	for _, s := range c.sidesOf() {
+	for _, s := range sidesOf(c.p, c.implied) {
 		found = found || c.refers(string(s.host)) || c.refers(string(s.url))
 	}
 	return found

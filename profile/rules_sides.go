@@ -27,9 +27,9 @@ type side struct {
 	recipient  String
 }
 
-// sidesOf returns the sides of a set, those of the provider where it has none.
-func (c *checker) sidesOf() []side {
-	p := c.p
+// sidesOf returns the sides of a set, incoming first. Where it names none, they
+// are those that its mode implies, with what the program overrides of them.
+func sidesOf(p *Parameters, overridden [2]SideOverride) []side {
 	var sides []side
 	if in := p.Incoming; in != nil {
 		sides = append(sides, side{
@@ -48,17 +48,17 @@ func (c *checker) sidesOf() []side {
 		return sides
 	}
 	if p.Mode != SendOnly {
-		sides = append(sides, c.implies(side{name: "incoming", incoming: true, protocol: IMAP}, c.implied[0]))
+		sides = append(sides, impliedSide(side{name: "incoming", incoming: true, protocol: IMAP}, overridden[0]))
 	}
 	if p.Mode != ReadOnly {
-		sides = append(sides, c.implies(side{name: "outgoing", protocol: SMTP}, c.implied[1]))
+		sides = append(sides, impliedSide(side{name: "outgoing", protocol: SMTP}, overridden[1]))
 	}
 	return sides
 }
 
-// implies returns a side that the set does not name, with what the program
+// impliedSide returns a side that the set does not name, with what the program
 // overrides of it.
-func (c *checker) implies(s side, o SideOverride) side {
+func impliedSide(s side, o SideOverride) side {
 	s.implied, s.host, s.user = true, String(o.Host), String(o.User)
 	if o.Port != 0 {
 		s.port = Number(strconv.Itoa(o.Port))
@@ -147,8 +147,7 @@ func (c *checker) mailServer(s side) {
 	c.port(s)
 	security, known := s.security, !c.refers(string(s.security))
 	c.host(s, "write the name alone; the port has a field of its own")
-	switch {
-	case s.host == "" && !s.implied && c.p.Provider == "" && c.p.Account == "" && c.p.Mailbox == "":
+	if s.host == "" && !s.implied && c.p.Provider == "" && c.p.Account == "" && c.p.Mailbox == "" {
 		c.add(s.name+"/host", "it is missing, and there is neither a provider nor an address to find it by", "give the host, a provider or the account")
 	}
 	if known && security == None && s.allowPlain != Yes && !c.refers(string(s.allowPlain)) {

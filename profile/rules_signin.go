@@ -114,7 +114,7 @@ func (c *checker) signIn() {
 	}
 	for field := range reflect.TypeFor[Parameters]().Fields() {
 		name := nameOf(field)
-		if has[name] && indexOf(needs, name) < 0 && indexOf(strings.Fields(rule.allows), name) < 0 {
+		if has[name] && !slices.Contains(needs, name) && !slices.Contains(strings.Fields(rule.allows), name) {
 			c.add(name, fmt.Sprintf("it means nothing with the flow %s", c.flow), "remove it, or choose another flow")
 		}
 	}
@@ -207,7 +207,7 @@ func (c *checker) parameters() {
 		}
 		known := []string{"none", "login", "consent", "select_account", "create"}
 		for word := range strings.FieldsSeq(string(value)) {
-			if indexOf(known, word) < 0 {
+			if !slices.Contains(known, word) {
 				c.add(field, "the prompt "+c.quote(word)+" is not known", nearOf(word, known))
 			}
 		}

@@ -78,7 +78,7 @@ func (f *File) looked(name string) *checker {
 	c := f.checker(&mistakes{})
 	c.p, c.path = p, setPath(name)
 	c.flow, c.provider = c.flowOf(), c.providerOf()
-	c.sides = c.sidesOf()
+	c.sides = sidesOf(c.p, c.implied)
 	return c
 }
 
@@ -203,7 +203,7 @@ func (m *migration) service() {
 // password replaces a password that is not taken any more.
 func (m *migration) password(clientID String) {
 	gone := slices.ContainsFunc(m.c.sides, func(s side) bool {
-		return slices.ContainsFunc(m.c.provider.Warnings(preset.Protocol(s.protocol), preset.FlowPassword, m.at), func(w preset.Warning) bool { return true })
+		return len(m.c.provider.Warnings(preset.Protocol(s.protocol), preset.FlowPassword, m.at)) > 0
 	})
 	if m.c.flow != FlowPassword || clientID == "" || !gone || m.c.provider.Allows(preset.FlowBrowser, preset.Protocol(m.c.sides[0].protocol)) != nil {
 		return
