@@ -284,6 +284,64 @@ func TestSigningIsFlat(t *testing.T) {
 	}
 }
 
+// TestBlankLinesAreLinear signs a message that ends in very many blank lines, and
+// looks at how much was allocated: collecting them and copying them with each piece
+// that follows takes hundreds of times their length.
+func TestBlankLinesAreLinear(t *testing.T) {
+	_, e := keys(t)
+	const size = 4 << 20
+	for name, tail := range map[string]string{"blank lines": "\r\n", "lines of spaces": " \t \r\n"} {
+		for _, simple := range []bool{true, false} {
+			if simple && tail != "\r\n" {
+				continue // which are no blank lines there
+			}
+			s := signer(t, e, &dkim.Options{SimpleBody: simple})
+			m := source("From: a@x\r\n\r\nbody\r\n" + strings.Repeat(tail, size/len(tail)))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			if _, err := s.Sign(m); err != nil {
+				t.Fatal(err)
+			}
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; took > 4*size {
+				t.Errorf("%s, simple %t: %d bytes were allocated for %d, want at most four times as many", name, simple, took, size)
+			}
+		}
+	}
+}
+
+// TestBlankLines signs all small bodies of words, spaces and blank lines, and some
+// long runs, and has each signature verified by others.
+func TestBlankLines(t *testing.T) {
+	_, e := keys(t)
+	run := strings.Repeat("\n", 20_000)
+	bodies := []string{run, "x" + run, "x" + run + "y", run + " y " + run + " ", strings.Repeat(" \t\n", 5000) + " x"}
+	for n, all := 0, []string{""}; n < 5; n++ {
+		var longer []string
+		for _, b := range all {
+			longer = append(longer, b+"x", b+" ", b+"\n")
+		}
+		bodies = append(bodies, longer...)
+		all = longer
+	}
+	for _, simple := range []bool{true, false} {
+		s := signer(t, e, &dkim.Options{SimpleBody: simple})
+		_, err := s.Sign(source("From: a@x\r\n\r\nx" + strings.Repeat("\r\n", 1<<16) + "y"))
+		if refused := err != nil && strings.Contains(err.Error(), "blank lines in a row"); refused != simple {
+			t.Errorf("simple %t: Sign() of a desert = %v", simple, err)
+		}
+		for _, body := range bodies {
+			signed, err := s.Sign(source("From: a@example.com\n\n" + body))
+			if err != nil {
+				t.Fatalf("simple %t: Sign(%.20q) = %v", simple, body, err)
+			}
+			if got := verify(t, bytesOf(t, signed), s); len(got) != 1 || got[0] != nil {
+				t.Errorf("simple %t: the signature of %.20q is %v, want it good", simple, body, got)
+			}
+		}
+	}
+}
+
 // endless repeats a text, and looks around now and then.
 type endless struct {
 	text            string

@@ -21,13 +21,15 @@ const maxHeader = message.DefaultMaxHeaderBytes
 // is signed are the bytes that leave.
 //
 // The message is read once now, and once more with each reading of the result, in
-// memory that does not grow with it. It must not change meanwhile: one that has
+// memory that does not grow with it, but for blank lines in a row ahead of others.
+// It must not change meanwhile: one that has
 // got another length is an error of the reader. The Size of the result is known.
 // Fields that are added afterwards, a second signature among them, stand before
 // what is signed and do no harm, unless they are sealed; see [Options].
 //
 // The error is that of m, or of the key, or tells that m is not a message with
-// exactly one From.
+// exactly one From, or that it has tens of thousands of blank lines in a row ahead of
+// others and is to be signed with [Options.SimpleBody].
 func (s *Signer) Sign(m message.Source) (message.Source, error) {
 	header, err := readHeader(m)
 	if err != nil {
@@ -128,7 +130,8 @@ func sign(m message.Source, o *dkim.SignOptions) (field string, size int64, err 
 	if err != nil {
 		return "", 0, fmt.Errorf("dkim: %w", err)
 	}
-	size, err = io.Copy(w, transform.NewReader(r, &lineEnds{}))
+	body := &blanks{w: w, relaxed: o.BodyCanonicalization == dkim.CanonicalizationRelaxed}
+	size, err = io.Copy(body, transform.NewReader(r, &lineEnds{}))
 	if closed := w.Close(); err == nil {
 		err = closed
 	}
