@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mailsession/mailsession/internal/throttle"
 	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 	"github.com/mailsession/mailsession/state"
@@ -44,7 +45,8 @@ func (b *Outbox) send(ctx context.Context, it *item) error {
 	b.at(pointClaimed)
 	e := it.Envelope
 	e.To, e.SaveSent = it.in(Waiting), session.SentNever
-	receipt, err := b.session.Send(held, e, message.Bytes(body.Value))
+	// A pause that is asked for is waited for as StateNew, where nothing is in doubt.
+	receipt, err := b.session.Send(throttle.Impatient(held), e, message.Bytes(body.Value))
 	b.at(pointAnswered)
 	it = c.end()
 	if cause := context.Cause(held); errors.Is(cause, errLost) && err != nil {
@@ -106,6 +108,11 @@ func (b *Outbox) reschedule(ctx context.Context, it *item, receipt session.Recei
 	}
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // the worker ends, and the next one goes on
+	}
+	if pause, ok := errors.AsType[*throttle.HeldError](err); ok && receipt.Outcome == session.NotSent {
+		it.Tries-- // nothing was tried
+		it.Next = now.Add(pause.Remaining)
+		return &holdError{it.Next, err}
 	}
 	it.Next = now.Add(b.pace.Wait(it.Tries, err))
 	var hold error

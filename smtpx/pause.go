@@ -54,10 +54,15 @@ func (p *pace) wait(ctx context.Context, n int) error {
 	if err := p.messages.Take(ctx, 1); err != nil {
 		return err
 	}
-	if err := p.recipients.Take(ctx, n); err != nil {
-		return err
+	err := p.recipients.Take(ctx, n)
+	if err == nil {
+		if err = p.held.Wait(ctx); err == nil {
+			return nil
+		}
+		p.recipients.Return(n)
 	}
-	return p.held.Wait(ctx)
+	p.messages.Return(1)
+	return err
 }
 
 // heed takes note of what the server asks for. What it says of one recipient's

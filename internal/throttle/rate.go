@@ -2,6 +2,7 @@ package throttle
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,6 +51,22 @@ func (r *Rate) Take(ctx context.Context, n int) error {
 	return nil
 }
 
+// Return takes back the newest n that passed, since nothing was made of them.
+func (r *Rate) Return(n int) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, p := range slices.Backward(r.past) {
+		if p.n == n {
+			r.past = slices.Delete(r.past, i, i+1)
+			r.sum -= n
+			return
+		}
+	}
+}
+
 // take counts n, or returns how long to wait before another try.
 func (r *Rate) take(n int) time.Duration {
 	r.mu.Lock()
@@ -73,12 +90,21 @@ func (r *Rate) take(n int) time.Duration {
 	return r.per - now.Sub(r.past[len(r.past)-1].at)
 }
 
-// pause waits for d, unless ctx has less time than that.
+// impatience is the key of [Impatient].
+type impatience struct{}
+
+// Impatient returns a context under which nobody waits: Wait and Take return a
+// [*HeldError] at once where they would have to.
+func Impatient(ctx context.Context) context.Context {
+	return context.WithValue(ctx, impatience{}, true)
+}
+
+// pause waits for d, unless ctx has less time than that or no patience.
 func pause(ctx context.Context, d time.Duration) error {
 	if ctx.Err() != nil {
 		return retry.Ended(ctx)
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d || ctx.Value(impatience{}) != nil {
 		return &HeldError{Remaining: d}
 	}
 	timer := time.NewTimer(d)

@@ -62,9 +62,9 @@ func (g *Governor) Wait(ctx context.Context) error {
 	}
 }
 
-// HeldError is returned by [Governor.Wait] where the server's pause lasts
-// longer than the caller may wait, and by [Rate.Take] where one's own does. It is temporary and says after what time to
-// come back; [errors.Is] finds [context.DeadlineExceeded] in it.
+// HeldError is returned by [Governor.Wait] where the server's pause lasts longer
+// than the caller may wait, and by [Rate.Take] where one's own does. It is
+// temporary and says after what time to come back; [errors.Is] finds [context.DeadlineExceeded] in it.
 type HeldError struct {
 	// Remaining is how long the pause lasts from the moment of the call.
 	Remaining time.Duration
@@ -72,7 +72,7 @@ type HeldError struct {
 
 // Error says how long the pause still lasts.
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("throttle: a pause of another %v is in force, which is longer than the deadline: try again after it",
+	return fmt.Sprintf("throttle: a pause of another %v is in force, which is longer than this may wait: try again after it",
 		e.Remaining.Round(time.Millisecond))
 }
 

@@ -1,0 +1,56 @@
+package outbox_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/outbox"
+	"github.com/mailsession/mailsession/session"
+)
+
+// A pause that the server asks for just when a message was taken into the hands
+// leaves it in no doubt: it waits as new, and is sent when the pause is over.
+func TestAPauseLeavesNoDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		s := o.session(session.Options{})
+		b := o.boxOver(s, outbox.Options{})
+		var once sync.Once
+		outbox.AtPoints(b, func(reached string) {
+			if reached != "claimed" {
+				return
+			}
+			once.Do(func() {
+				o.provider.SMTP.Inject(mailtest.Reply("MAIL", "451 4.7.0 [THROTTLED] try again in 40 seconds"))
+				if _, err := s.SendTest(t.Context(), bob, nil); err == nil {
+					t.Error("the server asked for no pause")
+				}
+			})
+		})
+		enqueue(t, b, "a", draft("One", bob))
+		began := time.Now()
+		stop := running(t, b)
+		defer stop()
+		synctest.Wait()
+		e := wantState(t, b, "a", outbox.StateNew)
+		if wait := e.Next.Sub(began); wait != 40*time.Second || e.Tries != 0 {
+			t.Errorf("after %d tries it waits for %v, want none and 40s", e.Tries, wait)
+		}
+		enqueue(t, b, "b", draft("Two", bob))
+		synctest.Wait()
+		if e := wantState(t, b, "b", outbox.StateNew); !e.Changed.Equal(e.Queued) {
+			t.Error("the second message was taken into the hands for nothing")
+		}
+		<-time.After(39 * time.Second)
+		if got := len(o.provider.SMTP.Messages()); got != 0 {
+			t.Errorf("%d messages were sent in the pause", got)
+		}
+		<-time.After(2 * time.Second)
+		if e := wantState(t, b, "a", outbox.StateSent); e.Tries != 1 || o.count(bob, "INBOX") != 2 {
+			t.Errorf("after %d tries bob has %d messages, want one and two", e.Tries, o.count(bob, "INBOX"))
+		}
+	})
+}
