@@ -113,7 +113,7 @@ type claim struct {
 func (b *Outbox) claim(ctx context.Context, it *item) (*claim, context.Context, error) {
 	it.State, it.Changed, it.Next = StateSending, time.Now(), time.Time{}
 	it.Claim, it.Term, it.Beat = strings.ToLower(rand.Text()), b.opts.Term.Milliseconds(), 0
-	it.Tries++
+	it.Tries, it.Heard = it.Tries+1, false
 	begun := time.Now()
 	if err := b.swap(ctx, it); err != nil {
 		return nil, nil, err

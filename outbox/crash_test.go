@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/outbox"
 	"github.com/mailsession/mailsession/session"
 	"github.com/mailsession/mailsession/smtptest"
@@ -31,6 +32,15 @@ func (o *office) filing() {
 // its process would: nothing of it goes on.
 func (o *office) crash(point string) {
 	o.t.Helper()
+	o.crashWith(point, func(ctx context.Context, b *outbox.Outbox) error {
+		_, err := b.EnqueueDraft(ctx, "a", draft("One", bob))
+		return err
+	})
+}
+
+// crashWith is crash with a message of the test's.
+func (o *office) crashWith(point string, enqueue func(ctx context.Context, b *outbox.Outbox) error) {
+	o.t.Helper()
 	b := o.box(outbox.Options{})
 	ctx, cancel := context.WithCancel(o.t.Context())
 	ended, crashed := make(chan struct{}), false
@@ -43,7 +53,7 @@ func (o *office) crash(point string) {
 	})
 	go func() {
 		defer close(ended)
-		if _, err := b.EnqueueDraft(ctx, "a", draft("One", bob)); err != nil {
+		if err := enqueue(ctx, b); err != nil {
 			o.t.Error(err)
 		}
 		if err := b.Drain(ctx); err != nil {
@@ -66,7 +76,7 @@ type afterCrash struct {
 func crashes() map[string]afterCrash {
 	sent := afterCrash{outbox.StateSent, 1}
 	return map[string]afterCrash{
-		"body kept": sent, "entry kept": sent,
+		"entry kept": sent, "body kept": sent,
 		"claimed": {outbox.StateUnknown, 0}, "answered": {outbox.StateUnknown, 1},
 		"recorded": sent, "copy filed": sent, "copy noted": sent, "body removed": sent,
 	}
@@ -139,6 +149,73 @@ func TestACrashIsResolvedByTheSentFolder(t *testing.T) {
 			t.Errorf("bob has %d, Sent %d; want one each", got, copies)
 		}
 	})
+}
+
+// What a copy in the folder of sent mail proves of several recipients depends on what
+// is known of the server's answers: a worker that crashed took them with it.
+func TestWhatACopyProves(t *testing.T) {
+	t.Parallel()
+	refuseEve := mailtest.Reply("RCPT", "550 5.1.1 no such user").Containing("eve@")
+	lose := mailtest.Drop(smtptest.EndOfData, 1)
+	for name, tt := range map[string]struct {
+		crash     bool
+		allOrNone bool
+		faults    []mailtest.Fault
+		state     outbox.State
+		bob, eve  outbox.RecipientState
+	}{
+		"a crash, and one refused":       {true, false, []mailtest.Fault{refuseEve}, outbox.StateUnknown, outbox.Unsure, outbox.Unsure},
+		"a crash, and nobody refused":    {true, false, nil, outbox.StateUnknown, outbox.Unsure, outbox.Unsure},
+		"a crash, and all or none":       {true, true, nil, outbox.StateSent, outbox.Accepted, outbox.Accepted},
+		"a lost answer, and one refused": {false, false, []mailtest.Fault{refuseEve, lose}, outbox.StatePartial, outbox.Accepted, outbox.Refused},
+		"a lost answer":                  {false, false, []mailtest.Fault{lose}, outbox.StateSent, outbox.Accepted, outbox.Accepted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o := newOffice(t)
+				o.provider.SMTP.Inject(tt.faults...)
+				send := func(ctx context.Context, b *outbox.Outbox) error {
+					e := session.Envelope{From: ann, To: []string{bob, eve}, AllOrNone: tt.allOrNone}
+					_, err := b.Enqueue(ctx, "a", e, message.Bytes([]byte("Subject: One\r\n\r\nAs agreed.\r\n")))
+					return err
+				}
+				b := o.box(outbox.Options{})
+				if tt.crash {
+					o.filing()
+					o.crashWith(outbox.PointAnswered, send)
+				} else if err := send(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+				stop := running(t, b)
+				defer stop()
+				synctest.Wait()
+				if !tt.crash { // the server files it late
+					if _, err := o.accounts[ann].Append("Sent", o.provider.SMTP.Messages()[0].Raw, nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				<-time.After(48 * time.Hour)
+				e := wantState(t, b, "a", tt.state)
+				if !e.Found || e.Recipients[0].State != tt.bob || e.Recipients[1].State != tt.eve || !e.Next.IsZero() {
+					t.Errorf("the entry is %+v, want it found, bob %s and eve %s", e, tt.bob, tt.eve)
+				}
+				if got := len(o.provider.SMTP.Messages()); got != 1 {
+					t.Errorf("it was sent %d times, want once", got)
+				}
+				if tt.state != outbox.StateUnknown {
+					return
+				}
+				if err := b.MarkSent(t.Context(), "a"); err != nil {
+					t.Error(err)
+				}
+				synctest.Wait()
+				if wantState(t, b, "a", outbox.StateSent); o.count(ann, "Sent") != 1 || o.bodies() != 0 {
+					t.Errorf("Sent has %d, the Store the bytes of %d; want 1 and 0", o.count(ann, "Sent"), o.bodies())
+				}
+			})
+		})
+	}
 }
 
 // A line that is lost before the answer makes a message unknown too. A server that

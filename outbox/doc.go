@@ -24,9 +24,12 @@
 // Where the answer is lost, by the line or by the end of the worker, nobody knows
 // whether the message was sent: it is [StateUnknown], and never sent again by itself. It
 // is looked for by its Message-ID in the folder of sent mail, which makes it StateSent
-// where it is found. That happens at servers that file what is sent by themselves;
-// others leave it to the program, which calls [Outbox.MarkSent], [Outbox.Resend] or
-// [Outbox.Drop].
+// where it is found and that proves it for every recipient; see [Entry.Found]. That
+// happens at servers that file what is sent by themselves; others leave it to the
+// program, which calls [Outbox.MarkSent], [Outbox.Resend] or [Outbox.Drop].
+//
+// While the server, or the session's own settings, want a pause, messages wait as
+// StateNew.
 //
 // # Workers
 //

@@ -27,8 +27,9 @@ const (
 	// StateFailed was given up for every recipient: the server refused it for good, or
 	// for too long.
 	StateFailed State = "failed"
-	// StateUnknown may have been sent or not. It is looked for in the folder of sent mail
-	// while Entry.Next is set; then the program has to decide.
+	// StateUnknown may have been sent or not, or not to everybody where Entry.Found is
+	// set. It is looked for in the folder of sent mail while Entry.Next is set; then the
+	// program has to decide.
 	StateUnknown State = "unknown"
 	// StateDropped was taken out by the program.
 	StateDropped State = "dropped"
@@ -80,9 +81,12 @@ type Entry struct {
 	Err string `json:"err,omitempty"`
 	// QueueID is the server's own name of the message, where it told one.
 	QueueID string `json:"queue_id,omitempty"`
-	// Found says that the message is in StateSent because it was found in the folder of sent
-	// mail, without an answer of the server. Of several recipients that proves one: a
-	// worker that crashed took what the server had said of each with it.
+	// Found says that the message was found in the folder of sent mail when the
+	// server's answer was lost. It was sent then: to all whom the server had not
+	// refused by name, where a line was lost, which makes it StateSent. Where a worker
+	// crashed, what the server had said of each recipient went with it: of several
+	// only one is certain, and the message stays StateUnknown, with Next zero, for the
+	// program to decide. [session.Envelope.AllOrNone] leaves no such doubt.
 	Found bool `json:"found,omitempty"`
 	// Copy is what became of the copy in the folder of sent mail, CopyErr why there
 	// is none.
@@ -124,6 +128,9 @@ type record struct {
 	// as gone, in milliseconds, and Beat what its worker changes meanwhile.
 	Term int64  `json:"term_ms,omitempty"`
 	Beat uint64 `json:"beat,omitempty"`
+	// Heard says that what the server said of each recipient in the last try is in
+	// Recipients, also where its last answer was lost.
+	Heard bool `json:"heard,omitempty"`
 	// Looks is how often it was looked for in vain in StateUnknown.
 	Looks int `json:"looks,omitempty"`
 	// CopyDue says that a copy is to be filed, and CopyTries how often that failed.
@@ -158,6 +165,21 @@ func (r *record) in(s RecipientState) []string {
 		}
 	}
 	return list
+}
+
+// lookFor has a message looked for from now on. What is in the folder of sent mail
+// proves nothing where it may be of an earlier try.
+func (r *record) lookFor(now time.Time) {
+	r.Looks, r.Next = 0, now
+	if r.Found || len(r.in(Accepted)) > 0 {
+		r.Next = time.Time{}
+	}
+}
+
+// provenByCopy reports whether a copy in the folder of sent mail proves that the
+// message was accepted for all who are unsure.
+func (r *record) provenByCopy() bool {
+	return r.Heard || r.Envelope.AllOrNone || len(r.in(Unsure)) == 1
 }
 
 // turn changes the recipients of one state to another one; why is for those of whom

@@ -96,6 +96,9 @@ func (b *Outbox) resolve(ctx context.Context, it *item) error {
 	pace := b.pace
 	pace.Initial, pace.Factor, pace.Max = firstLook, lookTimes, maxLook
 	switch {
+	case err == nil && !it.provenByCopy():
+		it.Found, it.Next = true, time.Time{}
+		it.Err = "it is in the folder of sent mail, and which of its recipients the server took it for is not known"
 	case err == nil:
 		it.turn(Unsure, Accepted, "")
 		it.Found, it.Err, it.Next = true, "", now

@@ -194,14 +194,10 @@ func (b *Outbox) watch(ctx context.Context, it *item) (next time.Time, err error
 		return now.Add(left), nil
 	}
 	b.forget(it)
-	known := len(it.in(Accepted)) > 0
 	it.turn(Waiting, Unsure, "")
 	it.Err = "the worker that was sending it is gone"
 	it.become(now)
-	it.Next, it.Looks = now, 0
-	if known {
-		it.Next = time.Time{} // what is in the folder of sent mail may be of the earlier try
-	}
+	it.lookFor(now)
 	return it.Next, b.keep(ctx, it)
 }
 

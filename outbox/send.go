@@ -76,6 +76,7 @@ func (b *Outbox) settle(ctx context.Context, it *item, receipt session.Receipt, 
 		it.Err = err.Error()
 	}
 	it.QueueID = receipt.QueueID
+	it.Heard = receipt.Outcome != session.SentUnknown || len(receipt.Recipients) > 0
 	answers(it, receipt, err)
 	if len(it.in(Accepted)) > 0 && it.Copy == session.CopyNone {
 		it.CopyDue = b.session.SavesSent(it.Envelope)
@@ -90,10 +91,7 @@ func (b *Outbox) settle(ctx context.Context, it *item, receipt session.Receipt, 
 		it.Next = now.Add(b.opts.Term) // this worker files it, and the next one if this one crashes
 	}
 	if it.State == StateUnknown {
-		it.Looks, it.Next = 0, now
-		if len(it.in(Accepted)) > 0 {
-			it.Next = time.Time{} // what the server filed may be of the earlier try
-		}
+		it.lookFor(now)
 	}
 	return hold
 }
