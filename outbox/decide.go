@@ -135,7 +135,8 @@ func (b *Outbox) decide(ctx context.Context, key, op string, from []State, chang
 }
 
 // Prune forgets messages that have been [Entry.Decided] for longer than age, and
-// returns how many. Their keys may be used again.
+// those that their program began to enqueue as long ago and never came to the end
+// with. It returns how many. Their keys may be used again.
 func (b *Outbox) Prune(ctx context.Context, age time.Duration) (int, error) {
 	all, err := b.all(ctx)
 	if err != nil {
@@ -143,11 +144,11 @@ func (b *Outbox) Prune(ctx context.Context, age time.Duration) (int, error) {
 	}
 	n := 0
 	for _, it := range all {
-		if !it.Decided() || it.CopyDue || time.Since(it.Changed) <= age {
+		if time.Since(it.Changed) <= age || it.CopyDue || !it.Decided() && !b.abandoned(ctx, it) {
 			continue
 		}
 		// The entry goes first: where the program has it sent again at this moment, its
-		// bytes are needed. Those that a crash leaves here are removed as orphans.
+		// bytes are needed. Those that a crash leaves here no entry names any more.
 		_, err := b.put(ctx, it.key, it.version, nil)
 		if errors.Is(err, state.ErrConflict) {
 			continue
@@ -159,4 +160,14 @@ func (b *Outbox) Prune(ctx context.Context, age time.Duration) (int, error) {
 		n++
 	}
 	return n, nil
+}
+
+// abandoned reports whether the program that enqueued a message ended before its
+// bytes were kept, and did not come back.
+func (b *Outbox) abandoned(ctx context.Context, it *item) bool {
+	if it.State != StateNew || it.Tries > 0 {
+		return false
+	}
+	body, err := b.store.Load(ctx, it.Body)
+	return err == nil && body.Version == ""
 }

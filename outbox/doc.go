@@ -43,7 +43,8 @@
 //
 // A worker writes down that it begins before the first byte leaves, and what became
 // of it when the answer came. A crash between these two makes a message StateUnknown; one
-// anywhere else loses and doubles nothing.
+// anywhere else loses and doubles nothing. One within Enqueue leaves an entry without
+// its bytes, which are kept when the same is enqueued again.
 //
 // # Copies
 //

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -34,7 +35,7 @@ func (b *Outbox) Enqueue(ctx context.Context, key string, e session.Envelope, m 
 	if err != nil {
 		return Entry{}, failure("enqueue", key, err)
 	}
-	entry, err := b.enqueue(ctx, key, e, raw, raw)
+	entry, err := b.enqueue(ctx, key, e, raw, func(string) ([]byte, error) { return raw, nil })
 	return entry, failure("enqueue", key, err)
 }
 
@@ -43,25 +44,27 @@ func (b *Outbox) Enqueue(ctx context.Context, key string, e session.Envelope, m 
 // MessageID and Date are not set, each message that is made of it gets its own, and
 // it is the same draft for the key all the same.
 func (b *Outbox) EnqueueDraft(ctx context.Context, key string, d *message.Draft) (Entry, error) {
-	own, plain := *d, *d
-	if plain.MessageID == "" {
-		plain.MessageID = "draft@localhost"
-	}
+	plain := *d
 	if plain.Date.IsZero() {
 		plain.Date = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 	}
-	texts := make([][]byte, 2)
-	for i, d := range []*message.Draft{&own, &plain} {
-		source, err := d.Source()
-		if err == nil {
-			texts[i], err = b.read(source)
-		}
-		if err != nil {
-			return Entry{}, failure("enqueue", key, err)
-		}
+	given, err := b.write(plain, "draft@localhost")
+	if err != nil {
+		return Entry{}, failure("enqueue", key, err)
 	}
-	entry, err := b.enqueue(ctx, key, session.Envelope{From: d.ReturnPath(), To: d.Recipients()}, texts[0], texts[1])
+	envelope := session.Envelope{From: d.ReturnPath(), To: d.Recipients()}
+	entry, err := b.enqueue(ctx, key, envelope, given, func(id string) ([]byte, error) { return b.write(*d, id) })
 	return entry, failure("enqueue", key, err)
+}
+
+// write composes a draft, with a Message-ID where it has none and one is given.
+func (b *Outbox) write(d message.Draft, id string) ([]byte, error) {
+	d.MessageID = cmp.Or(d.MessageID, id)
+	source, err := d.Source()
+	if err != nil {
+		return nil, err
+	}
+	return b.read(source)
 }
 
 // failure says what failed; nil stays nil.
@@ -92,9 +95,15 @@ func (b *Outbox) read(m message.Source) ([]byte, error) {
 	return raw, nil
 }
 
-// enqueue keeps raw as the message. Given is what the program's message is told
-// from others by.
-func (b *Outbox) enqueue(ctx context.Context, key string, e session.Envelope, raw, given []byte) (Entry, error) {
+// enqueue keeps a message. Given is what the program's message is told from others
+// by, and write makes the message's bytes, with a Message-ID where it is to have a
+// certain one and has none of its own.
+//
+// The entry names its bytes before they are kept. So bytes that no entry names are
+// of no use to anybody, whenever they are found; and where the program ended in
+// between, or another one enqueues the same at this moment, whoever comes next keeps
+// the bytes of the same entry.
+func (b *Outbox) enqueue(ctx context.Context, key string, e session.Envelope, given []byte, write func(id string) ([]byte, error)) (Entry, error) {
 	switch {
 	case key == "" || len(key) > maxProgramKey:
 		return Entry{}, fmt.Errorf("the key has %d bytes, 1 to %d are allowed", len(key), maxProgramKey)
@@ -105,35 +114,83 @@ func (b *Outbox) enqueue(ctx context.Context, key string, e session.Envelope, ra
 	if err != nil {
 		return Entry{}, err
 	}
-	if there, err := b.same(ctx, key, sum); err != nil || there != nil {
-		return entryOf(there), err
-	}
-	r, raw, err := b.compose(key, e, raw)
+	it, raw, err := b.enter(ctx, key, e, sum, write)
 	if err != nil {
 		return Entry{}, err
 	}
-	r.Digest = sum
-	if _, err := b.put(ctx, r.Body, "", raw); err != nil {
-		return Entry{}, fmt.Errorf("keep the message's bytes: %w", err)
+	b.at(pointEntry)
+	if raw == nil && (it.State != StateNew || it.Tries > 0) {
+		return it.Entry, nil
+	}
+	if err := b.keepBytes(ctx, it, raw, write); err != nil {
+		return Entry{}, err
 	}
 	b.at(pointBody)
-	it := &item{record: r, key: b.entryKey(key)}
-	err = b.swap(ctx, it)
-	if errors.Is(err, state.ErrConflict) { // somebody else came first
-		b.discard(ctx, r.Body)
-		there, err := b.same(ctx, key, sum)
-		return entryOf(there), err
+	if raw != nil {
+		b.tell(ctx, it)
 	}
-	if err != nil {
-		return Entry{}, fmt.Errorf("keep the entry: %w", err)
-	}
-	b.at(pointEntry)
-	b.tell(ctx, it)
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
 	return it.Entry, nil
+}
+
+// enter returns the entry of a message: the one that is there, or a new one and
+// with it the message's bytes.
+func (b *Outbox) enter(ctx context.Context, key string, e session.Envelope, sum string, write func(id string) ([]byte, error)) (*item, []byte, error) {
+	if there, err := b.same(ctx, key, sum); err != nil || there != nil {
+		return there, nil, err
+	}
+	raw, err := write("")
+	if err != nil {
+		return nil, nil, err
+	}
+	r, raw, err := b.compose(key, e, raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Digest = sum
+	it := &item{record: r, key: b.entryKey(key)}
+	err = b.swap(ctx, it)
+	if errors.Is(err, state.ErrConflict) { // somebody else came first
+		there, err := b.same(ctx, key, sum)
+		if err == nil && there == nil {
+			err = errPruned
+		}
+		return there, nil, err
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("keep the entry: %w", err)
+	}
+	return it, raw, nil
+}
+
+// errPruned says that an entry went while its message was enqueued.
+var errPruned = fmt.Errorf("%w any more: it was pruned meanwhile", ErrNoEntry)
+
+// keepBytes keeps the bytes of an entry, unless they are there: raw, or what is
+// made for it where raw is nil.
+func (b *Outbox) keepBytes(ctx context.Context, it *item, raw []byte, write func(id string) ([]byte, error)) error {
+	var err error
+	if raw == nil {
+		if raw, err = write(it.MessageID); err == nil {
+			raw, _, err = complete(raw, it.MessageID, time.Now())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if _, err = b.put(ctx, it.Body, "", raw); err != nil && !errors.Is(err, state.ErrConflict) {
+		return fmt.Errorf("keep the message's bytes: %w", err)
+	}
+	switch now, err := b.load(ctx, it.key); {
+	case errors.Is(err, ErrNoEntry), err == nil && now.Body != it.Body:
+		return errPruned
+	case err != nil:
+		return err
+	}
+	return nil
 }
 
 // entryOf returns the entry of an item, which may be nil.
@@ -161,20 +218,10 @@ func (b *Outbox) same(ctx context.Context, key, sum string) (*item, error) {
 // compose makes the record of a new message, and gives the message what it lacks.
 func (b *Outbox) compose(key string, e session.Envelope, raw []byte) (record, []byte, error) {
 	now := time.Now()
-	head := message.ParseHeader(raw)
-	id := head.MessageID()
-	var lacking bytes.Buffer
-	if id == "" {
-		if head.Has("Message-ID") {
-			return record{}, nil, errors.New("the message has a Message-ID that cannot be read")
-		}
-		id = strings.ToLower(rand.Text()) + "@" + domain(e.From)
-		fmt.Fprintf(&lacking, "Message-ID: <%s>\r\n", id)
+	raw, id, err := complete(raw, strings.ToLower(rand.Text())+"@"+domain(e.From), now)
+	if err != nil {
+		return record{}, nil, err
 	}
-	if !head.Has("Date") {
-		fmt.Fprintf(&lacking, "Date: %s\r\n", now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
-	}
-	raw = append(lacking.Bytes(), raw...)
 	r := record{
 		Entry: Entry{
 			Key: key, State: StateNew, Envelope: e, MessageID: id, Size: int64(len(raw)),
@@ -186,6 +233,24 @@ func (b *Outbox) compose(key string, e session.Envelope, raw []byte) (record, []
 		r.Recipients = append(r.Recipients, Recipient{Address: to, State: Waiting})
 	}
 	return r, raw, nil
+}
+
+// complete gives a message the Message-ID and the Date that it lacks, and returns
+// its Message-ID.
+func complete(raw []byte, id string, now time.Time) (whole []byte, messageID string, err error) {
+	head := message.ParseHeader(raw)
+	var lacking bytes.Buffer
+	if own := head.MessageID(); own != "" {
+		id = own
+	} else if head.Has("Message-ID") {
+		return nil, "", errors.New("the message has a Message-ID that cannot be read")
+	} else {
+		fmt.Fprintf(&lacking, "Message-ID: <%s>\r\n", id)
+	}
+	if !head.Has("Date") {
+		fmt.Fprintf(&lacking, "Date: %s\r\n", now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
+	}
+	return append(lacking.Bytes(), raw...), id, nil
 }
 
 // domain returns that of an address, as it can stand in a Message-ID.

@@ -162,18 +162,13 @@ func (b *Outbox) bodyKey(entry, nonce string, now time.Time) string {
 	return fmt.Sprintf("%s%s%016x-%s-%s", b.opts.Prefix, bodyPart, now.UnixNano(), name, nonce)
 }
 
-// parseBody returns the key of the entry that a body is of, and when it was
-// enqueued.
-func (b *Outbox) parseBody(body string) (entry string, queued time.Time, ok bool) {
+// parseBody returns the key of the entry that a body is of.
+func (b *Outbox) parseBody(body string) (entry string, ok bool) {
 	parts := strings.Split(strings.TrimPrefix(body, b.opts.Prefix+bodyPart), "-")
 	if len(parts) != 3 {
-		return "", time.Time{}, false
+		return "", false
 	}
-	var nanos int64
-	if _, err := fmt.Sscanf(parts[0], "%x", &nanos); err != nil {
-		return "", time.Time{}, false
-	}
-	return b.opts.Prefix + entryPart + parts[1], time.Unix(0, nanos), true
+	return b.opts.Prefix + entryPart + parts[1], true
 }
 
 // at tells a test that a named point is come to.
@@ -186,8 +181,8 @@ func (b *Outbox) at(point string) {
 // The points at which a crash is tried. At each of them the Store has just been
 // changed, or the world has.
 const (
-	pointBody     = "body kept"
 	pointEntry    = "entry kept"
+	pointBody     = "body kept"
 	pointClaimed  = "claimed"
 	pointAnswered = "answered"
 	pointRecorded = "recorded"

@@ -145,15 +145,21 @@ func wantState(t *testing.T, b *outbox.Outbox, key string, want outbox.State) ou
 // bodies returns how many messages' bytes the Store holds.
 func (o *office) bodies() int {
 	o.t.Helper()
+	return len(o.keys("/body/"))
+}
+
+// keys returns the keys of a part of the Store.
+func (o *office) keys(part string) []string {
+	o.t.Helper()
 	list, _ := state.As[state.Lister](o.store)
-	n := 0
-	for _, err := range list.List(o.t.Context(), outbox.DefaultPrefix+"/body/") {
+	var all []string
+	for key, err := range list.List(o.t.Context(), outbox.DefaultPrefix+part) {
 		if err != nil {
 			o.t.Fatal(err)
 		}
-		n++
+		all = append(all, key)
 	}
-	return n
+	return all
 }
 
 // A message goes out once, whoever enqueues it how often, with a copy in the folder

@@ -124,17 +124,15 @@ func (b *Outbox) pass(ctx context.Context) (next time.Time, err error) {
 // work does what is due for the message with the bytes at a key, and returns when
 // something is due next.
 func (b *Outbox) work(ctx context.Context, body string) (next time.Time, err error) {
-	key, queued, ok := b.parseBody(body)
+	key, ok := b.parseBody(body)
 	if !ok {
 		return next, fmt.Errorf("outbox: %s is not of an outbox", body)
 	}
 	it, err := b.load(ctx, key)
 	switch {
 	case errors.Is(err, ErrNoEntry) || err == nil && it.Body != body:
-		// Whoever enqueues it may not have come further yet.
-		if time.Since(queued) > orphanAge {
-			b.discard(ctx, body)
-		}
+		// Bytes are named by their entry before they are kept: these never will be.
+		b.discard(ctx, body)
 		return next, nil
 	case err != nil:
 		return next, err
@@ -182,9 +180,6 @@ func (b *Outbox) heldUntil() time.Time {
 	defer b.mu.Unlock()
 	return b.held
 }
-
-// orphanAge is how old bytes without an entry are when they are removed.
-const orphanAge = 24 * time.Hour
 
 // watch looks whether the worker that claims a message is gone. What it had in its
 // hands is unknown then.
