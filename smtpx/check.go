@@ -64,7 +64,7 @@ func (c *conn) tryAs(from string) error {
 	if err := checkAddress(from); err != nil {
 		return err
 	}
-	t := &transaction{c: c, env: session.Envelope{From: from}, l: &letter{size: -1}}
+	t := &transaction{c: c, env: session.Envelope{From: from}, l: &letter{size: -1, onLine: -1}}
 	if err := t.checkUTF8(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package smtpx
 
 import (
 	"bytes"
+	"errors"
 	"io"
 )
 
@@ -16,10 +17,15 @@ import (
 type stuffer struct {
 	w       io.Writer
 	noDots  bool
-	inLine  bool // something of the present line was written
-	afterCR bool // the last byte given was a CR, its line end is written
+	inLine  bool  // something of the present line was written
+	afterCR bool  // the last byte given was a CR, its line end is written
+	n       int64 // written so far, without the protocol's dots
+	limit   int64 // of n; 0 is none
 	err     error
 }
+
+// errBeyond ends a message that is larger than the server takes.
+var errBeyond = errors.New("the message is larger than the server takes")
 
 // Write takes the next bytes of the message.
 func (s *stuffer) Write(p []byte) (int, error) {
@@ -66,7 +72,7 @@ func (s *stuffer) run(p []byte) (n int, clean bool) {
 // line writes up to the next line end and returns the rest.
 func (s *stuffer) line(p []byte) []byte {
 	if !s.inLine && p[0] == '.' && !s.noDots {
-		s.put([]byte{'.'})
+		s.putDots(".")
 	}
 	end := bytes.IndexByte(p, '\n')
 	if end < 0 {
@@ -99,13 +105,26 @@ func (s *stuffer) Close() error {
 		s.put([]byte("\r\n"))
 	}
 	if !s.noDots {
-		s.put([]byte(".\r\n"))
+		s.putDots(".\r\n")
 	}
 	return s.err
 }
 
+// put writes something of the message.
 func (s *stuffer) put(p []byte) {
-	if s.err == nil && len(p) > 0 {
+	s.n += int64(len(p))
+	switch {
+	case s.err != nil || len(p) == 0:
+	case s.limit > 0 && s.n > s.limit:
+		s.err = errBeyond
+	default:
 		_, s.err = s.w.Write(p)
+	}
+}
+
+// putDots writes something of the protocol.
+func (s *stuffer) putDots(dots string) {
+	if s.err == nil {
+		_, s.err = io.WriteString(s.w, dots)
 	}
 }

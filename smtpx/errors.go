@@ -91,14 +91,18 @@ func (e *ExtensionError) Error() string {
 func (e *ExtensionError) Unwrap() error { return errors.ErrUnsupported }
 
 // SizeError says that a message is larger than what the server takes (RFC
-// 1870). Nothing of it was sent.
+// 1870). Nothing of it was sent, but where its size was not known beforehand: it
+// was broken off at the limit then, and nobody gets it.
 type SizeError struct {
 	Server string // "host:port"
-	Size   int64  // of the message, in bytes
+	Size   int64  // of the message on the line, in bytes; -1 where it was not known beforehand
 	Limit  int64  // of the server, in bytes
 }
 
 func (e *SizeError) Error() string {
+	if e.Size < 0 {
+		return fmt.Sprintf("%s takes messages of up to %d bytes, this one has more; it was not sent", e.Server, e.Limit)
+	}
 	return fmt.Sprintf("%s takes messages of up to %d bytes, this one has %d; nothing was sent", e.Server, e.Limit, e.Size)
 }
 

@@ -17,6 +17,7 @@ const maxHead = 256 << 10
 type letter struct {
 	source    message.Source
 	size      int64 // in bytes, -1 where the source does not know
+	onLine    int64 // the same of what goes over the line, see measure
 	messageID string
 	utf8      bool // the header is not ASCII but UTF-8 (RFC 6532)
 
@@ -40,6 +41,7 @@ func openLetterInto(m message.Source, room []byte) (*letter, error) {
 		return nil, fmt.Errorf("open the message: %w", err)
 	}
 	l := &letter{source: m, size: m.Size(), rest: r}
+	l.onLine = l.size
 	if err := l.readHead(room); err != nil {
 		// The reading failed; that the closing may fail too adds nothing.
 		_ = r.Close()
@@ -100,6 +102,47 @@ func (l *letter) Close() error { return l.rest.Close() }
 
 // errShort is wrapped where a source did not give as many bytes as it said.
 var errShort = errors.New("the source is not as long as it says")
+
+// measure finds out how many bytes of the message go over the line: with every line
+// ended in CR LF, and without the protocol's dots (RFC 1870 section 5). That is the
+// source's length where its lines end so already, and up to twice as much where they
+// do not. So it is counted where what was read ahead has other line ends, and where
+// the difference can matter to the server's limit, which is 0 where there is none;
+// elsewhere the source is not read twice for what the RFC lets be an estimate. Where
+// the source's length is not known, nobody counts: [stuffer] ends at the limit.
+func (l *letter) measure(limit int64) {
+	whole := int64(len(l.head)) == l.size
+	switch {
+	case l.size < 0, limit > 0 && l.size > limit:
+	case whole && (!regular(l.head) || !bytes.HasSuffix(l.head, []byte("\n"))):
+		l.onLine = onLine(bytes.NewReader(l.head), l.size)
+	case !whole && (limit > 0 && l.size > limit/2-1 || !regular(l.head)):
+		r, err := l.source.Open()
+		if err != nil {
+			return // it may be one that can be read once, and is estimated
+		}
+		defer r.Close()
+		l.onLine = onLine(r, l.size)
+	}
+}
+
+// regular reports whether the lines of what a message begins with seem to end in CR
+// LF: there are as many CRs as LFs.
+func regular(p []byte) bool {
+	p = bytes.TrimSuffix(p, []byte("\r"))
+	return bytes.Count(p, []byte("\r")) == bytes.Count(p, []byte("\n"))
+}
+
+// onLine counts what a message is on the line; what cannot be read to its end is
+// estimated.
+func onLine(r io.Reader, estimate int64) int64 {
+	s := &stuffer{w: io.Discard, noDots: true}
+	if _, err := io.Copy(s, r); err != nil {
+		return estimate
+	}
+	_ = s.Close() // which has no errors where writing has none
+	return s.n
+}
 
 // copyTo writes the whole message to w. It fails where a source that knows
 // its size gives another number of bytes: what is cut short must not go out as

@@ -30,8 +30,10 @@ func (e extensions) limit(name string) int {
 // anything is said of them.
 func (t *transaction) check() error {
 	ext := t.c.ext
-	if limit := ext.sizeLimit(); limit > 0 && t.l.size > limit {
-		return &SizeError{Server: t.c.server, Size: t.l.size, Limit: limit}
+	limit := ext.sizeLimit()
+	t.l.measure(limit)
+	if limit > 0 && t.l.onLine > limit {
+		return t.tooLarge(t.l.onLine)
 	}
 	for _, check := range []func() error{t.checkUTF8, t.checkRecipients, t.checkWishes} {
 		if err := check(); err != nil {
@@ -46,6 +48,12 @@ func (t *transaction) check() error {
 		err = t.lacks("8BITMIME", "encode the parts as quoted-printable or base64; nothing was sent")
 	}
 	return err
+}
+
+// tooLarge says that the message has more bytes than the server takes; size is -1
+// where their number is not known.
+func (t *transaction) tooLarge(size int64) error {
+	return &SizeError{Server: t.c.server, Size: size, Limit: t.c.ext.sizeLimit()}
 }
 
 func (t *transaction) lacks(extension, remedy string) error {
@@ -107,8 +115,8 @@ func (t *transaction) checkWishes() error {
 func (t *transaction) mailLine() string {
 	ext, e := t.c.ext, t.env
 	line := "MAIL FROM:<" + e.From + ">"
-	if ext.has("SIZE") && t.l.size >= 0 {
-		line += " SIZE=" + strconv.FormatInt(t.l.size, 10)
+	if ext.has("SIZE") && t.l.onLine >= 0 {
+		line += " SIZE=" + strconv.FormatInt(t.l.onLine, 10)
 	}
 	if ext.has("8BITMIME") {
 		line += " BODY=8BITMIME"

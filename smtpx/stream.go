@@ -245,7 +245,7 @@ func (s *stream) message(ctx context.Context, j *job) {
 	err = f.check()
 	var m *reading
 	if err == nil {
-		m = s.reading(l)
+		m = s.reading(f)
 		err = m.fill()
 	}
 	if err != nil {
@@ -395,6 +395,7 @@ func (s *stream) data(ctx context.Context, f *flight, m *reading) {
 // reading brings a message into the form of the protocol, some at a time.
 type reading struct {
 	s     *stream
+	f     *flight
 	src   *sourceReader
 	out   stuffer
 	size  int64 // that the source says, -1 where it does not know
@@ -402,9 +403,9 @@ type reading struct {
 	whole bool // the body has its end
 }
 
-func (s *stream) reading(l *letter) *reading {
-	r := &reading{s: s, src: &sourceReader{r: l.rest}, size: l.size, head: l.head}
-	r.out = stuffer{w: (*appender)(&s.body), noDots: s.chunking}
+func (s *stream) reading(f *flight) *reading {
+	r := &reading{s: s, f: f, src: &sourceReader{r: f.l.rest}, size: f.l.size, head: f.l.head}
+	r.out = stuffer{w: (*appender)(&s.body), noDots: s.chunking, limit: s.c.ext.sizeLimit()}
 	return r
 }
 
@@ -413,16 +414,20 @@ func (s *stream) reading(l *letter) *reading {
 func (r *reading) fill() error {
 	r.s.body = r.s.body[:0]
 	if r.head != nil {
-		_, _ = r.out.Write(r.head) // an appender has no errors
+		_, _ = r.out.Write(r.head) // its error stays
 		r.src.n, r.head = int64(len(r.head)), nil
 	}
 	for len(r.s.body) < chunkSize {
 		n, err := r.src.Read(r.s.block)
 		_, _ = r.out.Write(r.s.block[:n])
 		switch {
+		case r.out.err != nil: // an appender has none but that of the limit
+			return r.f.tooLarge(-1)
 		case errors.Is(err, io.EOF):
 			r.whole = true
-			_ = r.out.Close()
+			if r.out.Close() != nil {
+				return r.f.tooLarge(-1)
+			}
 			return checkLength(r.size, r.src.n)
 		case err != nil:
 			return err

@@ -229,16 +229,20 @@ func (t *transaction) deliver() (reply, error) {
 		return reply{}, err
 	}
 	t.began = true
-	s := &stuffer{w: t.c.w}
+	s := &stuffer{w: t.c.w, limit: t.c.ext.sizeLimit()}
 	err := t.l.copyTo(s)
-	if _, ok := errors.AsType[*sourceError](err); ok {
+	if err == nil {
+		err = s.Close()
+	}
+	_, broken := errors.AsType[*sourceError](err)
+	if errors.Is(err, errBeyond) {
+		err, broken = t.tooLarge(-1), true
+	}
+	if broken {
 		// The server must not take for whole what is not: there is no other
 		// way to break off than to leave.
 		t.c.w.Kill(err)
 		return reply{}, err
-	}
-	if err == nil {
-		err = s.Close()
 	}
 	if err == nil {
 		err = t.c.w.Flush()
