@@ -142,13 +142,3 @@ func checkAddress(a string) error {
 	}
 	return nil
 }
-
-// utf8Envelope reports whether an address is not ASCII (RFC 6531).
-func utf8Envelope(e session.Envelope) bool {
-	for _, a := range e.To {
-		if hasEightBit([]byte(a)) {
-			return true
-		}
-	}
-	return hasEightBit([]byte(e.From))
-}

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/net/idna"
 )
 
 // What a server limits by LIMITS (RFC 9422 section 4).
@@ -62,7 +64,7 @@ func (t *transaction) lacks(extension, remedy string) error {
 
 // checkUTF8 compares addresses and header with what the server offers.
 func (t *transaction) checkUTF8() error {
-	if (t.l.utf8 || utf8Envelope(t.env)) && !t.c.ext.has("SMTPUTF8") {
+	if (t.l.utf8 || t.utf8Envelope()) && !t.c.ext.has("SMTPUTF8") {
 		return t.lacks("SMTPUTF8", "write addresses and header fields in ASCII (domains as xn--, other text as encoded words); nothing was sent")
 	}
 	return nil
@@ -114,14 +116,14 @@ func (t *transaction) checkWishes() error {
 // mailLine returns the command that begins the transaction.
 func (t *transaction) mailLine() string {
 	ext, e := t.c.ext, t.env
-	line := "MAIL FROM:<" + e.From + ">"
+	line := "MAIL FROM:<" + t.address(e.From) + ">"
 	if ext.has("SIZE") && t.l.onLine >= 0 {
 		line += " SIZE=" + strconv.FormatInt(t.l.onLine, 10)
 	}
 	if ext.has("8BITMIME") {
 		line += " BODY=8BITMIME"
 	}
-	if ext.has("SMTPUTF8") && (t.l.utf8 || utf8Envelope(e)) {
+	if ext.has("SMTPUTF8") && (t.l.utf8 || t.utf8Envelope()) {
 		line += " SMTPUTF8"
 	}
 	if e.RequireTLS {
@@ -150,5 +152,32 @@ func deliverByMode(returns, trace bool) string {
 
 // rcptLine returns the command that names a recipient.
 func (t *transaction) rcptLine(to string) string {
+	to = t.address(to)
 	return "RCPT TO:<" + to + ">" + rcptReports(t.env.Reports, to)
+}
+
+// address returns the form of an address that the server can be told: with its
+// domain in ASCII where the server does not know other ones (RFC 5890 section
+// 2.3.2.1).
+func (t *transaction) address(a string) string {
+	at := strings.LastIndexByte(a, '@')
+	if t.c.ext.has("SMTPUTF8") || at < 0 || !hasEightBit([]byte(a[at:])) {
+		return a
+	}
+	domain, err := idna.Lookup.ToASCII(a[at+1:])
+	if err != nil {
+		return a // and it is refused as it is
+	}
+	return a[:at+1] + domain
+}
+
+// utf8Envelope reports whether an address is not ASCII as the server is told it
+// (RFC 6531).
+func (t *transaction) utf8Envelope() bool {
+	for _, a := range t.env.To {
+		if hasEightBit([]byte(t.address(a))) {
+			return true
+		}
+	}
+	return hasEightBit([]byte(t.address(t.env.From)))
 }
