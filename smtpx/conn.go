@@ -114,7 +114,7 @@ func (c *conn) open(ctx context.Context, cl *Client, creds sasl.Credentials) err
 	c.w.SetStage(wire.StageCommand)
 	if cl.server.Security == session.STARTTLS {
 		stages.Enter(session.StageTLS)
-		if err := c.hello(cl.localName); err != nil {
+		if err := c.hello(cl.localName, nil); err != nil {
 			return err
 		}
 		if err := c.startTLS(ctx); err != nil {
@@ -123,7 +123,7 @@ func (c *conn) open(ctx context.Context, cl *Client, creds sasl.Credentials) err
 	}
 	// What was offered in plain text may be forged; ask again.
 	stages.Enter(session.StageCapabilities)
-	if err := c.hello(cl.localName); err != nil {
+	if err := c.hello(cl.localName, cl.without); err != nil {
 		return err
 	}
 	stages.Detail(session.StageCapabilities, "capabilities", c.ext.String())
@@ -140,8 +140,8 @@ func fewer(a, b int) int {
 }
 
 // hello introduces the client, by HELO where the server does not know EHLO,
-// and takes note of what the server offers.
-func (c *conn) hello(name string) error {
+// and takes note of what the server offers, but for what is to be left out.
+func (c *conn) hello(name string, without []string) error {
 	r, err := c.command(opHello, "EHLO "+name)
 	if err != nil {
 		return err
@@ -150,6 +150,9 @@ func (c *conn) hello(name string) error {
 	switch {
 	case r.positive():
 		c.ext = parseExtensions(r)
+		for _, keyword := range without {
+			delete(c.ext, strings.ToUpper(keyword))
+		}
 		return nil
 	case r.code/100 == 5:
 		return c.commandOK(opHello, "HELO "+name)

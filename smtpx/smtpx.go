@@ -57,6 +57,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailsession/mailsession/internal/backend"
@@ -113,6 +114,11 @@ type Options struct {
 	// Retry says how SendAll tries again what was not sent. Send does not.
 	Retry Retry
 
+	// Without are extensions that are not used although the server offers them, such
+	// as "PIPELINING" of a server, or of a device on the way to it, that drops what is
+	// sent ahead of its answers, or "CHUNKING" of one that refuses BDAT.
+	Without []string
+
 	// Logger gets one record a message at level debug, and at warn where it
 	// was not accepted for everybody. Nil means the Session's logger, or
 	// silence.
@@ -140,11 +146,14 @@ type Client struct {
 	perConnection int
 	connections   int
 	window        int
+	without       []string
 	retry         Retry
 	pace          *pace
 	pool          *pool.Pool[*conn]
 	log           *slog.Logger
 	observer      session.Observer
+
+	unchunked atomic.Bool // the server does not know BDAT, whatever it offers
 }
 
 // Backend returns the way out for [session.New]. The server's port is 465 for
@@ -197,7 +206,7 @@ func New(server session.Server, creds session.Credentials, opts *Options) (*Clie
 	c := &Client{
 		server: server, address: server.Address(ports().Of(server.Security)), creds: creds,
 		localName: o.LocalName, finalTimeout: final, perConnection: o.MessagesPerConnection,
-		connections: o.MaxConnections, window: o.Window, retry: o.Retry, pace: newPace(o.Rate),
+		connections: o.MaxConnections, window: o.Window, without: o.Without, retry: o.Retry, pace: newPace(o.Rate),
 		log: observe.Logger(o.Logger), observer: o.Observer,
 	}
 	c.pool = pool.New(pool.Options[*conn]{

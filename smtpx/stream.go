@@ -114,7 +114,7 @@ func (a asking) op() string {
 
 func newStream(b *bulk, c *conn) *stream {
 	s := &stream{
-		b: b, c: c, chunking: c.ext.has("CHUNKING"), asked: make(chan []ask, b.window), verb: make(chan bool, 1),
+		b: b, c: c, chunking: c.ext.has("CHUNKING") && !b.c.unchunked.Load(), asked: make(chan []ask, b.window), verb: make(chan bool, 1),
 		left: make(chan struct{}, 1), broken: make(chan struct{}),
 		buf: make([]byte, 0, batchSize+chunkSize), body: make([]byte, 0, chunkSize+chunkSize/2), block: make([]byte, chunkSize/2),
 	}
@@ -199,7 +199,7 @@ func (s *stream) job(ctx context.Context) *job {
 			return nil
 		default:
 		}
-		if s.inDoubt.Load() {
+		if s.inDoubt.Load() || s.chunking && s.b.c.unchunked.Load() {
 			return nil
 		}
 		select {

@@ -3,6 +3,7 @@ package smtpx
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -199,8 +200,11 @@ func (t *transaction) exchange(steps []step) error {
 	if err := t.c.flush(steps[0].op); err != nil {
 		return err
 	}
-	for _, s := range steps {
+	for i, s := range steps {
 		r, err := t.c.read(s.op)
+		if _, silent := errors.AsType[*wire.TimeoutError](err); silent && i > 0 {
+			return fmt.Errorf("%w; it has answered a part of what was sent together: where that happens again, put PIPELINING into Options.Without", err)
+		}
 		if err != nil {
 			return err
 		}

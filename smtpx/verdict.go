@@ -3,6 +3,7 @@ package smtpx
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"github.com/emersion/go-smtp"
 
@@ -94,7 +95,24 @@ func (s *stream) tell(ctx context.Context, v verdict) {
 		rec.QueueID = queueID(v.reply.text())
 	}
 	s.b.c.pace.heed(v.err)
+	if s.unchunked(v) {
+		v.f.job.tries--
+		s.b.again(v.f.job)
+		return
+	}
 	s.b.tried(ctx, v.f.job, rec, v.err)
+}
+
+// unchunked reports whether a message was refused since the server does not know
+// BDAT, though it offers CHUNKING: 500, 502 and 504 are about commands and not about
+// messages (RFC 5321 section 4.2.2). It is sent by DATA then, as is all that follows.
+func (s *stream) unchunked(v verdict) bool {
+	e, ok := errors.AsType[*Error](v.err)
+	if !ok || !s.chunking || v.outcome != session.NotSent || e.Op != opMessage || e.Code != 500 && e.Code != 502 && e.Code != 504 {
+		return false
+	}
+	s.b.c.unchunked.Store(true)
+	return true
 }
 
 // prove finds out whether the next answer is that to the next command, and ends the

@@ -1,0 +1,124 @@
+package smtpx_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/session"
+	"github.com/mailsession/mailsession/smtpx"
+)
+
+// forgetful is a server, or a device on the way to one, that offers PIPELINING and
+// drops what comes ahead of its answers.
+func forgetful(c net.Conn) {
+	r := bufio.NewReader(c)
+	answer := "220 forgetful"
+	for inMessage := false; ; {
+		if !inMessage {
+			if _, err := io.WriteString(c, answer+"\r\n"); err != nil {
+				return
+			}
+		}
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		switch {
+		case inMessage:
+			inMessage = line != ".\r\n"
+			answer = "250 taken"
+			continue
+		case strings.HasPrefix(line, "EHLO"):
+			answer = "250-forgetful\r\n250 PIPELINING"
+		case line == "DATA\r\n":
+			answer, inMessage = "354 go", true
+			if _, err := io.WriteString(c, answer+"\r\n"); err != nil {
+				return
+			}
+		default:
+			answer = "250 ok"
+		}
+		_, _ = r.Discard(r.Buffered())
+	}
+}
+
+// A server that breaks its word on PIPELINING is told by its silence, with what to do
+// about it; without that extension it can be used.
+func TestWithoutPipelining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, script(t, forgetful), session.Credentials{}, nil)
+		rec, err := c.Send(t.Context(), toBob(), source(letter))
+		checkOutcome(t, rec, err, session.NotSent)
+		if !session.Temporary(err) || !strings.Contains(err.Error(), "put PIPELINING into Options.Without") {
+			t.Errorf("Send = %v, want a passing failure and what to do about it", err)
+		}
+		c = newClient(t, script(t, forgetful), session.Credentials{}, &smtpx.Options{Without: []string{"pipelining"}})
+		began := time.Now()
+		for range 3 {
+			mustSend(t, c)
+		}
+		all, err := sendAll(t, c, circulars(10), nil)
+		if took := time.Since(began); err != nil || count(all)[session.Accepted] != 10 || took != 0 {
+			t.Errorf("SendAll = %v, %v after %v", count(all), err, took)
+		}
+	})
+}
+
+// What is left out of what the server offers is not used, in whatever case it is
+// written.
+func TestWithoutExtensions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, nil)
+		c := newClient(t, inMemory(s), withPassword(), &smtpx.Options{Without: []string{"CHUNKING", "size", "8bitmime"}})
+		all, err := sendAll(t, c, circulars(5), nil)
+		if err != nil || count(all)[session.Accepted] != 5 {
+			t.Fatalf("SendAll = %v, %v", count(all), err)
+		}
+		for _, m := range s.Messages() {
+			if m.Chunked || m.Params != "" {
+				t.Errorf("a message came by BDAT %t with %q", m.Chunked, m.Params)
+			}
+		}
+	})
+}
+
+// A server that offers CHUNKING and does not know BDAT gets everything by DATA: at
+// once, and once. A refusal that is about the message stays one.
+func TestBDATThatIsNotKnown(t *testing.T) {
+	for answer, accepted := range map[string]int{
+		"500 5.5.1 command unrecognized": 20, "502 5.5.1 not implemented": 20, "504 5.5.4 no": 20, "554 5.6.0 no such content here": 1,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, nil)
+			s.Inject(mailtest.Reply("BDAT", answer).Repeating(-1))
+			c := newClient(t, inMemory(s), withPassword(), &smtpx.Options{MaxConnections: 1, Retry: smtpx.Retry{Count: -1}})
+			began := time.Now()
+			all, err := sendAll(t, c, circulars(20), nil)
+			if took := time.Since(began); err != nil || count(all)[session.Accepted] != accepted || took != 0 {
+				t.Errorf("%s: %v, %v after %v, want %d accepted", answer, count(all), err, took, accepted)
+			}
+			checkTruth(t, s, all, 20)
+			for key, r := range all {
+				if r.Tries != 1 {
+					t.Errorf("%s: message %s took %d tries", answer, key, r.Tries)
+				}
+			}
+			if accepted == 1 {
+				return
+			}
+			before := strings.Count(said(s), "BDAT")
+			if all, err := sendAll(t, c, circulars(20), nil); err != nil || count(all)[session.Accepted] != 20 {
+				t.Errorf("%s: the second time %v, %v", answer, count(all), err)
+			}
+			if got := strings.Count(said(s), "BDAT"); got != before || before == 0 {
+				t.Errorf("%s: BDAT was tried %d times and then %d", answer, before, got-before)
+			}
+		})
+	}
+}
