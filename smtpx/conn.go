@@ -2,6 +2,7 @@ package smtpx
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -79,10 +80,11 @@ type conn struct {
 	// repeat it.
 	secrets backend.Secrets
 
-	closing  bool // the server said that it ends the connection
-	messages int  // begun so far
-	most     int  // of them, 0 where there is no bound
-	takes    manner
+	unverified bool // whoever answers may be anybody, also behind TLS
+	closing    bool // the server said that it ends the connection
+	messages   int  // begun so far
+	most       int  // of them, 0 where there is no bound
+	takes      manner
 }
 
 // connect makes a connection to the client's server and signs in.
@@ -95,13 +97,18 @@ func (c *Client) connect(ctx context.Context, creds sasl.Credentials) (*conn, er
 	}
 	release := w.Bind(ctx)
 	defer release()
-	cn := &conn{w: w, server: c.address}
+	cn := &conn{w: w, server: c.address, unverified: unverified(c.server.TLS)}
 	cn.hide(creds)
 	if err := cn.open(ctx, c, creds); err != nil {
 		cn.Abandon()
 		return nil, err
 	}
 	return cn, nil
+}
+
+// unverified reports whether nobody looks at the server's certificate.
+func unverified(cfg *tls.Config) bool {
+	return cfg != nil && cfg.InsecureSkipVerify && cfg.VerifyConnection == nil && cfg.VerifyPeerCertificate == nil
 }
 
 // open brings the connection to where mail can be sent.

@@ -97,8 +97,8 @@ func (t *transaction) checkWishes() error {
 	if e.Reports != nil && !ext.has("DSN") {
 		return t.lacks("DSN", "leave Envelope.Reports nil; nothing was sent")
 	}
-	if _, encrypted := t.c.w.TLS(); e.RequireTLS && (!encrypted || !ext.has("REQUIRETLS")) {
-		return t.lacks("REQUIRETLS", "reach the server by TLS or STARTTLS, or leave Envelope.RequireTLS unset and trust the way; nothing was sent")
+	if _, encrypted := t.c.w.TLS(); e.RequireTLS && (!encrypted || t.c.unverified || !ext.has("REQUIRETLS")) {
+		return t.lacks("REQUIRETLS", "reach the server by TLS or STARTTLS with a certificate that is verified, or leave Envelope.RequireTLS unset and trust the way; nothing was sent")
 	}
 	if e.DeliverBy == nil {
 		return nil

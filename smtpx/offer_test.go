@@ -2,6 +2,7 @@ package smtpx_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -68,6 +69,25 @@ func TestRequireTLSInPlainText(t *testing.T) {
 		rec, err := c.Send(t.Context(), e, source(letter))
 		checkOutcome(t, rec, err, session.NotSent)
 		if !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("Send = %v, want %v", err, errors.ErrUnsupported)
+		}
+	}
+}
+
+// TLS on all of the way begins with a server that is known to be the one.
+func TestRequireTLSUnverified(t *testing.T) {
+	s := newServer(t, &smtptest.Options{Security: mailtest.TLS, Extensions: smtptest.With("REQUIRETLS")})
+	server := overTCP(t, s, session.TLS)
+	looked := false
+	for _, verify := range []func(tls.ConnectionState) error{nil, func(tls.ConnectionState) error { looked = true; return nil }} {
+		server.TLS = &tls.Config{InsecureSkipVerify: true, VerifyConnection: verify} //nolint:gosec // G402: what the test is about
+		c := newClient(t, server, withPassword(), nil)
+		mustSend(t, c)
+		rec, err := c.Send(t.Context(), session.Envelope{From: ann, To: []string{bob}, RequireTLS: true}, source(letter))
+		if accepted := err == nil && rec.Outcome == session.Accepted; accepted != (verify != nil) || accepted != looked {
+			t.Errorf("Send with a certificate that somebody looks at, %t: %v, %v", looked, rec.Outcome, err)
+		}
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("Send = %v, want %v", err, errors.ErrUnsupported)
 		}
 	}
