@@ -67,8 +67,16 @@ func (e *Error) Unwrap() error {
 	return &smtp.SMTPError{Code: e.Code, EnhancedCode: e.Enhanced, Message: e.Text}
 }
 
-// Temporary reports whether the server says that the same may succeed later.
-func (e *Error) Temporary() bool { return e.Code/100 == 4 }
+// Temporary reports whether the server says that the same may succeed later. A 552
+// for too many recipients counts as 452, as RFC 5321 section 4.5.3.1.10 wants it.
+func (e *Error) Temporary() bool { return e.Code/100 == 4 || e.tooMany() }
+
+// tooMany reports whether a recipient was refused since there are enough, by the
+// code that RFC 821 had for it.
+func (e *Error) tooMany() bool {
+	return e.Op == opRcpt && e.Code == 552 &&
+		(e.Enhanced == smtp.EnhancedCode{5, 5, 3} || strings.Contains(strings.ToLower(e.Text), "too many recipients"))
+}
 
 // ExtensionError says that a message, or the settings, need what the server
 // does not offer. Nothing of the message was sent. It matches

@@ -17,6 +17,7 @@ type advice struct {
 }
 
 const (
+	fewerAtATime = "send the message to fewer recipients at a time, or have SendAll send it again to the rest (Retry.Recipients)"
 	askForSignIn = "the server wants a sign-in before it takes mail: give credentials"
 	useOAuth     = "passwords are not accepted here; sign in with OAuth"
 	askForRights = `the user may not send as this sender: grant "Send As" for the address, or use the user's own`
@@ -97,7 +98,9 @@ func amountAdvices() []advice {
 		{enhanced: smtp.EnhancedCode{5, 7, 705}, remedy: dailyLimit},
 		{enhanced: smtp.EnhancedCode{4, 7, 28}, remedy: sendLess},
 		{code: 421, enhanced: smtp.EnhancedCode{4, 7, 0}, text: "gsmtp", remedy: "Gmail wants to be left alone for a while: " + sendLess},
-		{enhanced: smtp.EnhancedCode{4, 5, 3}, remedy: "send the message to fewer recipients at a time, or have SendAll send it again to the rest (Retry.Recipients)"},
+		{enhanced: smtp.EnhancedCode{4, 5, 3}, remedy: fewerAtATime},
+		{enhanced: smtp.EnhancedCode{5, 5, 3}, remedy: fewerAtATime},
+		{text: "too many recipients", remedy: fewerAtATime},
 	}
 }
 

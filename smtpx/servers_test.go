@@ -88,6 +88,29 @@ func TestWithoutExtensions(t *testing.T) {
 	})
 }
 
+// A refusal of one recipient too many passes, also by the code of old servers; other
+// refusals by that code last.
+func TestOneRecipientTooMany(t *testing.T) {
+	for answer, temporary := range map[string]bool{
+		"452 4.5.3 Too many recipients": true, "552 5.5.3 Too many": true, "552 Too many recipients": true,
+		"552 5.2.2 Mailbox full": false, "552 exceeded storage allocation": false, "550 5.5.3 no": false,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(t, nil)
+			s.Inject(mailtest.Reply("RCPT", answer).Containing("carol@"))
+			c := newClient(t, inMemory(s), withPassword(), &smtpx.Options{Retry: smtpx.Retry{Recipients: true}})
+			all, err := sendAll(t, c, func(yield func(session.Mail) bool) { yield(circular(0, bob, carol)) }, nil)
+			want := session.Partial
+			if temporary {
+				want = session.Accepted
+			}
+			if got := all["0"]; err != nil || got.Receipt.Outcome != want {
+				t.Errorf("%s: SendAll = %v in %d tries, %v, want %v", answer, got.Receipt.Outcome, got.Tries, err, want)
+			}
+		})
+	}
+}
+
 // A server that offers CHUNKING and does not know BDAT gets everything by DATA: at
 // once, and once. A refusal that is about the message stays one.
 func TestBDATThatIsNotKnown(t *testing.T) {
