@@ -135,25 +135,11 @@ func aqsTerm(token string) condition {
 	if !found || strings.HasPrefix(token, `"`) {
 		return anyOf(token, "item:Subject", "item:Body", "message:From", "message:ToRecipients", "message:CcRecipients")
 	}
-	switch strings.ToLower(name) {
-	case "subject":
-		return anyOf(want, "item:Subject")
-	case "body", "content":
-		return anyOf(want, "item:Body")
-	case "from":
-		return anyOf(want, "message:From")
-	case "to":
-		return anyOf(want, "message:ToRecipients")
-	case "cc":
-		return anyOf(want, "message:CcRecipients")
-	case "bcc":
-		return anyOf(want, "message:BccRecipients")
-	case "participants":
-		return anyOf(want, "message:From", "message:ToRecipients", "message:CcRecipients", "message:BccRecipients")
-	case "category", "categories":
-		return anyOf(want, "item:Categories")
-	case "importance":
-		return anyOf(want, "item:Importance")
+	name = strings.ToLower(name)
+	if uris := aqsTexts(name); uris != nil {
+		return anyOf(want, uris...)
+	}
+	switch name {
 	case "hasattachment", "hasattachments":
 		return isTruth("item:HasAttachments", want)
 	case "isread", "read":
@@ -173,6 +159,31 @@ func aqsTerm(token string) condition {
 		return func(lookup) bool { return strings.EqualFold(want, "email") }
 	}
 	return anyOf(token, "item:Subject", "item:Body")
+}
+
+// aqsTexts returns the properties of text that go by a name in queries, or nil.
+func aqsTexts(name string) []string {
+	switch name {
+	case "subject":
+		return []string{"item:Subject"}
+	case "body", "content":
+		return []string{"item:Body"}
+	case "from":
+		return []string{"message:From"}
+	case "to":
+		return []string{"message:ToRecipients"}
+	case "cc":
+		return []string{"message:CcRecipients"}
+	case "bcc":
+		return []string{"message:BccRecipients"}
+	case "participants":
+		return []string{"message:From", "message:ToRecipients", "message:CcRecipients", "message:BccRecipients"}
+	case "category", "categories":
+		return []string{"item:Categories"}
+	case "importance":
+		return []string{"item:Importance"}
+	}
+	return nil
 }
 
 // anyOf looks for text at the beginning of words, or for a phrase in quotes.

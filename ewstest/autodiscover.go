@@ -115,25 +115,30 @@ func (x *exchange) discoverPOX() *answer {
 	case !there:
 		writePOXError(w, "500", "The email address can't be found.")
 	default:
-		w.start("Response", "xmlns", poxOutlookSpace)
-		w.start("User")
-		w.elem("DisplayName", address)
-		w.elem("AutoDiscoverSMTPAddress", address)
-		w.end()
-		w.start("Account")
-		w.elem("AccountType", "email")
-		w.elem("Action", "settings")
-		for _, kind := range []string{"EXCH", "EXPR"} {
-			w.start("Protocol")
-			w.elem("Type", kind)
-			w.elem("Server", x.req.Host)
-			w.elem("ASUrl", x.serviceURL())
-			w.elem("EwsUrl", x.serviceURL())
-			w.end()
-		}
+		x.writePOXSettings(w, address)
 	}
 	closeEnvelope(w)
 	return &answer{status: http.StatusOK, header: xmlHeader(), body: w.b}
+}
+
+// writePOXSettings writes what is known of one user.
+func (x *exchange) writePOXSettings(w *writer, address string) {
+	w.start("Response", "xmlns", poxOutlookSpace)
+	w.start("User")
+	w.elem("DisplayName", address)
+	w.elem("AutoDiscoverSMTPAddress", address)
+	w.end()
+	w.start("Account")
+	w.elem("AccountType", "email")
+	w.elem("Action", "settings")
+	for _, kind := range []string{"EXCH", "EXPR"} {
+		w.start("Protocol")
+		w.elem("Type", kind)
+		w.elem("Server", x.req.Host)
+		w.elem("ASUrl", x.serviceURL())
+		w.elem("EwsUrl", x.serviceURL())
+		w.end()
+	}
 }
 
 // writePOXError writes what went wrong, and the end.

@@ -142,10 +142,6 @@ func (c *call) attachmentPart(n *node) (*part, error) {
 	if !n.is("FileAttachment") {
 		return nil, fail("ErrorInvalidAttachmentId", "Attachments of the kind %s cannot be created.", n.name.Local)
 	}
-	kind := n.child("ContentType").value()
-	if kind == "" || strings.HasPrefix(kind, "multipart/") || strings.HasPrefix(kind, "message/") {
-		kind = "application/octet-stream"
-	}
 	text := strings.Map(func(r rune) rune {
 		if r <= ' ' {
 			return -1
@@ -156,15 +152,7 @@ func (c *call) attachmentPart(n *node) (*part, error) {
 		return nil, fail("ErrorInvalidArgument", "The content of the attachment is not base64.")
 	}
 	p := &part{gap: "\r\n", body: folded(text)}
-	media, params, err := mime.ParseMediaType(kind)
-	if err != nil {
-		media, params = "application/octet-stream", nil
-	}
-	if params == nil {
-		params = map[string]string{}
-	}
-	params["name"] = name
-	p.set("Content-Type", mime.FormatMediaType(media, params))
+	p.set("Content-Type", fileType(n.child("ContentType").value(), name))
 	disposition := "attachment"
 	if truth(n.child("IsInline").value()) {
 		disposition = "inline"
@@ -176,6 +164,17 @@ func (c *call) attachmentPart(n *node) (*part, error) {
 	}
 	p.set("Content-Location", encodeWord(n.child("ContentLocation").value()))
 	return p, nil
+}
+
+// fileType returns the Content-Type of a file. What it is said to be may not have
+// parts.
+func fileType(kind, name string) string {
+	media, params, err := mime.ParseMediaType(kind)
+	if err != nil || strings.HasPrefix(media, "multipart/") || strings.HasPrefix(media, "message/") {
+		media, params = "application/octet-stream", make(map[string]string)
+	}
+	params["name"] = name
+	return mime.FormatMediaType(media, params)
 }
 
 // itemPart makes a part of an attached message.

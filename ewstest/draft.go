@@ -57,16 +57,12 @@ func (d *draft) field(name, value string) {
 
 // set gives the message a property, by its element.
 func (d *draft) set(n *node) error {
-	headers := map[string]string{"InternetMessageId": "Message-ID", "References": "References", "InReplyTo": "In-Reply-To"}
-	lists := map[string]string{
-		"ToRecipients": "To", "CcRecipients": "Cc", "BccRecipients": "Bcc", "ReplyTo": "Reply-To", "From": "From", "Sender": "Sender",
-	}
 	name := n.name.Local
-	if header := headers[name]; header != "" {
+	if header := singleField(name); header != "" {
 		d.field(header, encodeWord(n.value()))
 		return nil
 	}
-	if header := lists[name]; header != "" {
+	if header := peopleField(name); header != "" {
 		value, err := recipients(n)
 		d.field(header, value)
 		return err
@@ -155,14 +151,8 @@ func (d *draft) unset(name string) error {
 		d.setBody("", "Text")
 	case "Importance":
 		d.bag.importance, d.kept = "Normal", true
-	case "ToRecipients":
-		d.field("To", "")
-	case "CcRecipients":
-		d.field("Cc", "")
-	case "BccRecipients":
-		d.field("Bcc", "")
-	case "ReplyTo":
-		d.field("Reply-To", "")
+	case "ToRecipients", "CcRecipients", "BccRecipients", "ReplyTo":
+		d.field(peopleField(name), "")
 	case "InReplyTo":
 		d.field("In-Reply-To", "")
 	default:
@@ -264,51 +254,49 @@ func (d *draft) setExtended(n *node) error {
 
 // putExtended sets a property, or deletes it where the value is nil.
 func (d *draft) putExtended(e extended, v *value) error {
-	number := 0
+	var set value
 	if v != nil {
-		number = int(v.num)
+		set = *v
 	}
 	switch {
 	case e.set == "internetheaders":
-		text := ""
-		if v != nil {
-			text = encodeWord(v.text)
-		}
-		d.field(e.name, text)
-		return nil
+		d.field(e.name, encodeWord(set.text))
 	case e.isDeletedMark():
-		d.flag(mailtest.Deleted, number == 1)
-		return nil
+		d.flag(mailtest.Deleted, set.num == 1)
 	case e.isKeywords():
 		n := &node{}
-		if v != nil {
-			for _, text := range v.texts {
-				n.children = append(n.children, &node{text: text})
-			}
+		for _, text := range set.texts {
+			n.children = append(n.children, &node{text: text})
 		}
 		d.categories(n)
-		return nil
-	case e.tag == 0x0e07 && d.fresh:
+	case e.tag == 0x0e06 && v != nil:
+		d.received = time.Unix(set.num, 0).UTC()
+	case d.putTag(e.tag, int(set.num)):
+	case e.tag == 0x0e07, e.tag == 0x0e08, e.tag == 0x0e23, e.tag == 0x0fff:
+		return fail("ErrorInvalidPropertySet", "Set action is invalid for property %s.", hexTag(e.tag))
+	default:
+		d.bag.put(e, v)
+		d.kept = true
+	}
+	return nil
+}
+
+// putTag sets the flags that a property with a tag stands for, and reports whether
+// it is such a one.
+func (d *draft) putTag(tag, number int) bool {
+	switch {
+	case tag == 0x0e07 && d.fresh: // PR_MESSAGE_FLAGS
 		d.stated = true
 		d.flag(mailtest.Seen, number&1 != 0)
 		d.flag(mailtest.Draft, number&8 != 0)
-		return nil
-	case e.tag == 0x0e07, e.tag == 0x0e08, e.tag == 0x0e23, e.tag == 0x0fff:
-		return fail("ErrorInvalidPropertySet", "Set action is invalid for property %s.", hexTag(e.tag))
-	case e.tag == 0x0e06 && v != nil:
-		d.received = time.Unix(v.num, 0).UTC()
-		return nil
-	case e.tag == 0x1090:
+	case tag == 0x1090: // PR_FLAG_STATUS
 		d.status(map[int]string{2: "Flagged", 1: "Complete"}[number])
-		return nil
-	case e.tag == 0x1081:
+	case tag == 0x1081: // PR_LAST_VERB_EXECUTED
 		d.flag(mailtest.Answered, number == 102 || number == 103)
 		d.flag(forwarded, number == 104)
-		return nil
-	case e.tag == 0x1080: // follows from what was last done
-		return nil
+	case tag == 0x1080: // PR_ICON_INDEX, which follows from what was last done
+	default:
+		return false
 	}
-	d.bag.put(e, v)
-	d.kept = true
-	return nil
+	return true
 }

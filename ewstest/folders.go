@@ -210,16 +210,7 @@ func (c *call) folderShape() (folderShape, error) {
 // writeFolder writes a folder with the wanted properties, in the order of the
 // schema.
 func (c *call) writeFolder(f *folder, s folderShape) {
-	element := "t:Folder"
-	switch f.class {
-	case "IPF.Appointment":
-		element = "t:CalendarFolder"
-	case "IPF.Contact":
-		element = "t:ContactsFolder"
-	case "IPF.Task":
-		element = "t:TasksFolder"
-	}
-	w := c.w
+	w, element := c.w, f.element()
 	w.start(element)
 	w.empty("t:FolderId", "Id", f.key(), "ChangeKey", f.changeKey())
 	if s.wanted["ParentFolderId"] && f.parent != nil {
@@ -252,6 +243,19 @@ func (c *call) writeFolder(f *folder, s folderShape) {
 		w.integer("t:UnreadCount", f.state.Unseen)
 	}
 	w.end()
+}
+
+// element returns the name of the element that a folder of its class is.
+func (f *folder) element() string {
+	switch f.class {
+	case "IPF.Appointment":
+		return "t:CalendarFolder"
+	case "IPF.Contact":
+		return "t:ContactsFolder"
+	case "IPF.Task":
+		return "t:TasksFolder"
+	}
+	return "t:Folder"
 }
 
 func (c *call) writeRights() {

@@ -60,31 +60,37 @@ func syncFolderHierarchy(c *call) error {
 				return err
 			}
 		}
-		now := make(map[uint64]string)
-		var all []*folder
-		for _, f := range top.descendants() {
-			if c.mayUse(f) {
-				all = append(all, f)
-				now[f.id] = f.changeKey()
-			}
-		}
-		c.w.elem("m:SyncState", c.server.keepHierarchy(now, top.id))
-		c.w.boolean("m:IncludesLastFolderInRange", true)
-		c.w.start("m:Changes")
-		for _, f := range all {
-			c.writeFolderChange(f, old[f.id], shape)
-		}
-		for id := range maps.Keys(old) {
-			if _, there := now[id]; !there {
-				gone := &folder{owner: top.owner, id: id}
-				c.w.start("t:Delete")
-				c.w.empty("t:FolderId", "Id", gone.key())
-				c.w.end()
-			}
-		}
-		c.w.end()
+		c.writeHierarchy(top, old, shape)
 		return nil
 	})
+}
+
+// writeHierarchy writes what changed below a folder since a client was told of
+// the old folders.
+func (c *call) writeHierarchy(top *folder, old map[uint64]string, shape folderShape) {
+	now := make(map[uint64]string)
+	var all []*folder
+	for _, f := range top.descendants() {
+		if c.mayUse(f) {
+			all = append(all, f)
+			now[f.id] = f.changeKey()
+		}
+	}
+	c.w.elem("m:SyncState", c.server.keepHierarchy(now, top.id))
+	c.w.boolean("m:IncludesLastFolderInRange", true)
+	c.w.start("m:Changes")
+	for _, f := range all {
+		c.writeFolderChange(f, old[f.id], shape)
+	}
+	for id := range maps.Keys(old) {
+		if _, there := now[id]; !there {
+			gone := &folder{owner: top.owner, id: id}
+			c.w.start("t:Delete")
+			c.w.empty("t:FolderId", "Id", gone.key())
+			c.w.end()
+		}
+	}
+	c.w.end()
 }
 
 // writeFolderChange writes a folder that is new, or not what it was.

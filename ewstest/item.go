@@ -325,14 +325,23 @@ func singleField(name string) string {
 	return ""
 }
 
-// listField returns the field of the header with the mailboxes of a property.
+// listField returns the field of the header with the mailboxes of a property,
+// which may be how a list of recipients is displayed.
 func listField(name string) string {
+	if list, displayed := strings.CutPrefix(name, "Display"); displayed {
+		name = list + "Recipients"
+	}
+	return peopleField(name)
+}
+
+// peopleField returns the field of the header that a property with mailboxes is.
+func peopleField(name string) string {
 	switch name {
-	case "DisplayTo", "ToRecipients":
+	case "ToRecipients":
 		return "To"
-	case "DisplayCc", "CcRecipients":
+	case "CcRecipients":
 		return "Cc"
-	case "DisplayBcc", "BccRecipients":
+	case "BccRecipients":
 		return "Bcc"
 	case "From", "Sender":
 		return name

@@ -238,13 +238,8 @@ func (s *Server) status(status string) []byte {
 // notify carries subscriptions until the time is up, a subscription ends, or the
 // client is gone.
 func (s *Server) notify(ctx context.Context, subs []*subscription, timeout time.Duration, send func([]byte) error) error {
-	woken := make(chan struct{}, 1)
-	defer s.box.Watch(func(mailtest.Change) {
-		select {
-		case woken <- struct{}{}:
-		default: // is awake
-		}
-	})()
+	woken, stop := s.wake()
+	defer stop()
 	told := make([]int, len(subs))
 	for i, sub := range subs {
 		told[i] = sub.carry()
@@ -258,9 +253,8 @@ func (s *Server) notify(ctx context.Context, subs []*subscription, timeout time.
 	for {
 		dropped, gone := s.gone(subs)
 		if len(gone) > 0 {
-			return send(s.streamed(func(w *writer) {
-				writeStreamError(w, fail("ErrorSubscriptionNotFound", "The specified subscription was not found."), gone)
-			}))
+			f := fail("ErrorSubscriptionNotFound", "The specified subscription was not found.")
+			return send(s.streamed(func(w *writer) { writeStreamError(w, f, gone) }))
 		}
 		if data := s.notifications(subs, told); data != nil {
 			if err := send(data); err != nil {
@@ -280,6 +274,17 @@ func (s *Server) notify(ctx context.Context, subs []*subscription, timeout time.
 		case <-dropped:
 		}
 	}
+}
+
+// wake returns a channel that tells when the Box has changed, until stop is called.
+func (s *Server) wake() (woken <-chan struct{}, stop func()) {
+	changed := make(chan struct{}, 1)
+	return changed, s.box.Watch(func(mailtest.Change) {
+		select {
+		case changed <- struct{}{}:
+		default: // is awake
+		}
+	})
 }
 
 // carry begins to stream a subscription: what happened since it was made, or

@@ -175,13 +175,7 @@ func (c *call) writeProperty(it *item, s itemShape, name string) {
 	case "Attachments":
 		c.writeAttachmentList(it)
 	case "Categories":
-		if all := it.categories(); len(all) > 0 {
-			w.start("t:Categories")
-			for _, category := range all {
-				w.elem("t:String", category)
-			}
-			w.end()
-		}
+		writeCategories(w, it.categories())
 	case "ResponseObjects":
 		w.start("t:ResponseObjects")
 		for _, object := range []string{"ReplyToItem", "ReplyAllToItem", "ForwardItem"} {
@@ -207,6 +201,17 @@ func (c *call) writeProperty(it *item, s itemShape, name string) {
 			w.elem("t:"+name, v.text)
 		}
 	}
+}
+
+func writeCategories(w *writer, all []string) {
+	if len(all) == 0 {
+		return
+	}
+	w.start("t:Categories")
+	for _, category := range all {
+		w.elem("t:String", category)
+	}
+	w.end()
 }
 
 // writePeople writes who a message is from and to.

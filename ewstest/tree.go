@@ -85,48 +85,63 @@ const firstVirtual = 1 << 62
 // tree returns the folders of an account, parents before their children, the
 // root first.
 func tree(owner *mailtest.Account) []*folder {
-	rest := owner.Folders()
+	t := &planting{owner: owner, rest: owner.Folders(), paths: make(map[string]*folder)}
 	names := make(map[string]*folder) // by DistinguishedFolderId
-	paths := make(map[string]*folder)
-	var all []*folder
-	add := func(f *folder, parent *folder) {
-		f.owner, f.parent = owner, parent
-		if parent != nil {
-			parent.children = append(parent.children, f)
-		}
-		if f.path != "" {
-			paths[f.path] = f
-		}
-		all = append(all, f)
-	}
 	for i, k := range wellKnown() {
 		f := &folder{id: firstVirtual + uint64(i), name: k.display, class: k.class, known: k.name}
-		if k.role != "" || k.path != "" {
-			at := slices.IndexFunc(rest, func(m mailtest.Folder) bool {
-				return k.role != "" && m.Role == k.role || k.path != "" && m.Name == k.path
-			})
-			if at < 0 || k.parent != "root" && k.role != "" && strings.Contains(rest[at].Name, "/") {
-				continue
-			}
-			f.id, f.path, f.state, f.name = rest[at].ID, rest[at].Name, rest[at], display(rest[at].Name)
-			rest = slices.Delete(rest, at, at+1)
+		if (k.role != "" || k.path != "") && !t.take(f, k) {
+			continue
 		}
 		parent := names[k.parent]
 		if k.path != "" && k.parent == "" {
 			parent = names["recoverableitemsroot"]
 		}
 		names[k.name] = f
-		add(f, parent)
+		t.add(f, parent)
 	}
 	// A folder comes behind its parent, whose path is shorter.
-	slices.SortStableFunc(rest, func(a, b mailtest.Folder) int {
+	slices.SortStableFunc(t.rest, func(a, b mailtest.Folder) int {
 		return strings.Count(a.Name, "/") - strings.Count(b.Name, "/")
 	})
-	for _, m := range rest {
+	for _, m := range t.rest {
 		f := &folder{id: m.ID, path: m.Name, state: m, name: display(m.Name), class: "IPF.Note", known: knownRole(m.Role)}
-		add(f, above(m.Name, paths, names["msgfolderroot"]))
+		t.add(f, above(m.Name, t.paths, names["msgfolderroot"]))
 	}
-	return all
+	return t.all
+}
+
+// planting is a tree of folders while it grows.
+type planting struct {
+	owner *mailtest.Account
+	rest  []mailtest.Folder // those of the mailbox that have no place yet
+	paths map[string]*folder
+	all   []*folder
+}
+
+// take makes f the folder of the mailbox that a known one is. It returns false
+// where there is none directly below the top.
+func (t *planting) take(f *folder, k known) bool {
+	at := slices.IndexFunc(t.rest, func(m mailtest.Folder) bool {
+		return k.role != "" && m.Role == k.role || k.path != "" && m.Name == k.path
+	})
+	if at < 0 || k.parent != "root" && k.role != "" && strings.Contains(t.rest[at].Name, "/") {
+		return false
+	}
+	m := t.rest[at]
+	f.id, f.path, f.state, f.name = m.ID, m.Name, m, display(m.Name)
+	t.rest = slices.Delete(t.rest, at, at+1)
+	return true
+}
+
+func (t *planting) add(f, parent *folder) {
+	f.owner, f.parent = t.owner, parent
+	if parent != nil {
+		parent.children = append(parent.children, f)
+	}
+	if f.path != "" {
+		t.paths[f.path] = f
+	}
+	t.all = append(t.all, f)
 }
 
 // above returns the nearest folder that a path lies in.

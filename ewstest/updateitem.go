@@ -86,7 +86,13 @@ func (d *draft) update(it *item, n *node) error {
 	if len(n.children) != 2 || len(n.children[1].children) != 1 {
 		return fail("ErrorIncorrectUpdatePropertyCount", "An object within a change description must contain one and only one property to modify.")
 	}
-	property := n.children[1].children[0]
+	return d.put(it, n, p, n.children[1])
+}
+
+// put sets a property, or adds to it. The content is the element of an item that
+// holds nothing but the property.
+func (d *draft) put(it *item, n *node, p path, content *node) error {
+	property := content.children[0]
 	switch {
 	case p.isExt:
 		if !property.is("ExtendedProperty") {
@@ -98,7 +104,7 @@ func (d *draft) update(it *item, n *node) error {
 	case n.is("AppendToItemField"):
 		return d.append(it, property)
 	case property.is("MimeContent"):
-		made, err := d.call.compose(n.children[1])
+		made, err := d.call.compose(content)
 		if err != nil {
 			return err
 		}
@@ -117,9 +123,8 @@ func (d *draft) append(it *item, n *node) error {
 		d.setBody(text+n.raw(), form)
 		return nil
 	}
-	fields := map[string]string{"ToRecipients": "To", "CcRecipients": "Cc", "BccRecipients": "Bcc", "ReplyTo": "Reply-To"}
-	name := fields[n.name.Local]
-	if name == "" {
+	name := peopleField(n.name.Local)
+	if name == "" || name == "From" || name == "Sender" {
 		return fail("ErrorInvalidPropertyAppend", "Append action is invalid for property %s.", n.name.Local)
 	}
 	more, err := recipients(n)
