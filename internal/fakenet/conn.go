@@ -110,7 +110,7 @@ func (c *Conn) StartTLS(ctx context.Context) error {
 	if stops {
 		return ErrStopped
 	}
-	config, err := c.server.ServerTLS()
+	config, err := c.server.serverTLS()
 	if err != nil {
 		return err
 	}

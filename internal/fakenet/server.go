@@ -232,8 +232,8 @@ func (s *Server) record(c mailtest.Command) {
 	s.commands = append(s.commands, c)
 }
 
-// ServerTLS returns the settings that connections are protected with.
-func (s *Server) ServerTLS() (*tls.Config, error) {
+// serverTLS returns the settings that connections are protected with.
+func (s *Server) serverTLS() (*tls.Config, error) {
 	if s.options.TLS != nil {
 		return s.options.TLS, nil
 	}

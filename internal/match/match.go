@@ -218,10 +218,10 @@ func (c *candidate) content(f session.Filter) Verdict {
 	if c.texts == nil {
 		c.texts, c.headers = texts(c.body, maxEnclosed)
 	}
-	if f.Text != "" && contained(c.headers, Fold(f.Text)) {
+	if f.Text != "" && contained(c.headers, fold(f.Text)) {
 		return Yes
 	}
-	return verdict(contained(c.texts, Fold(f.Body+f.Text))) // one of them is set
+	return verdict(contained(c.texts, fold(f.Body+f.Text))) // one of them is set
 }
 
 // maxEnclosed is how deep messages within messages are looked into.
@@ -230,14 +230,14 @@ const maxEnclosed = 8
 // texts returns the text parts and the lines of the header of a message and of
 // those within it, folded.
 func texts(m *message.Message, depth int) (bodies, headers []string) {
-	bodies = []string{Fold(m.Text), Fold(m.HTML)}
+	bodies = []string{fold(m.Text), fold(m.HTML)}
 	for name, value := range m.Header.Fields() {
-		headers = append(headers, Fold(name+": "+decoded(value)))
+		headers = append(headers, fold(name+": "+decoded(value)))
 	}
 	for _, a := range m.Attachments {
 		switch {
 		case strings.HasPrefix(a.ContentType, "text/"):
-			bodies = append(bodies, Fold(a.Text()))
+			bodies = append(bodies, fold(a.Text()))
 		case a.ContentType == "message/rfc822" && depth > 0:
 			inner, err := message.Parse(bytes.NewReader(a.Content), nil)
 			if err != nil {
@@ -255,12 +255,12 @@ func contained(texts []string, folded string) bool {
 }
 
 func fieldText(f session.Filter) string {
-	return Fold(f.From + f.To + f.Cc + f.Bcc + f.Subject + f.Header.Value) // one of them is set
+	return fold(f.From + f.To + f.Cc + f.Bcc + f.Subject + f.Header.Value) // one of them is set
 }
 
 func hasField(h message.Header, name, folded string) bool {
 	for value := range h.Values(name) {
-		if strings.Contains(Fold(decoded(value)), folded) {
+		if strings.Contains(fold(decoded(value)), folded) {
 			return true
 		}
 	}
