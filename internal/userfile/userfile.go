@@ -26,14 +26,14 @@ func Read(path string, most int64) ([]byte, error) {
 
 func read(path string, most int64) ([]byte, error) {
 	// Opening a pipe would wait for its writer.
-	info, err := os.Stat(path) //nolint:gosec // G703: the settings name the file.
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("it is not a regular file")
 	}
-	f, err := os.Open(path) //nolint:gosec // G304, G703: the settings name the file.
+	f, err := os.Open(path) //nolint:gosec // G304: the settings name the file.
 	if err != nil {
 		return nil, err
 	}
