@@ -3,11 +3,11 @@ package backend
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"slices"
-	"sync"
 
-	"github.com/mailsession/mailsession/internal/retry"
+	"github.com/mailsession/mailsession/internal/pending"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -15,18 +15,15 @@ import (
 // the loop over the notices is busy. It holds at most one notice for each folder.
 type Board struct {
 	folders []session.FolderRef
-	posted  chan struct{} // holds one item while there is something to take
-
-	mu    sync.Mutex // never held during I/O
-	kinds map[session.FolderRef]session.NoticeKind
-	queue []session.FolderRef
-	err   error
+	notices *pending.Queue[session.FolderRef, session.NoticeKind]
 }
 
 // NewBoard returns a board for folders: each once, the inbox for the zero one, and
 // where none is named.
 func NewBoard(folders []session.FolderRef) *Board {
-	b := &Board{posted: make(chan struct{}, 1), kinds: map[session.FolderRef]session.NoticeKind{}}
+	b := &Board{notices: pending.New[session.FolderRef](func(before, now session.NoticeKind) session.NoticeKind {
+		return min(before, now) // Listening says all that Activity says
+	})}
 	for _, f := range folders {
 		if f = cmp.Or(f, session.Inbox); !slices.Contains(b.folders, f) {
 			b.folders = append(b.folders, f)
@@ -43,49 +40,13 @@ func (b *Board) Folders() []session.FolderRef { return b.folders }
 
 // Post leaves a notice. [session.Listening] says all that [session.Activity] says.
 func (b *Board) Post(kind session.NoticeKind, folders ...session.FolderRef) {
-	b.mu.Lock()
 	for _, f := range folders {
-		before, there := b.kinds[f]
-		if !there {
-			b.queue = append(b.queue, f)
-		}
-		if !there || before == session.Activity {
-			b.kinds[f] = kind
-		}
+		b.notices.Post(f, kind)
 	}
-	b.mu.Unlock()
-	b.wake()
 }
 
 // Fail ends the iteration, behind what is posted already.
-func (b *Board) Fail(err error) {
-	b.mu.Lock()
-	b.err = cmp.Or(b.err, err)
-	b.mu.Unlock()
-	b.wake()
-}
-
-func (b *Board) wake() {
-	select {
-	case b.posted <- struct{}{}:
-	default: // it was not taken note of yet
-	}
-}
-
-// take takes the oldest notice; where there is none, the error is why there is
-// nothing more to come, nil where there may be.
-func (b *Board) take() (notice session.Notice, ok bool, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.queue) == 0 {
-		return notice, false, b.err
-	}
-	f := b.queue[0]
-	b.queue = slices.Delete(b.queue, 0, 1)
-	notice = session.Notice{Kind: b.kinds[f], Folder: f}
-	delete(b.kinds, f)
-	return notice, true, nil
-}
+func (b *Board) Fail(err error) { b.notices.Fail(err) }
 
 // Notices iterates over what lines post. They run in a goroutine with a context of
 // their own, which ends with the iteration; it waits for them. The error of a
@@ -103,24 +64,16 @@ func (b *Board) Notices(ctx context.Context, lines func(ctx context.Context), ex
 			<-done
 		}()
 		for {
-			if ctx.Err() != nil {
-				yield(session.Notice{}, explain(retry.Ended(ctx)))
-				return
+			folder, kind, err := b.notices.Next(ctx)
+			if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
+				err = explain(err)
 			}
-			notice, ok, err := b.take()
-			switch {
-			case ok:
-				if !yield(notice, nil) {
-					return
-				}
-				continue
-			case err != nil:
+			if err != nil {
 				yield(session.Notice{}, err)
 				return
 			}
-			select {
-			case <-b.posted:
-			case <-ctx.Done():
+			if !yield(session.Notice{Kind: kind, Folder: folder}, nil) {
+				return
 			}
 		}
 	}
