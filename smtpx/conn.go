@@ -1,6 +1,7 @@
 package smtpx
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -85,6 +86,8 @@ type conn struct {
 	messages   int  // begun so far
 	most       int  // of them, 0 where there is no bound
 	takes      manner
+
+	out *bufio.Writer // for messages, nil before the first
 }
 
 // connect makes a connection to the client's server and signs in.
@@ -235,6 +238,23 @@ func (c *conn) flush(op string) error {
 	}
 	return nil
 }
+
+// message returns what a message is written to. Where the server leaves in the
+// middle of one, what it said before can still be read.
+func (c *conn) message() *bufio.Writer {
+	if c.out == nil {
+		c.out = bufio.NewWriterSize(sender{c.w}, messageBuffer)
+	}
+	return c.out
+}
+
+// messageBuffer is how much of a message is collected before it is sent.
+const messageBuffer = 32 << 10
+
+// sender sends at once what is written to it.
+type sender struct{ w *wire.Conn }
+
+func (s sender) Write(p []byte) (int, error) { return s.w.Send(p) }
 
 // inStep fails where the server said more than it was asked. What it says from
 // then on would be taken for the answers to other commands: for a message's, in

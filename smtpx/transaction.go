@@ -233,7 +233,8 @@ func (t *transaction) deliver() (reply, error) {
 		return reply{}, err
 	}
 	t.began = true
-	s := &stuffer{w: t.c.w, limit: t.c.ext.sizeLimit()}
+	out := t.c.message()
+	s := &stuffer{w: out, limit: t.c.ext.sizeLimit()}
 	err := t.l.copyTo(s)
 	if err == nil {
 		err = s.Close()
@@ -249,10 +250,10 @@ func (t *transaction) deliver() (reply, error) {
 		return reply{}, err
 	}
 	if err == nil {
-		err = t.c.w.Flush()
+		err = out.Flush()
 	}
 	if err != nil {
-		return reply{}, t.c.lost(opMessage, err)
+		return reply{}, t.brokenOff(err)
 	}
 	t.complete = true
 	// Servers may check a message for minutes before they answer (RFC 5321
@@ -261,6 +262,20 @@ func (t *transaction) deliver() (reply, error) {
 	t.c.w.SetStageFor(wire.StageCommand, t.final)
 	defer t.c.w.SetStage(wire.StageCommand)
 	return t.c.read(opMessage)
+}
+
+// brokenOff returns why the message could not be sent to its end: what the server
+// said before it left, where it said something, else the failure of the line.
+func (t *transaction) brokenOff(cause error) error {
+	t.c.w.SetStage(wire.StageClose)
+	r, err := t.c.read(opMessage)
+	if err == nil && r.code/100 >= 4 {
+		t.refused = t.c.refusal(opMessage, r)
+		t.c.w.Kill(t.refused)
+		return t.refused
+	}
+	t.c.w.Kill(cause)
+	return t.c.lost(opMessage, t.c.w.Err())
 }
 
 func (t *transaction) accepted() int {
