@@ -38,6 +38,7 @@ var (
 type Box struct {
 	mu           sync.Mutex
 	accounts     map[string]*Account // by lower-case address
+	masters      map[string]secret.Text
 	lastID       uint64
 	lastValidity uint32
 	pending      []Change // told to the watchers when mu is let go
@@ -109,6 +110,30 @@ func (b *Box) CheckPassword(user string, password secret.Text) (*Account, error)
 	a := b.accounts[strings.ToLower(user)]
 	if a == nil || a.password.IsZero() || !a.password.Equal(password) {
 		return nil, fmt.Errorf("mailtest: sign in %q: %w", user, ErrSignIn)
+	}
+	return a, nil
+}
+
+// AddMaster adds somebody without a mailbox who may open every account, or sets his
+// password: a master user of Dovecot, an administrator of Cyrus. He signs in by PLAIN
+// with the account as the authorization identity (RFC 4616).
+func (b *Box) AddMaster(name string, password secret.Text) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.masters == nil {
+		b.masters = make(map[string]secret.Text)
+	}
+	b.masters[strings.ToLower(name)] = password
+}
+
+// CheckMaster returns the account of that name where the master's password is right.
+// The error wraps [ErrSignIn] and does not tell what was wrong.
+func (b *Box) CheckMaster(user, master string, password secret.Text) (*Account, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a, right := b.accounts[strings.ToLower(user)], b.masters[strings.ToLower(master)]
+	if a == nil || right.IsZero() || !right.Equal(password) {
+		return nil, fmt.Errorf("mailtest: sign in %q for %q: %w", master, user, ErrSignIn)
 	}
 	return a, nil
 }

@@ -116,7 +116,14 @@ func (s *SignIn) plain() (*mailtest.Account, error) {
 	if len(fields) != 3 || len(fields[1]) == 0 {
 		return nil, ErrMalformed
 	}
-	return s.password(string(fields[1]), string(fields[2]))
+	authorization, user, password := string(fields[0]), string(fields[1]), string(fields[2])
+	if authorization == "" || authorization == user {
+		return s.password(user, password)
+	}
+	if s.Refuse {
+		return nil, mailtest.ErrSignIn
+	}
+	return s.Box.CheckMaster(s.name(authorization), user, secret.New(password))
 }
 
 func (s *SignIn) login() (*mailtest.Account, error) {

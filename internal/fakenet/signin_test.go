@@ -29,6 +29,11 @@ func TestSignIn(t *testing.T) {
 		{"plain", "PLAIN", []string{"\x00ann@example.com\x00pw"}, nil, nil},
 		{"plain asked", "PLAIN", []string{"\x00ANN@example.com\x00pw"}, []string{""}, nil},
 		{"plain wrong", "PLAIN", []string{"\x00ann@example.com\x00no"}, nil, mailtest.ErrSignIn},
+		{"plain for oneself", "PLAIN", []string{"ann@example.com\x00ann@example.com\x00pw"}, nil, nil},
+		{"plain for somebody else", "PLAIN", []string{"ANN@example.com\x00Admin\x00horse"}, nil, nil},
+		{"plain for nobody", "PLAIN", []string{"eve@example.com\x00admin\x00horse"}, nil, mailtest.ErrSignIn},
+		{"plain for somebody else, wrong", "PLAIN", []string{"ann@example.com\x00admin\x00pw"}, nil, mailtest.ErrSignIn},
+		{"plain for somebody else, by who may not", "PLAIN", []string{"ann@example.com\x00o,d=d@example.com\x00pw"}, nil, mailtest.ErrSignIn},
 		{"plain two fields", "PLAIN", []string{"ann@example.com\x00no"}, nil, fakenet.ErrMalformed},
 		{"login", "LOGIN", []string{"ann@example.com", "pw"}, []string{"Username:", "Password:"}, nil},
 		{"login initial", "LOGIN", []string{"ann@example.com", "pw"}, []string{"skip", "Password:"}, nil},
@@ -48,6 +53,7 @@ func TestSignIn(t *testing.T) {
 		{"unknown", "CRAM-MD5", []string{""}, nil, fakenet.ErrMechanism},
 	}
 	box := mailtest.New()
+	box.AddMaster("admin", secret.New("horse"))
 	for _, address := range []string{"ann@example.com", "o,d=d@example.com"} {
 		box.Add(address, secret.New("pw")).AcceptTokens(mailtest.Tokens(secret.New("good")))
 	}
