@@ -244,7 +244,7 @@ func (d *dialogue) authenticate(server session.Server, creds sasl.Credentials) e
 	d.secrets = backend.Secrets{creds.Password.Reveal(), quote(creds.Password.Reveal()), creds.Token.Reveal()}
 	offered := d.caps.mechanisms()
 	if !d.caps.has("LOGINDISABLED") && !slices.Contains(offered, sasl.PLAIN) && !slices.Contains(offered, sasl.LOGIN) &&
-		creds.Token.IsZero() && len(server.Mechanisms) == 0 {
+		creds.Token.IsZero() && creds.AuthUser == "" && len(server.Mechanisms) == 0 {
 		return d.login(server, creds)
 	}
 	m, err := backend.Mechanism(d.wire, server, offered, creds)

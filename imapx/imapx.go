@@ -23,9 +23,10 @@
 // own. Microsoft 365 takes one's own token with the address of the shared mailbox
 // as Credentials.User, from those who have full access to it. Exchange on a
 // company's own machines takes a password with a User such as
-// DOMAIN\user\alias, where alias is the mailbox's. Dovecot takes the password of
-// a master user with a User such as mailbox*master, where it is set up for that.
-// Gmail shows people what is delegated to them in its own pages alone.
+// DOMAIN\user\alias, where alias is the mailbox's. A master user of Dovecot, or an
+// administrator of Cyrus, opens a mailbox by his own name in Credentials.AuthUser
+// and the mailbox's in User. Where Dovecot is set up for that it takes both in User
+// as well, as mailbox*master. Gmail shows people what is delegated to them in its own pages alone.
 //
 // # What is safe
 //

@@ -530,6 +530,29 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
+// Somebody who may act for others signs in under his own name and opens the mailbox
+// of the user; where the server has no way to say so nothing is sent.
+func TestSignInForSomebodyElse(t *testing.T) {
+	for _, without := range [][]string{nil, {"AUTH=PLAIN"}, {"AUTH=PLAIN", "AUTH=LOGIN"}} {
+		w := newWorld(t, 1, &imaptest.Options{Security: mailtest.TLS, Capabilities: imaptest.Without(without...)},
+			func(s *session.Server, c *session.Credentials, _ *imapx.Options) {
+				s.Security, c.AuthUser, c.Password = session.TLS, "admin", secret.New("master horse")
+			})
+		w.account.Box().AddMaster("admin", secret.New("master horse"))
+		_, err := w.client.Facts(t.Context())
+		told := false
+		for _, c := range w.server.Commands() {
+			told = told || c.Name == "AUTHENTICATE" || c.Name == "LOGIN"
+		}
+		switch {
+		case without == nil && err != nil:
+			t.Errorf("Facts = %v, want nil", err)
+		case without != nil && (err == nil || !strings.Contains(err.Error(), "AuthUser") || told):
+			t.Errorf("without %v: Facts = %v, credentials were sent: %t; want an error beforehand", without, err, told)
+		}
+	}
+}
+
 func TestOddPasswords(t *testing.T) {
 	for _, p := range []string{`quo"te and \horse`, "pässhörsehorse", "horse and space ", "horse{5}"} {
 		w := newWorld(t, 1, &imaptest.Options{Security: mailtest.TLS, Capabilities: imaptest.Without("AUTH=PLAIN", "AUTH=LOGIN")},

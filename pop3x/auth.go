@@ -55,10 +55,11 @@ func (c *conn) offers(mechanism string) bool {
 }
 
 // way decides between the protocol's own ways to sign in, USER with PASS and
-// APOP, and SASL, for which it returns nothing. On an open line APOP is the
+// APOP, and SASL, for which it returns nothing, and which alone has room for who
+// signs in for somebody else. On an open line APOP is the
 // only one that does not show the password.
 func (c *conn) way(server session.Server, creds sasl.Credentials) (string, error) {
-	if !creds.Token.IsZero() || creds.Password.IsZero() {
+	if !creds.Token.IsZero() || creds.Password.IsZero() || creds.AuthUser != "" {
 		return "", nil
 	}
 	_, encrypted := c.w.TLS()

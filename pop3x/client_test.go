@@ -39,6 +39,7 @@ func TestWaysToSignIn(t *testing.T) {
 		{"USER without CAPA", pop3test.Options{NoCAPA: true}, withPassword(), nil, mailtest.TLS, "USER"},
 		{"APOP on an open line", pop3test.Options{APOP: true}, withPassword(), nil, mailtest.None, "APOP"},
 		{"APOP where there is nothing else", pop3test.Options{APOP: true, Capabilities: sasl("XOAUTH2")}, withPassword(), nil, mailtest.TLS, "APOP"},
+		{"PLAIN for somebody else", pop3test.Options{APOP: true}, asMaster(), nil, mailtest.TLS, "AUTH PLAIN"},
 		{"OAUTHBEARER", pop3test.Options{}, withTokens(), nil, mailtest.TLS, "AUTH OAUTHBEARER"},
 		{"XOAUTH2", pop3test.Options{Capabilities: sasl("XOAUTH2")}, withTokens(), nil, mailtest.STARTTLS, "AUTH XOAUTH2"},
 		{"Exchange", *pop3test.ExchangeOptions(), withTokens(), nil, mailtest.TLS, "AUTH XOAUTH2"},
@@ -49,6 +50,7 @@ func TestWaysToSignIn(t *testing.T) {
 			tt.options.Hosts = []string{"mail.example.com"}
 			w := newWorld(t, 1, &tt.options, nil)
 			w.account.AcceptTokens(func(context.Context, secret.Text) error { return nil })
+			w.box.AddMaster("admin", secret.New("master horse"))
 			s := w.settings()
 			s.AllowPlainAuth, s.Mechanisms = false, tt.mechanism
 			s.Security = map[mailtest.Security]session.Security{
@@ -457,5 +459,29 @@ func TestAListWithoutHeadersAsksForNone(t *testing.T) {
 	all, err := collect(t.Context(), w.client, session.Query{Fields: session.FieldSize, Where: session.Filter{Larger: 1}})
 	if err != nil || len(all) != 50 || slices.Contains(w.said(), "TOP") {
 		t.Errorf("%d messages, %v; the client said %v", len(all), err, w.said())
+	}
+}
+
+// asMaster are the credentials of somebody who may open ann's maildrop.
+func asMaster() session.Credentials {
+	return session.Credentials{User: ann, AuthUser: "admin", Password: secret.New("master horse")}
+}
+
+// Where the server has room for one name alone, nothing is sent of somebody who signs
+// in for another one.
+func TestNoWayToSignInForSomebodyElse(t *testing.T) {
+	for _, o := range []*pop3test.Options{{APOP: true, Capabilities: pop3test.Without("SASL")}, {NoCAPA: true}} {
+		w := newWorld(t, 1, o, nil)
+		w.box.AddMaster("admin", secret.New("master horse"))
+		w.client = w.connect(asMaster(), nil)
+		_, err := w.client.Facts(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "AuthUser") {
+			t.Errorf("Facts = %v, want an error about AuthUser", err)
+		}
+		for _, c := range w.server.Commands() {
+			if c.Name == "USER" || c.Name == "APOP" || c.Name == "AUTH" && c.Line != "AUTH" {
+				t.Errorf("the server was told %q", c.Line)
+			}
+		}
 	}
 }

@@ -100,6 +100,14 @@ type Credentials struct {
 	// package imapx.
 	User string
 
+	// AuthUser is who signs in with Password to open the mailbox of User, where that
+	// is somebody else: a master user of Dovecot, an administrator of Cyrus. Empty means
+	// User. It takes a server with PLAIN, which alone carries both names: User is
+	// the authorization identity there (RFC 4616 section 2). Tokens tell themselves who
+	// signs in, so that it is not used with them; nor does package ews use it, which has
+	// options of its own for the mailboxes of others.
+	AuthUser string
+
 	// Password is for servers that still take one.
 	Password secret.Text
 

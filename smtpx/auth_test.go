@@ -101,6 +101,40 @@ func TestMechanisms(t *testing.T) {
 	}
 }
 
+// Somebody who may act for others signs in under his own name and opens the mailbox
+// of the user; where the server has no way to say so nothing is sent.
+func TestSignInForSomebodyElse(t *testing.T) {
+	for _, tt := range []struct {
+		offer, password string
+		want            any // pointer to a pointer of the error's type, nil where it goes well
+	}{
+		{"AUTH LOGIN PLAIN", "master horse", nil},
+		{"AUTH LOGIN PLAIN", password, new(*session.AuthError)},
+		{"AUTH LOGIN", "master horse", new(*session.SendError)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			box := newBox()
+			box.AddMaster("admin", secret.New("master horse"))
+			s := smtptest.New(box, &smtptest.Options{Extensions: []string{tt.offer}})
+			defer s.Close()
+			c := newClient(t, inMemory(s), session.Credentials{User: ann, AuthUser: "admin", Password: secret.New(tt.password)}, nil)
+			_, err := c.Send(t.Context(), toBob(), source(letter))
+			if tt.want == nil {
+				if err != nil || s.Messages()[0].User != ann {
+					t.Errorf("Send = %v, and the server has %+v, want it sent by %s", err, s.Messages(), ann)
+				}
+				return
+			}
+			if !errors.As(err, tt.want) || strings.Contains(err.Error(), tt.password) || !strings.Contains(err.Error(), "AuthUser") && !strings.Contains(err.Error(), "admin") {
+				t.Errorf("%s: Send = %v, want a %T about the one who signs in", tt.offer, err, tt.want)
+			}
+			if tt.offer == "AUTH LOGIN" && strings.Contains(said(s), "AUTH") {
+				t.Errorf("the server heard\n%s\nwant no AUTH", said(s))
+			}
+		})
+	}
+}
+
 // A refused token is replaced once and by all connections together, and then
 // the message goes out.
 func TestTokenIsReplaced(t *testing.T) {

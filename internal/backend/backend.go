@@ -186,6 +186,7 @@ func current(ctx context.Context, c session.Credentials, s session.Server, addre
 		stages.told(creds.Password)
 	}
 	if c.Tokens == nil {
+		creds.AuthUser = c.AuthUser
 		return creds, nil, nil
 	}
 	stages.Enter(session.StageToken)
@@ -200,6 +201,9 @@ func current(ctx context.Context, c session.Credentials, s session.Server, addre
 
 func (l Login[C]) authError(err error, creds sasl.Credentials, address, remedy string) error {
 	e := &session.AuthError{Server: address, User: creds.User, Remedy: remedy, Err: err}
+	if creds.AuthUser != "" {
+		e.Remedy = "check " + creds.AuthUser + "'s name and password, and that the server lets " + creds.AuthUser + " act for others"
+	}
 	if known := l.Remedy(err); known != "" {
 		e.Remedy = known
 	}

@@ -92,12 +92,12 @@ func (s Secrets) Mask(words string) string {
 // masker finds the credentials in the forms in which they went over the line:
 // every password and every token, also one that was refused and replaced.
 func (s *Stages) masker() *strings.Replacer {
-	user, password := s.checked.Credentials.User, s.checked.Credentials.Password
+	user, authUser, password := s.checked.Credentials.User, s.checked.Credentials.AuthUser, s.checked.Credentials.Password
 	host, number, _ := net.SplitHostPort(s.checked.Address)
 	port, _ := strconv.Atoi(number)
-	mechanisms := []sasl.Mechanism{sasl.NewPLAIN(user, password)}
+	mechanisms := []sasl.Mechanism{sasl.NewPLAIN(user, authUser, password)}
 	for _, token := range s.shared { // or a password
-		mechanisms = append(mechanisms, sasl.NewPLAIN(user, token), sasl.NewXOAUTH2(user, token), sasl.NewOAUTHBEARER(user, token, host, port))
+		mechanisms = append(mechanisms, sasl.NewPLAIN(user, authUser, token), sasl.NewXOAUTH2(user, token), sasl.NewOAUTHBEARER(user, token, host, port))
 	}
 	var forms []string
 	for _, m := range mechanisms {

@@ -13,6 +13,7 @@ import (
 // so on. Where there is a token, the password is not used.
 type Credentials struct {
 	User     string
+	AuthUser string // whose the password is, where it is not User's
 	Password secret.Text
 	Token    secret.Text // an access token for this server
 
@@ -86,8 +87,11 @@ func choose(offered []string, creds Credentials, forced []string) (string, error
 		return slices.ContainsFunc(offered, func(o string) bool { return strings.EqualFold(o, name) })
 	}
 	usable := passwordPreference()
-	if !creds.Token.IsZero() {
+	switch {
+	case !creds.Token.IsZero():
 		usable = tokenPreference()
+	case creds.AuthUser != "":
+		usable = []string{PLAIN} // the others have room for one name
 	}
 	if len(forced) > 0 {
 		wanted, err := fitting(forced, usable)
@@ -105,8 +109,12 @@ func choose(offered []string, creds Credentials, forced []string) (string, error
 	if !creds.Token.IsZero() {
 		return XOAUTH2, nil
 	}
-	return "", fmt.Errorf("%w: the server offers %s, a password can be used with %s",
-		ErrNoMechanism, list(offered), list(usable))
+	what := "a password"
+	if creds.AuthUser != "" {
+		what = "the password of an AuthUser"
+	}
+	return "", fmt.Errorf("%w: the server offers %s, %s can be used with %s",
+		ErrNoMechanism, list(offered), what, list(usable))
 }
 
 // fitting returns those of forced that the credentials can be used with.
@@ -141,6 +149,6 @@ func (c Credentials) mechanism(name string) Mechanism {
 	case LOGIN:
 		return NewLOGIN(c.User, c.Password)
 	default:
-		return NewPLAIN(c.User, c.Password)
+		return NewPLAIN(c.User, c.AuthUser, c.Password)
 	}
 }

@@ -12,6 +12,7 @@ import (
 func TestChoose(t *testing.T) {
 	password := sasl.Credentials{User: "ann", Password: secret.New("p")}
 	token := sasl.Credentials{User: "ann", Token: secret.New("t"), Host: "mail.example.com", Port: 993}
+	admin := sasl.Credentials{User: "ann", AuthUser: "admin", Password: secret.New("p")}
 	both := sasl.Credentials{User: "ann", Password: secret.New("p"), Token: secret.New("t")}
 
 	tests := []struct {
@@ -30,6 +31,9 @@ func TestChoose(t *testing.T) {
 		{"token before password", "PLAIN LOGIN XOAUTH2", both, "", sasl.XOAUTH2, nil},
 		{"PLAIN before LOGIN", "LOGIN PLAIN", password, "", sasl.PLAIN, nil},
 		{"LOGIN alone", "LOGIN", password, "", sasl.LOGIN, nil},
+		{"for somebody else", "LOGIN PLAIN", admin, "", sasl.PLAIN, nil},
+		{"for somebody else, by one name", "LOGIN", admin, "", "", sasl.ErrNoMechanism},
+		{"for somebody else, forced to one name", "LOGIN PLAIN", admin, "LOGIN", "", sasl.ErrNoMechanism},
 		{"nothing for a password", "XOAUTH2 GSSAPI", password, "", "", sasl.ErrNoMechanism},
 		{"nothing at all", "", password, "", "", sasl.ErrNoMechanism},
 		{"forced", "XOAUTH2 OAUTHBEARER", token, "xoauth2", sasl.XOAUTH2, nil},

@@ -58,8 +58,11 @@ func FuzzInjection(f *testing.F) {
 			want := [][]byte{[]byte("user=" + user), []byte("auth=Bearer " + token), {}, {}}
 			compare(t, bytes.Split(ir, []byte{1}), want)
 		}
-		if _, ir, err := sasl.NewPLAIN(user, s).Start(); err == nil {
+		if _, ir, err := sasl.NewPLAIN(user, "", s).Start(); err == nil {
 			compare(t, bytes.Split(ir, []byte{0}), [][]byte{{}, []byte(user), []byte(token)})
+		}
+		if _, ir, err := sasl.NewPLAIN(user, host, s).Start(); err == nil && host != "" {
+			compare(t, bytes.Split(ir, []byte{0}), [][]byte{[]byte(user), []byte(host), []byte(token)})
 		}
 		if _, ir, err := sasl.NewOAUTHBEARER(user, s, host, port).Start(); err == nil {
 			checkBearer(t, ir, user, token, host, port)

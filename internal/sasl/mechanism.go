@@ -33,9 +33,13 @@ func NewOAUTHBEARER(user string, token secret.Text, host string, port int) Mecha
 	return &oauthbearer{user: user, host: host, port: port, refusal: refusal{token: token}}
 }
 
-// NewPLAIN returns the mechanism of RFC 4616.
-func NewPLAIN(user string, password secret.Text) Mechanism {
-	return &plain{user: user, password: password}
+// NewPLAIN returns the mechanism of RFC 4616. The password is that of authUser, who
+// acts for user, or the user's own where authUser is empty.
+func NewPLAIN(user, authUser string, password secret.Text) Mechanism {
+	if authUser == "" {
+		return &plain{user: user, password: password}
+	}
+	return &plain{identity: user, user: authUser, password: password}
 }
 
 // NewLOGIN returns the mechanism that asks for the name and then for the
@@ -117,19 +121,19 @@ func saslname(s string) string {
 }
 
 type plain struct {
-	user     string
-	password secret.Text
+	identity, user string
+	password       secret.Text
 }
 
 func (*plain) Name() string { return PLAIN }
 
 func (m *plain) Start() (string, []byte, error) {
-	if err := cmp.Or(checkUser(m.user), checkPassword(m.password)); err != nil {
+	if err := cmp.Or(checkUser(m.user), checkControl("user name", m.identity), checkPassword(m.password)); err != nil {
 		return "", nil, err
 	}
 	// The client of go-sasl would show the password if it were printed, so it
 	// lives no longer than this call.
-	return gosasl.NewPlainClient("", m.user, m.password.Reveal()).Start()
+	return gosasl.NewPlainClient(m.identity, m.user, m.password.Reveal()).Start()
 }
 
 func (*plain) Next([]byte) ([]byte, error) { return nil, ErrUnexpectedChallenge }

@@ -147,13 +147,19 @@ func TestExchangeOfTokens(t *testing.T) {
 func TestExchangeOfPasswords(t *testing.T) {
 	const plain = "\x00ann=a,b@example.com\x00pass word"
 	pass := secret.New("pass word")
-	plainM := func() sasl.Mechanism { return sasl.NewPLAIN(user, pass) }
+	plainM := func() sasl.Mechanism { return sasl.NewPLAIN(user, "", pass) }
 	login := func() sasl.Mechanism { return sasl.NewLOGIN(user, pass) }
 	runExchanges(t, []exchangeTest{
 		{
 			"PLAIN", plainM,
 			dialogue{takesInitial: true},
 			[]string{fmt.Sprintf("begin PLAIN %q", plain)},
+			nil, "",
+		},
+		{
+			"PLAIN for somebody else", func() sasl.Mechanism { return sasl.NewPLAIN(user, "admin", pass) },
+			dialogue{takesInitial: true},
+			[]string{`begin PLAIN "ann=a,b@example.com\x00admin\x00pass word"`},
 			nil, "",
 		},
 		{
@@ -209,7 +215,7 @@ func (patient) Next([]byte) ([]byte, error) { return []byte{}, nil }
 
 func TestExchangeIsBounded(t *testing.T) {
 	d := &endless{}
-	err := sasl.Exchange(patient{sasl.NewPLAIN("ann", secret.New("x"))}, d)
+	err := sasl.Exchange(patient{sasl.NewPLAIN("ann", "", secret.New("x"))}, d)
 	if !errors.Is(err, sasl.ErrTooManyChallenges) {
 		t.Errorf("Exchange = %v, want %v", err, sasl.ErrTooManyChallenges)
 	}
@@ -251,7 +257,7 @@ func TestExchangePassesOnBrokenConnections(t *testing.T) {
 		}
 	}
 	d := &broken{dialogue: dialogue{takesInitial: true, challenges: []string{"?"}}, err: lost}
-	err := sasl.Exchange(sasl.NewPLAIN("ann", secret.New("x")), d)
+	err := sasl.Exchange(sasl.NewPLAIN("ann", "", secret.New("x")), d)
 	if !errors.Is(err, sasl.ErrUnexpectedChallenge) {
 		t.Errorf("lost in cancel: Exchange = %v, want %v", err, sasl.ErrUnexpectedChallenge)
 	}
@@ -276,7 +282,7 @@ func TestErrorText(t *testing.T) {
 func TestMechanismsDoNotPrintSecrets(t *testing.T) {
 	s := secret.New("s3cr3t-t0ken")
 	for _, m := range []sasl.Mechanism{
-		sasl.NewXOAUTH2("ann", s), sasl.NewOAUTHBEARER("ann", s, "h", 1), sasl.NewPLAIN("ann", s), sasl.NewLOGIN("ann", s),
+		sasl.NewXOAUTH2("ann", s), sasl.NewOAUTHBEARER("ann", s, "h", 1), sasl.NewPLAIN("ann", "", s), sasl.NewLOGIN("ann", s),
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 			if got := fmt.Sprintf(verb, m); strings.Contains(got, "s3cr3t") {
@@ -302,9 +308,11 @@ func TestCredentialsAreChecked(t *testing.T) {
 		{sasl.NewOAUTHBEARER("ann\x7f", ok, "h", 1), "user name"},
 		{sasl.NewOAUTHBEARER("ann", secret.New("t\x00"), "h", 1), "access token"},
 		{sasl.NewOAUTHBEARER("ann", ok, "h\x01port=1", 1), "host"},
-		{sasl.NewPLAIN("ann\x00bob", ok), "user name"},
-		{sasl.NewPLAIN("ann", secret.New("p\x00q")), "password"},
-		{sasl.NewPLAIN("ann", secret.Text{}), "password"},
+		{sasl.NewPLAIN("ann\x00bob", "", ok), "user name"},
+		{sasl.NewPLAIN("ann", "admin\x00bob", ok), "user name"},
+		{sasl.NewPLAIN("ann\x00bob", "admin", ok), "user name"},
+		{sasl.NewPLAIN("ann", "", secret.New("p\x00q")), "password"},
+		{sasl.NewPLAIN("ann", "", secret.Text{}), "password"},
 		{sasl.NewLOGIN("ann\x00", ok), "user name"},
 		{sasl.NewLOGIN("", ok), "user name"},
 		{sasl.NewLOGIN("ann", secret.Text{}), "password"},
