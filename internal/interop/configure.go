@@ -14,6 +14,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/mailsession/mailsession/secret"
 )
 
 // configs holds the servers' configuration files, as templates over settings.
@@ -32,6 +34,7 @@ type settings struct {
 	ClientSecret      string // revealed, for Dovecot's own file
 	UsernameAttribute string
 	Shared            bool
+	Master            *User
 	LockPOP3          bool
 	Compress          bool
 	WithoutEHLO       []string
@@ -72,6 +75,7 @@ func (s *Servers) configure(set settings) error {
 		s.makeFolders(folders(mail, postfix, postdrop)),
 		s.writeConfigs(set),
 		s.writeUsers(),
+		s.writeMaster(set.Master),
 		s.writeCertificates(),
 	)
 }
@@ -162,13 +166,26 @@ func render(name string, set settings) (string, error) {
 	return filled.String(), nil
 }
 
-// writeUsers writes Dovecot's file of users, with passwords in base64 so that
-// they may hold any character, and Postfix's list of recipients.
+// writeMaster writes Dovecot's file of who may open every mailbox, unless there is
+// nobody.
+func (s *Servers) writeMaster(m *User) error {
+	if m == nil {
+		return nil
+	}
+	return s.write("dovecot/masters", m.Address+":"+encoded(m.Password)+"\n", 0o644)
+}
+
+// encoded returns a password as it stands in Dovecot's files: in base64, so that it
+// may hold any character.
+func encoded(password secret.Text) string {
+	return "{PLAIN.b64}" + base64.StdEncoding.EncodeToString([]byte(password.Reveal()))
+}
+
+// writeUsers writes Dovecot's file of users and Postfix's list of recipients.
 func (s *Servers) writeUsers() error {
 	var passwd, recipients strings.Builder
 	for _, u := range s.Users {
-		password := base64.StdEncoding.EncodeToString([]byte(u.Password.Reveal()))
-		fmt.Fprintf(&passwd, "%s:{PLAIN.b64}%s::::%s::\n", u.Address, password, s.file(home(u.Address)))
+		fmt.Fprintf(&passwd, "%s:%s::::%s::\n", u.Address, encoded(u.Password), s.file(home(u.Address)))
 		fmt.Fprintf(&recipients, "%s mailbox\n", u.Address)
 	}
 	return errors.Join(

@@ -35,6 +35,9 @@ type Options struct {
 	// Users are the mailboxes. Without any there are ann@example.test and
 	// bob@example.test.
 	Users []User
+	// Master may open the mailbox of every user under a name and a password of his own,
+	// as the authentication identity of PLAIN. Nil means that nobody may.
+	Master *User
 	// Tokens lets users sign in with access tokens (XOAUTH2 and OAUTHBEARER)
 	// beside their passwords; nil offers passwords alone.
 	Tokens *Introspection
@@ -154,7 +157,7 @@ func start(ctx context.Context, programs programs, authority *testtls.Authority,
 	s := &Servers{Users: users, CAFile: filepath.Join(dir, "ca.pem"), authority: authority, dir: dir}
 	ports, err := s.choosePorts(ctx)
 	if err == nil {
-		err = s.configure(settings{Dir: dir, Ports: ports, Tokens: opts.Tokens, Shared: opts.Shared, LockPOP3: opts.LockPOP3, Compress: opts.Compress, WithoutEHLO: opts.WithoutEHLO})
+		err = s.configure(settings{Dir: dir, Ports: ports, Tokens: opts.Tokens, Master: opts.Master, Shared: opts.Shared, LockPOP3: opts.LockPOP3, Compress: opts.Compress, WithoutEHLO: opts.WithoutEHLO})
 	}
 	if err == nil {
 		err = s.launch(ctx, programs)

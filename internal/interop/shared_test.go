@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mailsession/mailsession/internal/interop"
+	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -122,5 +123,40 @@ func TestVersionOfTheChangeOnDovecot(t *testing.T) {
 			t.Fatalf("%s: %+v, %v, want it done with a version", flag, results, err)
 		}
 		versions[m.ID] = results[0].Version
+	}
+}
+
+// TestAMasterUserOnDovecot: somebody who may open every mailbox does so by PLAIN with
+// both names, by IMAP, POP3 and, through Postfix, for sending; the mailbox is the
+// user's. With the user's own password, or for nobody, it is refused.
+func TestAMasterUserOnDovecot(t *testing.T) {
+	t.Parallel()
+	master := interop.User{Address: "archivist", Password: secret.New("master horse")}
+	servers := startServers(t, &interop.Options{Master: &master})
+	ctx := t.Context()
+	creds := session.Credentials{User: ann, AuthUser: master.Address, Password: master.Password}
+	in, out := pair(t, servers, session.TLS)
+	s := newSession(t, creds, in, out)
+	trip, err := s.RoundTrip(ctx, nil)
+	if err != nil || trip.Folder != session.Inbox {
+		t.Fatalf("RoundTrip = %+v, %v", trip, err)
+	}
+	own := newSession(t, session.Credentials{User: ann, Password: userOf(t, servers, ann).Password}, in, out)
+	n, err := own.Count(ctx, session.Inbox)
+	if err != nil || n.Messages != 1 {
+		t.Errorf("ann herself has %d messages, %v, want the one that was sent for her", n.Messages, err)
+	}
+	n, err = popClient(t, servers, creds).Count(ctx, session.Inbox)
+	if err != nil || n.Messages != 1 {
+		t.Errorf("by POP3 there are %d messages, %v, want 1", n.Messages, err)
+	}
+	for _, wrong := range []session.Credentials{
+		{User: ann, AuthUser: master.Address, Password: userOf(t, servers, ann).Password},
+		{User: ann, AuthUser: bob, Password: userOf(t, servers, bob).Password},
+		{User: "nobody@example.test", AuthUser: master.Address, Password: master.Password},
+	} {
+		if _, err := newSession(t, wrong, in, out).Count(ctx, session.Inbox); !session.NeedsSignIn(err) {
+			t.Errorf("%s for %s: %v, want it refused", wrong.AuthUser, wrong.User, err)
+		}
 	}
 }
