@@ -54,7 +54,8 @@
 //
 // Folders: GetFolder, FindFolder, SyncFolderHierarchy, CreateFolder, UpdateFolder,
 // MoveFolder, CopyFolder, DeleteFolder, EmptyFolder, MarkAllItemsAsRead. Items:
-// FindItem with restrictions, queries in Advanced Query Syntax, sorting and paging;
+// FindItem with restrictions, queries in Advanced Query Syntax, sorting and paging, by
+// number, fraction or condition;
 // SyncFolderItems, GetItem, CreateItem (from MIME, from properties, and answers),
 // UpdateItem, SendItem, MoveItem, CopyItem, DeleteItem, ArchiveItem, MarkAsJunk;
 // GetAttachment, CreateAttachment, DeleteAttachment. Subscribe (to pull, and to

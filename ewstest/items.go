@@ -119,6 +119,9 @@ func findItem(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.seekable(); err != nil {
+		return err
+	}
 	parents := c.req.child("ParentFolderIds").all()
 	return c.respond(len(parents), func(i int) error {
 		f, err := c.resolve(parents[i])
@@ -133,7 +136,7 @@ func findItem(c *call) error {
 			return c.req.attr("Traversal") != "Shallow" || !passes(it.lookup())
 		})
 		slices.SortStableFunc(found, less)
-		page, err := c.page(c.req.child("IndexedPageItemView"), c.req.child("FractionalPageItemView"), len(found))
+		page, err := c.itemPage(found)
 		if err != nil {
 			return err
 		}

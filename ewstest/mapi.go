@@ -51,7 +51,7 @@ func (it *item) live(e extended) (value, bool) {
 	case 0x0e07: // PR_MESSAGE_FLAGS
 		return numberValue(it.messageFlags()), true
 	case 0x0e23: // PR_INTERNET_ARTICLE_NUMBER
-		return numberValue(int(it.m.UID)), true
+		return numberValue(int(it.m.UID)), !it.server.options.Unnumbered
 	case 0x1090: // PR_FLAG_STATUS
 		status := map[string]int{"Flagged": 2, "Complete": 1}[it.flagStatus()]
 		return numberValue(status), status != 0

@@ -74,6 +74,10 @@ type Options struct {
 	// that header. Otherwise none may.
 	Impersonate func(user, target string) bool
 
+	// Unnumbered leaves out the numbers of messages (PidTagInternetArticleNumber),
+	// which Exchange gives all of them.
+	Unnumbered bool
+
 	// MaxPage is how many items or folders one answer lists at most; 1000 if 0.
 	MaxPage int
 	// MaxMessage is how large a message may be that a client stores or sends, in

@@ -61,7 +61,8 @@ ItemChange: ItemId|OccurrenceItemId|RecurringMasterItemId! Updates! CalendarActi
 Updates: SetItemField|AppendToItemField|DeleteItemField|SetFolderField|AppendToFolderField|DeleteFolderField+
 SetItemField AppendToItemField: FieldURI|IndexedFieldURI|ExtendedFieldURI! Item|Message|CalendarItem|Contact|DistributionList|MeetingMessage|MeetingRequest|MeetingResponse|MeetingCancellation|Task|PostItem!
 
-Restriction: And|Or|Not|Contains|Excludes|Exists|IsEqualTo|IsNotEqualTo|IsGreaterThan|IsGreaterThanOrEqualTo|IsLessThan|IsLessThanOrEqualTo!
+SeekToConditionPageItemView: Condition!
+Restriction Condition: And|Or|Not|Contains|Excludes|Exists|IsEqualTo|IsNotEqualTo|IsGreaterThan|IsGreaterThanOrEqualTo|IsLessThan|IsLessThanOrEqualTo!
 And Or: And|Or|Not|Contains|Excludes|Exists|IsEqualTo|IsNotEqualTo|IsGreaterThan|IsGreaterThanOrEqualTo|IsLessThan|IsLessThanOrEqualTo+
 Not: And|Or|Not|Contains|Excludes|Exists|IsEqualTo|IsNotEqualTo|IsGreaterThan|IsGreaterThanOrEqualTo|IsLessThan|IsLessThanOrEqualTo!
 Contains: FieldURI|IndexedFieldURI|ExtendedFieldURI! Constant!
@@ -103,7 +104,8 @@ var attributeRules = sync.OnceValue(func() map[string]string { //nolint:gocheckn
 		"DistinguishedFolderId": "Id!", "FieldURI": "FieldURI!", "IndexedFieldURI": "FieldURI! FieldIndex!",
 		"ExtendedFieldURI":    "PropertyType! DistinguishedPropertySetId PropertyId",
 		"IndexedPageItemView": "MaxEntriesReturned Offset! BasePoint!", "IndexedPageFolderView": "MaxEntriesReturned Offset! BasePoint!",
-		"FractionalPageItemView": "MaxEntriesReturned Numerator! Denominator!", "FractionalPageFolderView": "MaxEntriesReturned Numerator! Denominator!",
+		"SeekToConditionPageItemView": "MaxEntriesReturned BasePoint!",
+		"FractionalPageItemView":      "MaxEntriesReturned Numerator! Denominator!", "FractionalPageFolderView": "MaxEntriesReturned Numerator! Denominator!",
 		"Contains": "ContainmentMode ContainmentComparison", "Constant": "Value!", "Bitmask": "Value!", "FieldOrder": "Order!",
 		"AlternateId": "Format! Id! Mailbox!", "Body": "BodyType!", "NewBodyContent": "BodyType!",
 		"PullSubscriptionRequest": "SubscribeToAllFolders", "StreamingSubscriptionRequest": "SubscribeToAllFolders",
