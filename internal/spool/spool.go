@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"os"
 )
 
@@ -36,6 +37,16 @@ func (s *Spool) Fill(r io.Reader) error {
 		err = seekErr
 	}
 	return err
+}
+
+// Again returns all that the Spool took, from the beginning on, as often as it is called
+// and beside other readers. It is for Spools that nobody reads by Read. After Close its
+// readers return an error, or what they had in memory.
+func (s *Spool) Again() io.Reader {
+	if s.file == nil {
+		return bytes.NewReader(s.memory.Bytes())
+	}
+	return io.MultiReader(bytes.NewReader(s.memory.Bytes()), io.NewSectionReader(s.file, 0, math.MaxInt64))
 }
 
 // Read implements [io.Reader]. After Close it returns [os.ErrClosed].

@@ -37,6 +37,28 @@ func TestASpoolGivesBackWhatItTook(t *testing.T) {
 	}
 }
 
+func TestASpoolIsReadAgainAndAgain(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for _, size := range sizes() {
+		want := bytes.Repeat([]byte("spool "), size/6+1)[:size]
+		var s spool.Spool
+		if err := s.Fill(bytes.NewReader(want)); err != nil {
+			t.Errorf("Fill of %d bytes: %v", size, err)
+		}
+		begun := s.Again()
+		if _, err := io.CopyN(io.Discard, begun, int64(size/2)); err != nil {
+			t.Errorf("half of %d bytes: %v", size, err)
+		}
+		if got, err := io.ReadAll(s.Again()); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("a spool of %d bytes gives %d, %v", size, len(got), err)
+		}
+		if got, err := io.ReadAll(begun); err != nil || !bytes.Equal(got, want[size/2:]) {
+			t.Errorf("beside another reader, the rest of %d bytes has %d, %v", size, len(got), err)
+		}
+		s.Close()
+	}
+}
+
 func TestWhatCameBeforeAnErrorCanBeRead(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	for _, size := range sizes() {
