@@ -13,11 +13,13 @@ const maxFound = 1000
 // search is a search in a folder.
 type search struct {
 	folder     *folder
+	at         element // in place of folder, unless it is empty
 	properties []element
 	where      []element // restrictions, all of which have to hold
 	native     string    // in place of them, in the server's own language
 	oldest     bool
 	by         element // what to sort by, unless it is empty
+	seek       element // in place of offset: a condition, which the first item to be told is the first to meet
 	offset     int
 	most       int
 }
@@ -28,11 +30,7 @@ func (s search) body() element {
 	if len(s.properties) > 0 {
 		shape.children = append(shape.children, el("t:AdditionalProperties", s.properties...))
 	}
-	all := []element{
-		shape,
-		el("m:IndexedPageItemView").with("MaxEntriesReturned", strconv.Itoa(min(s.most, maxFound))).
-			with("Offset", strconv.Itoa(s.offset)).with("BasePoint", "Beginning"),
-	}
+	all := []element{shape, s.view()}
 	if len(s.where) > 0 {
 		all = append(all, el("m:Restriction", both(s.where)))
 	}
@@ -43,17 +41,31 @@ func (s search) body() element {
 		}
 		all = append(all, el("m:SortOrder", el("t:FieldOrder", s.by).with("Order", order)))
 	}
-	all = append(all, el("m:ParentFolderIds", folderID(s.folder.id)))
+	parent := s.at
+	if parent.name == "" {
+		parent = folderID(s.folder.id)
+	}
+	all = append(all, el("m:ParentFolderIds", parent))
 	if s.native != "" {
 		all = append(all, leaf("m:QueryString", s.native))
 	}
 	return el("m:FindItem", all...).with("Traversal", "Shallow")
 }
 
+// view writes which page of what is found is to be told. Only Exchange 2013 and its
+// successors seek.
+func (s search) view() element {
+	most := strconv.Itoa(min(s.most, maxFound))
+	if s.seek.name != "" {
+		return el("m:SeekToConditionPageItemView", el("t:Condition", s.seek)).with("MaxEntriesReturned", most).with("BasePoint", "Beginning")
+	}
+	return el("m:IndexedPageItemView").with("MaxEntriesReturned", most).with("Offset", strconv.Itoa(s.offset)).with("BasePoint", "Beginning")
+}
+
 // findItem carries a search out. Last says that there are no more items behind these.
 func (c *Client) findItem(ctx context.Context, s search) (items []found, last bool, err error) {
 	err = c.call(ctx, &request{op: "FindItem", body: s.body()}, func(a *answer) (err error) {
-		items, last, err = a.found()
+		items, last, err = a.found(min(s.most, maxFound))
 		return err
 	})
 	return items, last, err
@@ -66,8 +78,9 @@ type found struct {
 	err error
 }
 
-// found reads a page of items.
-func (a *answer) found() (items []found, last bool, err error) {
+// found reads a page of items. What is more than was asked for is passed over.
+func (a *answer) found(most int) (items []found, last bool, err error) {
+	more := false
 	err = a.only(func(name string) error {
 		if name != "RootFolder" {
 			return nil
@@ -78,6 +91,10 @@ func (a *answer) found() (items []found, last bool, err error) {
 				return nil
 			}
 			return a.children(func(string) error {
+				if len(items) == most {
+					more = true
+					return nil
+				}
 				it, err := a.itemApart()
 				if err == nil {
 					items = append(items, it)
@@ -86,7 +103,7 @@ func (a *answer) found() (items []found, last bool, err error) {
 			})
 		})
 	})
-	return items, last, err
+	return items, last && !more, err
 }
 
 // itemApart reads an item, and beyond what cannot be read of it.
