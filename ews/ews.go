@@ -255,6 +255,7 @@ type Client struct {
 	streams   chan struct{} // as many as there may be loops that hold a connection
 	mechanism atomic.Value  // the name of the way that worked last
 	version   atomic.Pointer[version]
+	seekless  atomic.Bool // the server does not seek, whatever its version
 
 	subscriptions subscriptions
 	closed        chan struct{} // after Close

@@ -3,8 +3,6 @@ package ews
 import (
 	"context"
 	"strconv"
-
-	"github.com/mailsession/mailsession/session"
 )
 
 // maxFound is how many items servers find at a time (FindCountLimit).
@@ -131,17 +129,4 @@ func (c *Client) findAll(ctx context.Context, s search) ([]found, error) {
 			return all, nil
 		}
 	}
-}
-
-// findNative returns the ids of the messages that the server finds by its own
-// language.
-func (c *Client) findNative(ctx context.Context, f *folder, query string) ([]session.ID, error) {
-	all, err := c.findAll(ctx, search{folder: f, native: query})
-	var ids []session.ID
-	for _, it := range all {
-		if it.id != "" {
-			ids = append(ids, c.idOf(f, it.id))
-		}
-	}
-	return ids, err
 }

@@ -127,16 +127,20 @@ type judged struct {
 // not enough.
 func (l *listing) verdicts(ctx context.Context, entries []entry) ([]judged, error) {
 	all := make([]judged, len(entries))
+	local, err := l.matcher(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
 	var open []int
 	for i, e := range entries {
 		if e.message == nil {
 			continue
 		}
-		if all[i].verdict = l.plan.local.Match(e.message, nil); all[i].verdict == match.Open {
+		if all[i].verdict = local.Match(e.message, nil); all[i].verdict == match.Open {
 			open = append(open, i)
 		}
 	}
-	err := l.read(ctx, entries, open, func(i int, content io.Reader, err error) {
+	err = l.read(ctx, entries, open, func(i int, content io.Reader, err error) {
 		if err != nil {
 			all[i] = judged{gone: errors.Is(err, session.ErrNoMessage), err: err}
 			return
@@ -146,9 +150,28 @@ func (l *listing) verdicts(ctx context.Context, entries []entry) ([]judged, erro
 			all[i] = judged{err: err}
 			return
 		}
-		all[i] = judged{verdict: l.plan.local.Match(entries[i].message, body)}
+		all[i] = judged{verdict: local.Match(entries[i].message, body)}
 	})
 	return all, err
+}
+
+// matcher returns what a page is compared with.
+func (l *listing) matcher(ctx context.Context, page []entry) (*match.Matcher, error) {
+	if len(l.members) == 0 {
+		return l.plan.local, nil
+	}
+	finds := map[session.ID]session.Filter{}
+	for _, m := range l.members {
+		ids, err := m.of(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		finds[m.mark] = session.Filter{IDs: ids}
+		if len(ids) == 0 {
+			finds[m.mark] = session.Filter{Not: &session.Filter{}} // nothing matches
+		}
+	}
+	return match.New(l.plan.replaced(l.plan.Local, func(n nativeCondition) session.Filter { return finds[n.mark] })), nil
 }
 
 // read reads messages as a whole, of which the numbers are in which.
