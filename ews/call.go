@@ -1,6 +1,7 @@
 package ews
 
 import (
+	"cmp"
 	"compress/flate"
 	"compress/gzip"
 	"context"
@@ -242,12 +243,15 @@ func (c *Client) header(cn *conn) []element {
 // enter reads up to the first child of the operation's element.
 func (a *answer) enter(c *Client) error {
 	e := &Error{
-		Server: c.address, Op: a.request.op, Status: a.resp.StatusCode,
+		Server: c.address, Op: a.request.op, Status: a.resp.StatusCode, size: a.resp.Request.ContentLength,
 		Diagnostics: a.conn.said(a.resp.Header.Get("X-Ms-Diagnostics")),
 		schemes:     schemesOf(a.resp.Header), wait: retry.FromHeader(a.resp.Header, time.Now()),
 	}
 	soap := strings.Contains(a.resp.Header.Get("Content-Type"), "xml")
 	if !soap || e.Status != http.StatusOK && e.Status != http.StatusInternalServerError {
+		if page, err := unpacked(a.resp); err == nil {
+			e.judge(page)
+		}
 		e.Remedy = e.ofStatus(c.online(), a.conn.said(a.resp.Header.Get("Location")))
 		if strings.Contains(a.resp.Header.Get("Location"), "genericerrorpage") {
 			e.Status = http.StatusServiceUnavailable // that is how Exchange Online says it
@@ -350,7 +354,10 @@ func (a *answer) fault(e *Error) error {
 	if e.Code == "" && e.Status == http.StatusOK {
 		e.Status = http.StatusInternalServerError
 	}
-	e.Remedy = remedy(e)
+	if e.Code == "" && saysTooLong(e.Text) {
+		e.turnedAway = true
+	}
+	e.Remedy = cmp.Or(remedy(e), e.ofStatus(false, ""))
 	return e
 }
 

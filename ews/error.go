@@ -32,6 +32,10 @@ type Error struct {
 
 	wait    time.Duration
 	schemes []string // by which it would let in
+	size    int64    // of the request
+	// turnedAway says that the request was refused for its size, passedOn that a
+	// machine in between does not know what became of it.
+	turnedAway, passedOn bool
 }
 
 // Error returns where, at what and with which words the server refused.
@@ -60,6 +64,12 @@ func (e *Error) class() class {
 	if e.Code != "" {
 		return classOf(e.Code)
 	}
+	switch {
+	case e.oversized():
+		return tooLarge
+	case e.passedOn:
+		return transient
+	}
 	switch e.Status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		return throttled
@@ -69,8 +79,6 @@ func (e *Error) class() class {
 		return refusal
 	case http.StatusForbidden:
 		return forbidden
-	case http.StatusRequestEntityTooLarge:
-		return tooLarge
 	}
 	return other
 }
@@ -107,7 +115,7 @@ func (e *Error) Is(target error) bool {
 // did anything: it may be sent again, whatever it asks for.
 func notCarriedOut(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && (e.class() == throttled || e.Status == http.StatusUnauthorized)
+	return ok && (e.class() == throttled || e.Status == http.StatusUnauthorized || e.oversized())
 }
 
 // refused reports whether err is the refusal of credentials.
@@ -151,6 +159,25 @@ func remedy(err error) string {
 	case "ErrorQuotaExceeded":
 		return "remove messages, or have an administrator grant more room"
 	}
+	return sendingRemedy(e.Code)
+}
+
+// sendingRemedy says what to do about a message that was not sent.
+func sendingRemedy(code string) string {
+	switch code {
+	case "ErrorSendAsDenied":
+		return "who signs in may not send as the address in From: an administrator has to grant Send As for it, or Send on Behalf"
+	case "ErrorSubmissionQuotaExceeded":
+		return "the mailbox has sent as much as it may for now; send the rest later"
+	case "ErrorMessageSizeExceeded":
+		return "the message is larger than the mailbox or the organization allows (MaxSendSize): send less, or have an administrator allow more"
+	case "ErrorExceededMaxRecipientLimit", "ErrorExceededMaxRecipientLimitBlock", "ErrorExceededMaxRecipientLimitShowTierUpgrade":
+		return "the message has more recipients than the mailbox may write to at a time, or in a day: write to fewer, or to a group"
+	case "ErrorInvalidRecipients", "ErrorMissingRecipients":
+		return "check the recipients: Exchange cannot take one of them for an address"
+	case "ErrorContentConversionFailed", "ErrorMimeContentConversionFailed", "ErrorMimeContentInvalid":
+		return "Exchange cannot make a message of these bytes: check its parts and their encodings"
+	}
 	return ""
 }
 
@@ -163,12 +190,13 @@ func (e *Error) ofStatus(online bool, location string) string {
 		return switchedOff
 	case e.Status == http.StatusForbidden:
 		return "EWS is switched off for the mailbox or the program, or a firewall stands before it: ask an administrator to look at EwsEnabled and EwsApplicationAccessPolicy"
+	case e.oversized():
+		return fmt.Sprintf("a request of %d bytes is larger than the web server, or a machine before it, allows; "+
+			"its administrator sets that limit (maxAllowedContentLength, maxReceivedMessageSize)", e.size)
 	case e.Status == http.StatusNotFound, e.Status == http.StatusMethodNotAllowed:
 		return "there is no EWS at this path: check host and Options.Path"
 	case e.Status/100 == 3:
 		return fmt.Sprintf("it sends to %q, where no credentials are sent unasked: where that is the right place, set it as the server", location)
-	case e.Status == http.StatusRequestEntityTooLarge:
-		return "the request is larger than the web server allows"
 	case e.Status/100 == 2:
 		return "this is not EWS: check host and Options.Path, and whether something on the way answers in its place"
 	}
