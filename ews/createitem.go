@@ -54,7 +54,7 @@ func (a *appending) run(ctx context.Context, ref session.FolderRef, m message.So
 	}
 	err = a.client.within(ctx, ref, func(f *folder) (err error) {
 		id, err = a.bring(ctx, f, a.element())
-		if a.opts.Flags.Has(session.Draft) && tooLargeAtOnce(err) {
+		if a.opts.Flags.Has(session.Draft) && a.tooMuchAtOnce(err) {
 			var d *assembled
 			if d, err = a.bringInPieces(ctx, f, err, a.element); err == nil {
 				id = d.id

@@ -3,6 +3,8 @@ package ews
 import (
 	"fmt"
 	"io"
+	"mime"
+	"strings"
 
 	"github.com/mailsession/mailsession/message"
 )
@@ -45,6 +47,17 @@ func (l *letter) mime() element {
 	e := el("t:MimeContent")
 	e.content = &l.sized
 	return e
+}
+
+// readReport is the class of what tells a sender that a message was read. By the MIME
+// alone Exchange takes it for an ordinary message, and files its parts as attachments.
+const readReport = "REPORT.IPM.Note.IPNRN"
+
+// reportsReading reports whether the message is the answer to a request for such a report
+// (RFC 8098).
+func (l *letter) reportsReading() bool {
+	kind, params, err := mime.ParseMediaType(l.header.Get("Content-Type"))
+	return err == nil && kind == "multipart/report" && strings.EqualFold(params["report-type"], "disposition-notification")
 }
 
 // searchable reports whether the message can be looked for by its Message-ID.

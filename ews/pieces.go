@@ -153,10 +153,11 @@ func firstPart(r io.Reader, boundary string) (int64, error) {
 	}
 }
 
-// tooLargeAtOnce reports whether a server refused a request for its size alone.
-func tooLargeAtOnce(err error) bool {
+// tooMuchAtOnce reports whether a draft was refused for its size alone, or failed for
+// another reason that may lie in there being so much of it.
+func (a *appending) tooMuchAtOnce(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && e.class() == tooLarge
+	return ok && e.class() == tooLarge || a.request != nil && atFault(a.request, a.letter.size, err)
 }
 
 // assembled is a draft that was put together of pieces.

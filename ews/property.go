@@ -28,17 +28,18 @@ const (
 
 // What they are set to.
 const (
-	messageRead    = 1
-	messageDraft   = 8
-	flagged        = 2
-	repliedTo      = 102
-	repliedToAll   = 103
-	forwarded      = 104
-	iconReplied    = 261
-	markedDeleted  = 1
-	typeInteger    = "Integer"
-	typeLong       = "Long"
-	typeSystemTime = "SystemTime"
+	messageRead      = 1
+	messageSubmitted = 4
+	messageDraft     = 8
+	flagged          = 2
+	repliedTo        = 102
+	repliedToAll     = 103
+	forwarded        = 104
+	iconReplied      = 261
+	markedDeleted    = 1
+	typeInteger      = "Integer"
+	typeLong         = "Long"
+	typeSystemTime   = "SystemTime"
 )
 
 // uri returns the element that names the property.

@@ -27,6 +27,22 @@ import (
 // Bounces go to the mailbox that sends. So the envelope's From has to be the address
 // of the mailbox, or one that the message is from; the null sender does not exist. Of
 // reports, those of success can be asked for.
+//
+// A message from somebody else needs a right: with Send As nobody sees who sent it, with
+// Send on Behalf Exchange puts the mailbox into Sender, whatever stands there. Without
+// either the message is refused.
+//
+// The bytes reach Exchange as they are. It keeps what it understands of them, and makes
+// new MIME of that for everybody ([MS-OXCMAIL]): encodings, boundaries and the length of
+// lines are its own, and so is the order of the header, from which Bcc is taken out. What
+// S/MIME signed or encrypted as a whole is kept byte by byte ([MS-OXOSMIME]), and so is
+// never sent in pieces; DKIM has to be left to servers behind Exchange. A text/calendar
+// part with a method is an invitation, or an answer to one, as Outlook's own are
+// ([MS-OXCICAL]). An attached message becomes an item, of which the same holds.
+//
+// [MS-OXCMAIL]: https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxcmail/
+// [MS-OXOSMIME]: https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxosmime/
+// [MS-OXCICAL]: https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxcical/
 type Sender struct{ client *Client }
 
 var (
@@ -85,14 +101,17 @@ func (s *Sender) check(ctx context.Context) error {
 	return nil
 }
 
-// Send implements [session.Outgoing]. Where the answer is lost after the last byte,
-// the message is looked for in the folder of sent mail by its Message-ID: it was
-// accepted where it is there.
+// Send implements [session.Outgoing]. Where the answer is lost after the last byte, the
+// message is looked for by its Message-ID: in the folder of sent mail, and among what
+// waits in the outbox and the drafts to be carried away. It was accepted where it is
+// there. What is not found may still be under way inside the server; with
+// [session.SentNever] nothing stays behind of a message that has left, so that the
+// outcome is unknown nearly always. Nothing is sent again.
 //
-// A message that is larger than the server takes in one request is put together as a
-// draft, its attachments one by one, and sent then. Where that fails, the draft is
-// removed; where nobody knows whether it was sent, the error names the draft, and
-// nothing is sent again.
+// A message that is larger than the server takes in one request, or that breaks off on
+// its way again and again, is put together as a draft, its attachments one by one, and
+// sent then. Where that fails, the draft is removed; where nobody knows whether it was
+// sent, the error names the draft.
 func (s *Sender) Send(ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
 	l, err := readLetter("send", m)
 	if err == nil {
@@ -126,11 +145,11 @@ func (t *sending) run(ctx context.Context) (session.SendOutcome, error) {
 	switch {
 	case err == nil:
 		return session.Accepted, nil
-	case requestTooLarge(err):
+	case atFault(t.request, t.letter.size, err) && ctx.Err() == nil:
 		return t.runInPieces(ctx, err)
 	case !t.request.sent || !mayBeDone(err):
 		return session.NotSent, err
-	case t.filed() && ctx.Err() == nil && t.found(ctx):
+	case ctx.Err() == nil && t.found(ctx):
 		return session.Accepted, nil
 	}
 	return session.SentUnknown, err
@@ -173,6 +192,9 @@ func (t *sending) attrs() []slog.Attr {
 // wants besides.
 func (t *sending) element(l *letter) element {
 	item := []element{l.mime()}
+	if t.letter.reportsReading() {
+		item = append(item, leaf("t:ItemClass", readReport))
+	}
 	if hidden := t.hidden(); len(hidden) > 0 {
 		item = append(item, el("t:BccRecipients", hidden...))
 	}
@@ -195,18 +217,40 @@ func (t *sending) hidden() []element {
 	return list
 }
 
-// found looks for the message in the folder of sent mail.
+// found looks for the message where Exchange puts what it has accepted: in the folder of
+// sent mail, where a copy is filed, and before that among what is on its way. A message
+// of which no copy is filed is nowhere once it has left.
 func (t *sending) found(ctx context.Context) bool {
 	if !t.letter.searchable() {
 		return false
 	}
 	there := false
-	err := t.client.within(ctx, session.Sent, func(f *folder) error {
-		items, _, err := t.client.findItem(ctx, search{folder: f, most: 1, where: []element{t.letter.named()}})
-		there = len(items) > 0
-		return err
-	})
-	return err == nil && there
+	if t.filed() {
+		err := t.client.within(ctx, session.Sent, func(f *folder) error {
+			items, _, err := t.client.findItem(ctx, search{folder: f, most: 1, where: []element{t.letter.named()}})
+			there = len(items) > 0
+			return err
+		})
+		if err != nil {
+			return false
+		}
+	}
+	return there || t.onItsWay(ctx)
+}
+
+// onItsWay looks for the message among those that were handed to the transport, and wait
+// for it in the folder in which they were made.
+func (t *sending) onItsWay(ctx context.Context) bool {
+	for _, name := range []string{"outbox", "drafts"} {
+		items, _, err := t.client.findItem(ctx, search{
+			at: t.client.distinguished(name), most: maxFound, properties: []element{tagFlags.uri()}, where: []element{t.letter.named()},
+		})
+		submitted := func(it found) bool { return it.err == nil && it.tags[tagFlags]&messageSubmitted != 0 }
+		if err == nil && slices.ContainsFunc(items, submitted) {
+			return true
+		}
+	}
+	return false
 }
 
 // mayBeDone reports whether a request that reached the server may have been carried
@@ -217,12 +261,12 @@ func mayBeDone(err error) bool {
 	case !ok:
 		return true // no answer, or one that cannot be read
 	case e.Code == "":
-		return e.Status/100 != 4 && e.class() != throttled // of a machine in between
+		// Of a machine in between: what it refuses or sends elsewhere goes no further.
+		return e.Status/100 != 3 && e.Status/100 != 4 && e.class() != throttled && e.class() != tooLarge
+	case e.Code == "ErrorBatchProcessingStopped":
+		return false
 	}
-	return slices.Contains([]string{
-		"ErrorInternalServerError", "ErrorInternalServerTransientError", "ErrorItemSave", "ErrorItemSavePropertyError",
-		"ErrorMailboxFailover", "ErrorTimeoutExpired", "ErrorClientDisconnected", "ErrorProxyRequestProcessingFailed",
-	}, e.Code)
+	return e.class() == transient || slices.Contains([]string{"ErrorInternalServerError", "ErrorItemSave", "ErrorItemSavePropertyError"}, e.Code)
 }
 
 // addressed returns the addresses in some fields of a header.

@@ -4,21 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/mailsession/mailsession/session"
 )
 
-// requestTooLarge reports whether the web server turned a request away for its size.
-// That Exchange takes no message of this size at all is another thing, which no
-// division helps against.
-func requestTooLarge(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Code == "" && e.Status == http.StatusRequestEntityTooLarge
-}
-
-// runInPieces sends a message that is larger than the server takes in one request: it
-// is put together as a draft, which is sent then.
+// runInPieces sends a message that does not get through in one request: it is put
+// together as a draft, which is sent then.
 func (t *sending) runInPieces(ctx context.Context, refusal error) (session.SendOutcome, error) {
 	d, err := t.assemble(ctx, refusal)
 	if err != nil {
@@ -31,7 +22,7 @@ func (t *sending) runInPieces(ctx context.Context, refusal error) (session.SendO
 	case !t.request.sent || !mayBeDone(err):
 		_, err = d.discard(ctx, t.client, err)
 		return session.NotSent, err
-	case ctx.Err() == nil && (t.filed() && t.found(ctx) || t.left(ctx, d)):
+	case ctx.Err() == nil && (t.found(ctx) || t.left(ctx, d)):
 		return session.Accepted, nil
 	}
 	// A draft that is still there may be on its way all the same: servers take what
