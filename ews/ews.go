@@ -39,8 +39,9 @@
 // to folders, and no limits are told.
 //
 // The numbers of parts are those of the MIME that the server makes of a message, so that
-// Message.Structure takes reading all of it, and OpenPart what stands before the part.
-// [Client.Attachments] and [Client.OpenAttachment] go without that. Previews come from
+// Message.Structure takes reading all of it, and OpenPart what stands before the part. Who
+// opens a second part of a message has it read once more, and kept for the parts that
+// follow. [Client.Attachments] and [Client.OpenAttachment] go without that. Previews come from
 // the server from 2013 on. Archive and Junk move messages to the folders with these
 // roles; [Client.ArchiveInPlace] and [Client.MarkAsJunk] do what Outlook does besides.
 // For these a program makes a Client by [New], which takes the ids that a Session has of
@@ -257,6 +258,8 @@ type Client struct {
 	version   atomic.Pointer[version]
 	seekless  atomic.Bool // the server does not seek, whatever its version
 
+	parts partsOfOne
+
 	subscriptions subscriptions
 	closed        chan struct{} // after Close
 	closing       sync.Once
@@ -277,6 +280,7 @@ var (
 	_ session.Purger       = (*Client)(nil)
 	_ session.Syncer       = (*Client)(nil)
 	_ session.Notifier     = (*Client)(nil)
+	_ session.PartOpener   = (*Client)(nil)
 )
 
 // Backend returns what [session.New] makes a way in to Exchange of.
@@ -473,6 +477,7 @@ const backendName = "ews"
 // Close implements [session.Incoming].
 func (c *Client) Close() error {
 	c.closing.Do(func() { close(c.closed) })
+	c.parts.drop()
 	c.pool.Close()
 	return nil
 }
