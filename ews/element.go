@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/mailsession/mailsession/message"
 )
@@ -30,6 +31,21 @@ func (e element) with(name, value string) element {
 	return e
 }
 
+// room returns about how many bytes the element takes in a request.
+func (e element) room() int {
+	n := len("<></>") + 2*len(e.name) + len(e.text)
+	for _, words := range e.attrs {
+		n += len(words) + len(`="`)
+	}
+	for _, c := range e.children {
+		n += c.room()
+	}
+	return n
+}
+
+// envelopeRoom is about how many bytes a request takes besides its body.
+const envelopeRoom = 1 << 10
+
 // sized is a message whose size is known.
 type sized struct {
 	message.Source
@@ -52,6 +68,7 @@ type envelope struct {
 // envelop writes a request.
 func envelop(header []element, body element) envelope {
 	var w writer
+	w.Grow(body.room() + envelopeRoom)
 	w.WriteString(`<?xml version="1.0" encoding="utf-8"?>` + "\n")
 	w.element(element{
 		name:  "s:Envelope",
@@ -76,9 +93,12 @@ type writer struct {
 }
 
 func (w *writer) element(e element) {
-	w.WriteString("<" + e.name)
+	w.WriteByte('<')
+	w.WriteString(e.name)
 	for i := 0; i+1 < len(e.attrs); i += 2 {
-		w.WriteString(" " + e.attrs[i] + `="`)
+		w.WriteByte(' ')
+		w.WriteString(e.attrs[i])
+		w.WriteString(`="`)
 		w.escape(e.attrs[i+1])
 		w.WriteByte('"')
 	}
@@ -94,12 +114,23 @@ func (w *writer) element(e element) {
 	for _, c := range e.children {
 		w.element(c)
 	}
-	w.WriteString("</" + e.name + ">")
+	w.WriteString("</")
+	w.WriteString(e.name)
+	w.WriteByte('>')
 }
 
 // escape writes text. A character that XML forbids cannot be said in it.
 func (w *writer) escape(s string) {
-	for _, r := range s {
+	for {
+		n := 0
+		for n < len(s) && !special(s[n]) {
+			n++
+		}
+		w.WriteString(s[:n])
+		if n == len(s) {
+			return
+		}
+		r, size := utf8.DecodeRuneInString(s[n:])
 		switch {
 		case r == '<':
 			w.WriteString("&lt;")
@@ -112,11 +143,17 @@ func (w *writer) escape(s string) {
 		case r == '\r' || r == '\n' || r == '\t':
 			fmt.Fprintf(w, "&#%d;", r)
 		case !legal(r):
-			w.WriteRune('\uFFFD')
+			w.WriteRune(utf8.RuneError)
 		default:
 			w.WriteRune(r)
 		}
+		s = s[n+size:]
 	}
+}
+
+// special reports whether a byte does not stand for itself wherever text stands.
+func special(c byte) bool {
+	return c < ' ' || c >= utf8.RuneSelf || c == '<' || c == '>' || c == '&' || c == '"'
 }
 
 // length returns how many bytes the request has.
@@ -243,7 +280,7 @@ func (e *encoding) fail(err error) error {
 	return err
 }
 
-// booleans and numbers as the schema writes them.
+// boolean writes a truth value as the schema has it.
 func boolean(b bool) string {
 	if b {
 		return "true"
