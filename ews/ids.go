@@ -18,7 +18,7 @@ const verbatim = "!"
 // keyOf returns what stands for an item in ids: what the server calls it, with the
 // two signs of base64 replaced that would have to be escaped.
 func keyOf(item string) string {
-	if strings.ContainsAny(item, "-_") || strings.HasPrefix(item, verbatim) {
+	if strings.Contains(item, "-") || strings.Contains(item, "_") || strings.HasPrefix(item, verbatim) {
 		return verbatim + item
 	}
 	return strings.ReplaceAll(strings.ReplaceAll(item, "+", "-"), "/", "_")

@@ -69,12 +69,12 @@ func splitParts(text string) (parts []string, ok bool) {
 // escape keeps the parts apart and the whole printable, and leaves what is
 // plain as it is.
 func escape(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || r == ':' || r == '%' || r == '+'
-	}) < 0 {
-		return s
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7f || c == ':' || c == '%' || c == '+' {
+			return url.QueryEscape(s)
+		}
 	}
-	return url.QueryEscape(s)
+	return s
 }
 
 // Parts returns what the ID is made of. Only backends have a use for it.
