@@ -328,7 +328,7 @@ func (a *answer) outcomes(part []*changing, done func(t *changing, it *itemInfo)
 			items[i] = &itemInfo{id: a.attr("Id")}
 		case name == "Items":
 			return a.children(func(string) (err error) {
-				items[i], err = a.item(nil)
+				items[i], err = a.item()
 				return err
 			})
 		}

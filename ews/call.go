@@ -405,13 +405,13 @@ func (a *answer) replies(read func(i int, name string) error, end func(i int, er
 			return nil
 		}
 		return a.children(func(string) error {
-			e := &Error{Server: a.conn.address, Op: a.request.op, Status: http.StatusOK}
+			e := Error{Server: a.conn.address, Op: a.request.op, Status: http.StatusOK}
 			failed := a.attr("ResponseClass") == "Error"
 			depth := a.depth()
 			err := a.children(func(name string) error {
 				switch name {
 				case "MessageText", "ResponseCode", "MessageXml":
-					return a.detail(e, name)
+					return a.detail(&e, name)
 				}
 				return read(i, name)
 			})
@@ -426,11 +426,12 @@ func (a *answer) replies(read func(i int, name string) error, end func(i int, er
 			}
 			switch {
 			case failed || e.Code == "ErrorBatchProcessingStopped":
-				e.Remedy = remedy(e)
-				if e.class() == throttled && !a.request.single {
-					return e
+				refusal := e
+				refusal.Remedy = remedy(&refusal)
+				if refusal.class() == throttled && !a.request.single {
+					return &refusal
 				}
-				err = end(i, e)
+				err = end(i, &refusal)
 			case bad:
 				err = end(i, item)
 			default:

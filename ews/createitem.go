@@ -82,7 +82,7 @@ func (a *appending) bring(ctx context.Context, f *folder, item element) (session
 				return nil
 			}
 			return ans.children(func(string) error {
-				it, err := ans.item(nil)
+				it, err := ans.item()
 				if err == nil && it.id != "" {
 					id = c.idOf(f, it.id)
 				}
@@ -144,7 +144,7 @@ func (a *appending) lookAhead(ctx context.Context, f *folder) error {
 	a.newest, a.numbered = 0, true
 	if len(items) > 0 {
 		if items[0].err == nil {
-			a.newest, a.numbered = items[0].number()
+			a.newest, a.numbered = items[0].number, items[0].numbered
 		} else {
 			a.numbered = false
 		}
@@ -162,7 +162,7 @@ func (a *appending) locate(ctx context.Context, f *folder) (session.ID, bool) {
 		folder: f, most: maxFound, properties: []element{tagNumber.uri()},
 		where: []element{behind(a.newest, true), a.letter.named()},
 	})
-	if err != nil || len(items) != 1 || items[0].err != nil || items[0].tags[tagNumber] <= a.newest {
+	if err != nil || len(items) != 1 || items[0].err != nil || items[0].number <= a.newest {
 		return session.ID{}, false
 	}
 	return c.idOf(f, items[0].id), true

@@ -107,7 +107,7 @@ func (a *answer) found(most int) (items []found, last bool, err error) {
 // itemApart reads an item, and beyond what cannot be read of it.
 func (x *scanner) itemApart() (found, error) {
 	depth := x.depth()
-	it, err := x.item(nil)
+	it, err := x.item()
 	fault, bad := asItemFault(err)
 	if !bad {
 		return found{itemInfo: it}, err

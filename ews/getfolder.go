@@ -67,8 +67,8 @@ func (x *scanner) folder() (folderInfo, error) {
 			f.unread, err = x.number()
 		case "ExtendedProperty":
 			var p extended
-			if p, err = x.extended(); err == nil && p.tag == tagSize {
-				f.bytes = p.number(-1)
+			if p, err = x.extended(); p.tag == tagSize && p.number {
+				f.bytes = p.value
 			}
 		}
 		return err
@@ -78,13 +78,13 @@ func (x *scanner) folder() (folderInfo, error) {
 
 // number reads the element whose start tag was read last as a number.
 func (x *scanner) number() (int64, error) {
-	s, err := x.word()
+	text, err := x.trimmed()
 	if err != nil {
 		return 0, err
 	}
-	n, err := strconv.ParseInt(s, 10, 64)
+	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil {
-		return 0, &itemFaultError{oneLine(s) + " is not a number"}
+		return 0, &itemFaultError{oneLine(string(text)) + " is not a number"}
 	}
 	return n, nil
 }

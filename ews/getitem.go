@@ -47,7 +47,7 @@ func (a *answer) items(page []found) error {
 			return nil
 		}
 		return a.children(func(string) error {
-			it, err := a.item(nil)
+			it, err := a.item()
 			page[i] = found{itemInfo: it}
 			return err
 		})
@@ -102,7 +102,10 @@ func (c *Client) eachMIME(a *answer, count int, each func(i int, content io.Read
 			return nil
 		}
 		return a.children(func(string) error {
-			_, err := a.item(func() error {
+			return a.children(func(name string) error {
+				if name != "MimeContent" {
+					return nil
+				}
 				told = i
 				content := a.content()
 				err := each(i, content, nil)
@@ -111,7 +114,6 @@ func (c *Client) eachMIME(a *answer, count int, each func(i int, content io.Read
 				}
 				return err
 			})
-			return err
 		})
 	}, func(i int, err error) error {
 		if i >= count || told == i && err == nil {

@@ -18,27 +18,32 @@ type itemInfo struct {
 	size               int64
 	read, draft        bool
 	categories         []string
-	tags               map[tag]int64
+	numbered           bool
+	number             int64 // which the folder has given it, where numbered is set
+	verb, flag, marked int64 // the values of tagVerb, tagFlagged and tagDeleted
+	state              int64 // that of tagFlags
 	header             []byte
-	fields             headerFields // where it has no header of its own
+	fields             *headerFields // where it has no header of its own
 	attachments        []Attachment
 	preview            *string // the beginning of its text, where the server keeps it
 }
 
-// item reads an item of whatever kind, whose start tag was read last. Mime is called
-// at its content, where there is one.
-func (x *scanner) item(mime func() error) (*itemInfo, error) {
+// item reads an item of whatever kind, whose start tag was read last.
+func (x *scanner) item() (*itemInfo, error) {
 	it := &itemInfo{size: -1}
-	err := x.children(func(name string) error {
-		if name == "MimeContent" && mime != nil {
-			return mime()
-		}
-		if known, err := x.itemProperty(it, name); known || err != nil {
-			return err
-		}
-		return x.headerField(&it.fields, name)
-	})
+	err := x.children(func(name string) error { return x.property(it, name) })
 	return it, err
+}
+
+// property reads a child of an item.
+func (x *scanner) property(it *itemInfo, name string) error {
+	if known, err := x.itemProperty(it, name); known || err != nil {
+		return err
+	}
+	if it.fields == nil {
+		it.fields = &headerFields{}
+	}
+	return x.headerField(it.fields, name)
 }
 
 // itemProperty reads one property of an item; known is false where it is none of
@@ -67,12 +72,8 @@ func (x *scanner) itemProperty(it *itemInfo, name string) (known bool, err error
 		})
 	case "ExtendedProperty":
 		var p extended
-		if p, err = x.extended(); err == nil {
-			if it.tags == nil {
-				it.tags = map[tag]int64{}
-			}
-			it.tags[p.tag] = p.number(0)
-		}
+		p, err = x.extended()
+		it.extended(p)
 	case "Attachments":
 		it.attachments, err = x.attachments()
 	case "Preview":
@@ -87,56 +88,72 @@ func (x *scanner) itemProperty(it *itemInfo, name string) (known bool, err error
 	return true, err
 }
 
-// number returns what the folder has numbered the item with.
-func (it *itemInfo) number() (n int64, ok bool) {
-	n, ok = it.tags[tagNumber]
-	return n, ok
+// extended takes note of a property that is a number.
+func (it *itemInfo) extended(p extended) {
+	switch {
+	case !p.number:
+	case p.tag == tagNumber:
+		it.number, it.numbered = p.value, true
+	case p.tag == tagVerb:
+		it.verb = p.value
+	case p.tag == tagFlagged:
+		it.flag = p.value
+	case p.tag == tagDeleted:
+		it.marked = p.value
+	case p.tag == tagFlags:
+		it.state = p.value
+	}
 }
 
 // boolean reads the element whose start tag was read last.
 func (x *scanner) boolean() (bool, error) {
-	s, err := x.word()
-	return s == "true" || s == "1", err
+	text, err := x.trimmed()
+	return string(text) == "true" || string(text) == "1", err
 }
 
 // internetHeaders reads the fields of a header as it came.
 func (x *scanner) internetHeaders() ([]byte, error) {
-	b := &x.fields
-	b.Reset()
+	b := x.fields[:0]
 	err := x.children(func(string) error {
 		name := x.attr("HeaderName")
-		value, err := x.string()
-		if err != nil {
-			return err
+		value, err := x.bytes()
+		if err == nil && len(b) <= message.DefaultMaxHeaderBytes {
+			b = appendField(b, name, value)
 		}
-		if b.Len() > message.DefaultMaxHeaderBytes {
-			return nil
-		}
-		writeField(b, name, value)
-		return nil
+		return err
 	})
-	return bytes.Clone(b.Bytes()), err
+	x.fields = b
+	return bytes.Clone(b), err
 }
 
-// writeField writes a field of a header. A value of several lines stays one field.
-func writeField(b *bytes.Buffer, name, value string) {
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
-		return
+// appendField appends a field of a header. A value of several lines stays one field.
+func appendField(b []byte, name string, value []byte) []byte {
+	if !isFieldName(name) {
+		return b
 	}
-	b.WriteString(name)
-	b.WriteString(": ")
-	first := true
-	for line := range strings.SplitSeq(strings.TrimRight(value, "\n"), "\n") {
-		if !first {
-			b.WriteString("\r\n")
-			if !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "\t") {
-				b.WriteByte(' ')
-			}
+	b = append(append(b, name...), ": "...)
+	value = bytes.TrimRight(value, "\n")
+	for {
+		line, rest, more := bytes.Cut(value, []byte("\n"))
+		b = append(append(b, line...), "\r\n"...)
+		if !more {
+			return b
 		}
-		first = false
-		b.WriteString(line)
+		if !bytes.HasPrefix(rest, []byte(" ")) && !bytes.HasPrefix(rest, []byte("\t")) {
+			b = append(b, ' ')
+		}
+		value = rest
 	}
-	b.WriteString("\r\n")
+}
+
+// isFieldName reports whether a field may have that name (RFC 5322 section 2.2).
+func isFieldName(name string) bool {
+	for _, c := range []byte(name) {
+		if c <= ' ' || c > '~' || c == ':' {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // headerFields are what Exchange keeps of a header that it did not receive.
@@ -197,10 +214,13 @@ func (x *scanner) people(list *[]string) error {
 
 // header makes a header of what there is.
 func (f *headerFields) header() []byte {
-	var b bytes.Buffer
+	if f == nil {
+		return nil
+	}
+	var b []byte
 	for i, p := range peopleFields() {
 		if len(f.people[i]) > 0 {
-			writeField(&b, p[1], strings.Join(f.people[i], ",\n "))
+			b = appendField(b, p[1], []byte(strings.Join(f.people[i], ",\n ")))
 		}
 	}
 	for _, field := range [][2]string{
@@ -211,10 +231,10 @@ func (f *headerFields) header() []byte {
 		{"References", f.references},
 	} {
 		if field[1] != "" {
-			writeField(&b, field[0], field[1])
+			b = appendField(b, field[0], []byte(field[1]))
 		}
 	}
-	return b.Bytes()
+	return b
 }
 
 // headerProperties are what headerField reads.
@@ -253,9 +273,9 @@ func (it *itemInfo) flags() session.Flags {
 		set  bool
 	}{
 		{session.Seen, it.read},
-		{session.Answered, it.tags[tagVerb] == repliedTo || it.tags[tagVerb] == repliedToAll},
-		{session.Flagged, it.tags[tagFlagged] == flagged},
-		{session.Deleted, it.tags[tagDeleted] == markedDeleted},
+		{session.Answered, it.verb == repliedTo || it.verb == repliedToAll},
+		{session.Flagged, it.flag == flagged},
+		{session.Deleted, it.marked == markedDeleted},
 		{session.Draft, it.draft},
 	} {
 		if f.set {

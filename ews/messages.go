@@ -113,11 +113,10 @@ func (l *listing) place(ctx context.Context) (after int64, place bool, err error
 	if err := items[0].err; err != nil {
 		return 0, false, fmt.Errorf("go on behind %v: %w", q.After, err)
 	}
-	number, numbered := items[0].number()
-	if !numbered {
+	if !items[0].numbered {
 		return 0, false, fmt.Errorf("%s: go on behind %v: the server does not number messages: %w", c.address, q.After, errors.ErrUnsupported)
 	}
-	return number, true, nil
+	return items[0].number, true, nil
 }
 
 // direct reports whether a search tells all that is to be known of messages.

@@ -109,7 +109,7 @@ func (l *listing) findNamed() {
 	l.named = l.named[len(part):]
 	for _, m := range part {
 		for _, key := range l.keys([]session.ID{m.id}) {
-			l.ready = append(l.ready, found{itemInfo: &itemInfo{id: key, tags: map[tag]int64{tagNumber: m.number}}})
+			l.ready = append(l.ready, found{itemInfo: &itemInfo{id: key, number: m.number, numbered: true}})
 		}
 	}
 	l.over = len(l.named) == 0
@@ -148,7 +148,7 @@ func (m *member) of(ctx context.Context, page []entry) ([]session.ID, error) {
 		if e.message == nil {
 			continue
 		}
-		if last, numbered = e.item.number(); numbered {
+		if last, numbered = e.item.number, e.item.numbered; numbered {
 			break
 		}
 	}

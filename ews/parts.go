@@ -86,14 +86,16 @@ func (c *Client) fetch(ctx context.Context, id session.ID, key string) (*keptMes
 				return nil
 			}
 			return a.children(func(string) error {
-				it, err := a.item(func() error {
-					there = true
-					return k.spool.Fill(a.content())
+				return a.children(func(name string) error {
+					switch name {
+					case "ItemId":
+						k.change = a.attr("ChangeKey")
+					case "MimeContent":
+						there = true
+						return k.spool.Fill(a.content())
+					}
+					return nil
 				})
-				if err == nil {
-					k.change = it.change
-				}
-				return err
 			})
 		}, func(_ int, err error) error { return err })
 		if err == nil && !there {

@@ -73,30 +73,25 @@ func (t tag) setTo(n int) element { return t.set(strconv.Itoa(n)) }
 
 // extended is a property that a server tells.
 type extended struct {
-	tag   tag
-	value string
-}
-
-// number returns the value, or def where it is no number.
-func (e extended) number(def int64) int64 {
-	n, err := strconv.ParseInt(e.value, 10, 64)
-	if err != nil {
-		return def
-	}
-	return n
+	tag    tag
+	value  int64
+	number bool // the value is one
 }
 
 // extended reads an ExtendedProperty, whose start tag was read last.
 func (x *scanner) extended() (extended, error) {
 	var e extended
-	err := x.children(func(name string) (err error) {
+	err := x.children(func(name string) error {
 		switch name {
 		case "ExtendedFieldURI":
 			e.tag = x.propertyTag()
 		case "Value":
-			e.value, err = x.word()
+			text, err := x.trimmed()
+			n, bad := strconv.ParseInt(string(text), 10, 64)
+			e.value, e.number = n, bad == nil
+			return err
 		}
-		return err
+		return nil
 	})
 	return e, err
 }
@@ -120,14 +115,14 @@ func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.99
 
 // time reads the element whose start tag was read last as a time.
 func (x *scanner) time() (time.Time, error) {
-	s, err := x.word()
+	text, err := x.trimmed()
 	if err != nil {
 		return time.Time{}, err
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
-		if t, err := time.Parse(layout, s); err == nil {
+		if t, err := time.Parse(layout, string(text)); err == nil {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, &itemFaultError{oneLine(s) + " is not a time"}
+	return time.Time{}, &itemFaultError{oneLine(string(text)) + " is not a time"}
 }

@@ -99,9 +99,13 @@ func (n *tally) read(a *answer) error {
 			return a.children(func(name string) error { return read(0, name) })
 		case "Items":
 			return a.children(func(string) error {
-				it, err := a.item(func() error {
-					_, err := io.Copy(io.Discard, a.content())
-					return err
+				it := &itemInfo{}
+				err := a.children(func(name string) error {
+					if name == "MimeContent" {
+						_, err := io.Copy(io.Discard, a.content())
+						return err
+					}
+					return a.property(it, name)
 				})
 				if err == nil && it.id != "" {
 					n.items++

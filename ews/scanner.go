@@ -47,36 +47,44 @@ type scanner struct {
 	left   int64 // bytes that may still come
 	free   bool  // what comes is not counted
 	digits *digits
-	fields bytes.Buffer // of a header that is being read
 
-	open    []string // the elements around the present place
-	names   map[string]string
+	open    []*tagName // the elements around the present place
+	names   map[string]*tagName
 	name    string // of the last tag
-	tag     []byte // of the last start tag, behind its name
-	text    []byte // of the last run, undecoded
+	tag     []byte // of the last start tag, behind its name; until more is read
+	text    []byte // of the last run, undecoded; until more is read
 	plain   bool   // the last run is a CDATA section
 	closing bool   // the last start tag was an end tag as well
 	err     error
+
+	held    []byte // a run that did not come at once
+	decoded []byte // the text of an element, or an attribute
+	fields  []byte // of a header that is being read
 }
 
 func newScanner(src io.Reader) *scanner {
-	return &scanner{src: src, buf: make([]byte, scanAhead), left: maxAnswer, names: map[string]string{}}
+	x := &scanner{names: map[string]*tagName{}}
+	return x.anew(src)
 }
 
 // anew returns a scanner of something else, with the memory of this one as far as that
 // is not large. What this one holds is valid no longer.
 func (x *scanner) anew(src io.Reader) *scanner {
-	next := &scanner{src: src, buf: x.buf, left: maxAnswer, names: x.names, digits: x.digits, open: x.open[:0], tag: x.tag[:0]}
-	if len(x.buf) > scanAhead {
+	next := &scanner{
+		src: src, buf: x.buf, left: maxAnswer, digits: x.digits, open: x.open[:0], names: x.names,
+		held: unlessLarge(x.held), decoded: unlessLarge(x.decoded), fields: unlessLarge(x.fields),
+	}
+	if len(next.buf) != scanAhead {
 		next.buf = make([]byte, scanAhead)
 	}
-	if cap(x.text) <= scanAhead {
-		next.text = x.text[:0]
-	}
-	if x.fields.Cap() <= scanAhead {
-		next.fields = x.fields
-	}
 	return next
+}
+
+func unlessLarge(memory []byte) []byte {
+	if cap(memory) > scanAhead {
+		return nil
+	}
+	return memory
 }
 
 // depth returns how many elements the present place is within.
@@ -92,11 +100,12 @@ func (x *scanner) fail(err error) error {
 
 func (x *scanner) malformed(what string) error { return x.fail(&syntaxError{what}) }
 
-// fill reads more behind what there is.
+// fill reads more behind what there is, which moves.
 func (x *scanner) fill() error {
 	if x.srcErr != nil {
 		return x.srcErr
 	}
+	x.tag, x.text = nil, nil
 	if x.r > 0 {
 		x.w = copy(x.buf, x.buf[x.r:x.w])
 		x.r = 0
@@ -142,7 +151,8 @@ func (x *scanner) cut(err error) error {
 	return x.fail(err)
 }
 
-// next reads the next token. With keep, the text of a run is kept for [scanner.value].
+// next reads the next token. With keep, the text of a run is kept for
+// [scanner.appendText].
 func (x *scanner) next(keep bool) (token, error) {
 	if x.err != nil {
 		return endOfInput, x.err
@@ -177,31 +187,52 @@ func (x *scanner) next(keep bool) (token, error) {
 
 // run reads text up to the next tag.
 func (x *scanner) run(keep bool) error {
-	x.text, x.plain = x.text[:0], false
+	x.plain = false
+	err := x.upTo("<", keep && x.depth() > 0)
+	if err == nil || errors.Is(err, io.EOF) && x.depth() == 0 {
+		return nil
+	}
+	return x.cut(err)
+}
+
+// upTo reads up to a mark, or returns how the input ends before it. With keep, what
+// stands before the mark is the text of a run.
+func (x *scanner) upTo(mark string, keep bool) error {
+	x.held = x.held[:0]
 	for {
 		window := x.buf[x.r:x.w]
-		i := bytes.IndexByte(window, '<')
-		n := i
-		if i < 0 {
-			n = len(window)
+		n := bytes.Index(window, []byte(mark))
+		found := n >= 0
+		if !found {
+			n = max(len(window)-len(mark)+1, 0)
 		}
-		if keep && x.depth() > 0 {
-			if len(x.text)+n > maxText {
-				return x.malformed(fmt.Sprintf("the text of %s has more than %d bytes", x.name, maxText))
-			}
-			x.text = append(x.text, window[:n]...)
+		if keep && len(x.held)+n > maxText {
+			return x.malformed(fmt.Sprintf("a text has more than %d bytes", maxText))
+		}
+		switch {
+		case found && len(x.held) == 0:
+			x.text = window[:n]
+		case keep:
+			x.held = append(x.held, window[:n]...)
+			x.text = x.held
 		}
 		x.r += n
-		if i >= 0 {
+		if found {
 			return nil
 		}
 		if err := x.fill(); err != nil {
-			if errors.Is(err, io.EOF) && x.depth() == 0 {
-				return nil
-			}
-			return x.cut(err)
+			return err
 		}
 	}
+}
+
+// pass reads up to a mark and behind it, and keeps what stands before.
+func (x *scanner) pass(mark string, keep bool) error {
+	if err := x.upTo(mark, keep); err != nil {
+		return x.cut(err)
+	}
+	x.r += len(mark)
+	return nil
 }
 
 // markup reads what begins with "<". Again says that it was nothing to be told.
@@ -211,20 +242,11 @@ func (x *scanner) markup(keep bool) (t token, again bool, err error) {
 	}
 	switch x.buf[x.r+1] {
 	case '?':
-		return endOfInput, true, x.skipTo("?>")
+		return endOfInput, true, x.pass("?>", false)
 	case '!':
 		return x.declaration(keep)
 	case '/':
-		tag, err := x.until()
-		if err != nil {
-			return endOfInput, false, err
-		}
-		name := localName(bytes.TrimSpace(tag[2 : len(tag)-1]))
-		if x.depth() == 0 || x.open[x.depth()-1] != string(name) {
-			return endOfInput, false, x.malformed("the end of " + string(name) + " stands in the wrong place")
-		}
-		x.leave()
-		return endTag, false, nil
+		return endTag, false, x.end()
 	}
 	return startTag, false, x.start()
 }
@@ -235,13 +257,10 @@ func (x *scanner) start() error {
 	if err != nil {
 		return err
 	}
-	tag = tag[1 : len(tag)-1]
-	if x.closing = bytes.HasSuffix(tag, []byte("/")); x.closing {
-		tag = tag[:len(tag)-1]
-	}
-	end := bytes.IndexAny(tag, " \t\r\n")
-	if end < 0 {
-		end = len(tag)
+	tag, x.closing = bytes.CutSuffix(tag[1:len(tag)-1], []byte("/"))
+	end := 0
+	for end < len(tag) && !isSpace(tag[end]) {
+		end++
 	}
 	if end == 0 {
 		return x.malformed("a tag has no name")
@@ -249,16 +268,42 @@ func (x *scanner) start() error {
 	if x.depth() == maxDepth {
 		return x.malformed(fmt.Sprintf("elements are nested deeper than %d", maxDepth))
 	}
-	x.name = x.intern(localName(tag[:end]))
-	x.tag = append(x.tag[:0], tag[end:]...)
-	x.open = append(x.open, x.name)
+	name := x.intern(tag[:end])
+	x.open = append(x.open, name)
+	x.name, x.tag = name.local, tag[end:]
+	return nil
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+// end reads an end tag. Mostly it repeats the start tag letter by letter.
+func (x *scanner) end() error {
+	if x.depth() == 0 {
+		return x.malformed("an end tag stands where no element is open")
+	}
+	open := x.open[x.depth()-1]
+	rest, n := x.buf[x.r+2:x.w], len(open.whole)
+	if n < len(rest) && rest[n] == '>' && string(rest[:n]) == open.whole {
+		x.r += len("</>") + n
+		x.leave()
+		return nil
+	}
+	tag, err := x.until()
+	if err != nil {
+		return err
+	}
+	name := localName(string(bytes.TrimSpace(tag[2 : len(tag)-1])))
+	if name != open.local {
+		return x.malformed("the end of " + oneLine(name) + " stands in the wrong place")
+	}
+	x.leave()
 	return nil
 }
 
 // leave takes note of the end of the innermost element.
 func (x *scanner) leave() {
 	last := x.depth() - 1
-	x.name = x.open[last]
+	x.name = x.open[last].local
 	x.open = x.open[:last]
 }
 
@@ -268,69 +313,26 @@ func (x *scanner) declaration(keep bool) (t token, again bool, err error) {
 	switch err := x.more(len(section)); {
 	case err == nil && string(x.buf[x.r:x.r+len(section)]) == section && x.depth() > 0:
 		x.r += len(section)
-		x.text, x.plain = x.text[:0], true
+		x.plain = true
 		return textRun, false, x.pass("]]>", keep)
 	case x.w-x.r >= 4 && string(x.buf[x.r:x.r+4]) == "<!--":
 		x.r += 4
-		return endOfInput, true, x.skipTo("-->")
+		return endOfInput, true, x.pass("-->", false)
 	}
 	return endOfInput, false, x.malformed("it has a document type, or half a tag")
 }
 
-func (x *scanner) skipTo(mark string) error { return x.pass(mark, false) }
-
-// pass reads up to a mark and behind it, and keeps what stands before.
-func (x *scanner) pass(mark string, keep bool) error {
+// until takes a tag up to its ">". It is valid until the next read.
+func (x *scanner) until() ([]byte, error) {
 	for {
 		window := x.buf[x.r:x.w]
-		i := bytes.Index(window, []byte(mark))
-		n := i
-		if i < 0 {
-			n = max(len(window)-len(mark)+1, 0)
-		}
-		if keep {
-			if len(x.text)+n > maxText {
-				return x.malformed("a text is too long")
-			}
-			x.text = append(x.text, window[:n]...)
-		}
-		x.r += n
-		if i >= 0 {
-			x.r += len(mark)
-			return nil
-		}
-		if err := x.fill(); err != nil {
-			return x.cut(err)
-		}
-	}
-}
-
-// until takes a tag up to its ">", which may stand in a quoted value as well. It is
-// valid until the next read.
-func (x *scanner) until() ([]byte, error) {
-	quote, i := byte(0), 1
-	for {
-		for ; x.r+i < x.w; i++ {
-			if quote != 0 {
-				closed := bytes.IndexByte(x.buf[x.r+i:x.w], quote)
-				if closed < 0 {
-					i = x.w - x.r
-					break
-				}
-				quote, i = 0, i+closed
-				continue
-			}
-			switch b := x.buf[x.r+i]; {
-			case b == '"' || b == '\'':
-				quote = b
-			case b == '>' && i <= maxMarkup:
-				tag := x.buf[x.r : x.r+i+1]
-				x.r += i + 1
-				return tag, nil
-			}
-		}
-		if i > maxMarkup {
+		end := tagEnd(window)
+		if end > maxMarkup || end < 0 && len(window) > maxMarkup {
 			return nil, x.malformed(fmt.Sprintf("a tag has more than %d bytes", maxMarkup))
+		}
+		if end >= 0 {
+			x.r += end + 1
+			return window[:end+1], nil
 		}
 		if err := x.fill(); err != nil {
 			return nil, x.cut(err)
@@ -338,72 +340,96 @@ func (x *scanner) until() ([]byte, error) {
 	}
 }
 
-func localName(name []byte) []byte {
-	if i := bytes.LastIndexByte(name, ':'); i >= 0 {
-		return name[i+1:]
-	}
-	return name
-}
-
-// maxNames bounds how many names are kept. The schema has some thousand.
-const maxNames = 4096
-
-func (x *scanner) intern(name []byte) string {
-	if s, ok := x.names[string(name)]; ok {
-		return s
-	}
-	s := string(name)
-	if len(x.names) < maxNames {
-		x.names[s] = s
-	}
-	return s
-}
-
-// short is decoded for what comes again and again.
-func (x *scanner) short(text []byte) string {
-	const longest = 32
-	if len(text) > longest {
-		return decoded(text)
-	}
-	for _, c := range text {
-		if c < ' ' || c > '~' || c == '&' {
-			return decoded(text)
+// tagEnd returns where the ">" of a tag is, which may stand in a quoted value as well,
+// negative where it is not there.
+func tagEnd(tag []byte) int {
+	from := 0
+	for {
+		end := bytes.IndexByte(tag[from:], '>')
+		if end < 0 {
+			return -1
 		}
+		quote := indexQuote(tag[from : from+end])
+		if quote < 0 {
+			return from + end
+		}
+		from += quote
+		closed := bytes.IndexByte(tag[from+1:], tag[from])
+		if closed < 0 {
+			return -1
+		}
+		from += closed + 2
 	}
-	return x.intern(text)
 }
 
-// value returns the last run of text.
-func (x *scanner) value() string {
-	if x.plain {
-		return repaired(x.text)
+// indexQuote returns where the first quotation mark of either kind is.
+func indexQuote(text []byte) int {
+	double := bytes.IndexByte(text, '"')
+	if double >= 0 {
+		text = text[:double]
 	}
-	return decoded(x.text)
+	if single := bytes.IndexByte(text, '\''); single >= 0 {
+		return single
+	}
+	return double
+}
+
+// tagName is the name of an element.
+type tagName struct {
+	whole string // as the answer has it
+	local string // without its prefix
+}
+
+func localName(name string) string { return name[strings.LastIndexByte(name, ':')+1:] }
+
+// What is kept of names. The schema has some thousand.
+const (
+	maxNames      = 4096
+	maxNameLength = 100
+)
+
+func (x *scanner) intern(name []byte) *tagName {
+	if known, ok := x.names[string(name)]; ok {
+		return known
+	}
+	whole := string(name)
+	n := &tagName{whole, localName(whole)}
+	if len(x.names) < maxNames && len(whole) <= maxNameLength {
+		x.names[whole] = n
+	}
+	return n
+}
+
+// appendText appends the last run of text.
+func (x *scanner) appendText(to []byte) []byte {
+	if x.plain {
+		return appendRepaired(to, x.text)
+	}
+	return appendDecoded(to, x.text)
 }
 
 // attr returns an attribute of the last start tag, "" where it has none. It is to be
 // asked for before anything else is read.
-func (x *scanner) attr(name string) string {
+func (x *scanner) attr(name string) string { return string(x.attribute(name)) }
+
+// attribute is attr. What it returns is valid until another one is asked for.
+func (x *scanner) attribute(name string) []byte {
 	rest := x.tag
 	for {
-		rest = bytes.TrimLeft(rest, " \t\r\n")
-		eq := bytes.IndexByte(rest, '=')
-		if eq < 0 {
-			return ""
+		key, value, ok := bytes.Cut(rest, []byte("="))
+		value = bytes.TrimSpace(value)
+		if !ok || len(value) == 0 || value[0] != '"' && value[0] != '\'' {
+			return nil
 		}
-		key := localName(bytes.TrimSpace(rest[:eq]))
-		rest = bytes.TrimLeft(rest[eq+1:], " \t\r\n")
-		if len(rest) == 0 || rest[0] != '"' && rest[0] != '\'' {
-			return ""
+		end := bytes.IndexByte(value[1:], value[0]) + 1
+		if end == 0 {
+			return nil
 		}
-		end := bytes.IndexByte(rest[1:], rest[0])
-		if end < 0 {
-			return ""
+		if localName(string(bytes.TrimSpace(key))) == name {
+			x.decoded = appendDecoded(x.decoded[:0], value[1:end])
+			return x.decoded
 		}
-		if string(key) == name {
-			return x.short(rest[1 : 1+end])
-		}
-		rest = rest[2+end:]
+		rest = value[end+1:]
 	}
 }
 
@@ -443,42 +469,42 @@ func (x *scanner) surface(depth int) error {
 	return nil
 }
 
-// string reads the element whose start tag was read last to its end, and returns
-// its text without that of its children.
-func (x *scanner) string() (string, error) {
+// bytes reads the element whose start tag was read last to its end, and returns its
+// text without that of its children. It is valid until the next one is asked for.
+func (x *scanner) bytes() ([]byte, error) {
 	depth := x.depth()
-	first := "" // mostly there is one run
-	var all strings.Builder
+	x.decoded = x.decoded[:0]
 	for {
 		t, err := x.next(true)
 		switch {
 		case err != nil:
-			return "", err
+			return nil, err
 		case t == textRun && x.depth() == depth:
-			run := x.value()
-			if first == "" && all.Len() == 0 {
-				first = run
-				continue
-			}
-			if all.Len() == 0 {
-				all.WriteString(first)
-			}
-			if all.WriteString(run); all.Len() > maxText {
-				return "", x.malformed("a text is too long")
+			if x.decoded = x.appendText(x.decoded); len(x.decoded) > maxText {
+				return nil, x.malformed(fmt.Sprintf("a text has more than %d bytes", maxText))
 			}
 		case t == endTag && x.depth() < depth:
-			if all.Len() == 0 {
-				return first, nil
-			}
-			return all.String(), nil
+			return x.decoded, nil
 		case t == endOfInput:
-			return "", x.fail(io.ErrUnexpectedEOF)
+			return nil, x.fail(io.ErrUnexpectedEOF)
 		}
 	}
 }
 
-// word is string without the space around it.
+// string is bytes as a string.
+func (x *scanner) string() (string, error) {
+	b, err := x.bytes()
+	return string(b), err
+}
+
+// trimmed is bytes without the space around it.
+func (x *scanner) trimmed() ([]byte, error) {
+	b, err := x.bytes()
+	return bytes.TrimSpace(b), err
+}
+
+// word is trimmed as a string.
 func (x *scanner) word() (string, error) {
-	s, err := x.string()
-	return strings.TrimSpace(s), err
+	b, err := x.trimmed()
+	return string(b), err
 }

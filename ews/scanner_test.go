@@ -27,7 +27,7 @@ func flat(r io.Reader) (string, error) {
 		case t == endTag:
 			b.WriteString("</" + x.name + ">")
 		case t == textRun:
-			b.WriteString(x.value())
+			b.Write(x.appendText(nil))
 		}
 	}
 }
@@ -36,6 +36,7 @@ func TestScanner(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{`<a/>`, `<a></a>`},
 		{`<a b="1>2" c='"'>x</a >`, `<a>x</a>`},
+		{`<s:a><t:b>x</u:b></t:a>`, `<a><b>x</b></a>`},
 		{"\ufeff<?xml version=\"1.0\"?>\n<p:a xmlns:p='u'><p:b>1 &lt; 2 &amp;&#38; &quot;&apos;&gt;</p:b></p:a>", `<a><b>1 < 2 && "'></b></a>`},
 		{`<a><!-- <b> --><![CDATA[<&amp;]]></a>`, `<a><&amp;</a>`},
 		{"<a>\x0b&#x1F;&#0;\xff&#xFFFF;&#xD83D;&#99999999;</a>", "<a>" + strings.Repeat("\ufffd", 7) + "</a>"},
@@ -53,7 +54,7 @@ func TestScanner(t *testing.T) {
 func TestScannerRefuses(t *testing.T) {
 	for in, cut := range map[string]bool{
 		`<a>`: true, `<a`: true, `<a b="`: true, `<a>x`: true, `<a><![CDATA[x`: true, `<`: true,
-		`</a>`: false, `<a></b>`: false, `<>`: false, `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`: false,
+		`</a>`: false, `<a></b>`: false, `<p:a></p:ab></p:a>`: false, `<>`: false, `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`: false,
 		strings.Repeat("<a>", maxDepth+1):                      false,
 		`<a b="` + strings.Repeat("x", maxMarkup+1) + `"></a>`: false,
 		`<a>` + strings.Repeat("x", maxText+1) + `</a>`:        false,
@@ -64,6 +65,79 @@ func TestScannerRefuses(t *testing.T) {
 			t.Errorf("scanning %.40q: error %v; want that it was cut: %t", in, err, cut)
 		}
 	}
+}
+
+func TestAttributes(t *testing.T) {
+	for _, tt := range []struct{ tag, want string }{
+		{`<a b="1"/>`, "1"},
+		{`<a c="2" p:b = '"&amp;>'>`, `"&>`},
+		{"<a\n\tc='b=\"3\"'\r\nb='4'/>", "4"},
+		{`<a ab="1" b="" c="2">`, ""},
+		{`<a c="b">`, ""},
+		{`<a b>`, ""},
+		{`<a b=1>`, ""},
+		{`<a>`, ""},
+	} {
+		x := newScanner(strings.NewReader(tt.tag + "</a>"))
+		if kind, err := x.next(false); kind != startTag || err != nil || x.name != "a" {
+			t.Errorf("%s reads as %v %s, %v; want the start of a", tt.tag, kind, x.name, err)
+		}
+		if got := x.attr("b"); got != tt.want {
+			t.Errorf("the attribute b of %s is %q, want %q", tt.tag, got, tt.want)
+		}
+	}
+}
+
+// TestRepaired: whatever byte stands wherever, it alone is repaired.
+func TestRepaired(t *testing.T) {
+	for c := range 256 {
+		for place := range 20 {
+			text := bytes.Repeat([]byte("a"), 20)
+			text[place] = byte(c)
+			want := string(text)
+			switch {
+			case c == '\r':
+				want = strings.ReplaceAll(want, "\r", "\n")
+			case c < ' ' && c != '\t' && c != '\n', c >= 0x80:
+				want = strings.ReplaceAll(want, string(text[place:place+1]), "\ufffd")
+			}
+			if got := repaired(text); got != want {
+				t.Errorf("%q is repaired to %q, want %q", text, got, want)
+			}
+		}
+	}
+}
+
+// FuzzValues: whatever text a server escapes comes as it was, without what XML
+// forbids, and the client escapes it alike.
+func FuzzValues(f *testing.F) {
+	f.Add("a <b> & \"c\"\r\n\x0b\xff")
+	f.Add("Grüße: 漢字 \U0001F600 &amp;")
+	f.Fuzz(func(t *testing.T, value string) {
+		want := strings.Map(func(r rune) rune {
+			if !legal(r) {
+				return '\ufffd'
+			}
+			return r
+		}, value)
+		var theirs bytes.Buffer
+		if err := xml.EscapeText(&theirs, []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+		var ours writer
+		ours.escape(value)
+		for _, escaped := range []string{theirs.String(), ours.String()} {
+			x := newScanner(iotest.OneByteReader(strings.NewReader(`<a x='1' b="` + escaped + `">` + escaped + `</a>`)))
+			if _, err := x.next(false); err != nil {
+				t.Fatal(err)
+			}
+			attr := x.attr("b")
+			text, err := x.string()
+			if attr != want || text != want || err != nil {
+				t.Errorf("%q, as %q, comes as %q and %q, %v; want %q", value, escaped, attr, text, err, want)
+			}
+		}
+	})
 }
 
 func TestContent(t *testing.T) {

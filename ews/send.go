@@ -245,7 +245,7 @@ func (t *sending) onItsWay(ctx context.Context) bool {
 		items, _, err := t.client.findItem(ctx, search{
 			at: t.client.distinguished(name), most: maxFound, properties: []element{tagFlags.uri()}, where: []element{t.letter.named()},
 		})
-		submitted := func(it found) bool { return it.err == nil && it.tags[tagFlags]&messageSubmitted != 0 }
+		submitted := func(it found) bool { return it.err == nil && it.state&messageSubmitted != 0 }
 		if err == nil && slices.ContainsFunc(items, submitted) {
 			return true
 		}

@@ -221,7 +221,7 @@ func (h *history) summaries(ctx context.Context, ids []string, fields session.Fi
 		if a.message == nil || b.message == nil {
 			return 0
 		}
-		return cmp.Compare(a.item.tags[tagNumber], b.item.tags[tagNumber])
+		return cmp.Compare(a.item.number, b.item.number)
 	})
 	return entries, l.contents(ctx, entries)
 }

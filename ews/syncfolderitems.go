@@ -76,7 +76,7 @@ func (a *answer) changedID(whole bool) (id string, err error) {
 		case name == "ItemId":
 			id = a.attr("Id")
 		case whole:
-			it, err := a.item(nil)
+			it, err := a.item()
 			id = it.id
 			return err
 		}

@@ -97,7 +97,7 @@ func (w *walk) keyOf(it found) (int64, bool) {
 	case w.byTime:
 		return it.received.UnixMilli(), true
 	}
-	return it.number()
+	return it.number, it.numbered
 }
 
 // follows reports whether n comes behind the place.
@@ -112,17 +112,16 @@ func (w *walk) take(ctx context.Context, items []found, most int) ([]found, erro
 		if it.err != nil {
 			continue
 		}
-		number, numbered := it.number()
 		switch {
-		case !numbered && !w.place:
+		case !it.numbered && !w.place:
 			w.countByTime()
 			return w.count(ctx, most)
-		case !numbered:
+		case !it.numbered:
 			continue
-		case !w.follows(number):
+		case !w.follows(it.number):
 			return nil, fmt.Errorf("%s: folder %s: FindItem: the server tells of the same messages again, so that the listing would never end", w.client.address, w.search.folder.Path)
 		}
-		w.after, w.place, w.known = number, true, len(items)-1-i
+		w.after, w.place, w.known = it.number, true, len(items)-1-i
 		break
 	}
 	return items, nil
