@@ -18,9 +18,39 @@ type FolderEditor interface {
 // CreateFolder makes a folder at a path as [Folder.Path] has it, below what the
 // server wants before the names of the user's own folders. Servers make the
 // folders above it where they are missing. One that is there already is the
-// protocol's error.
+// protocol's error; see [Session.EnsureFolder].
 func (s *Session) CreateFolder(ctx context.Context, path string) error {
 	return s.edit("create a folder", path, func(e FolderEditor) error { return e.CreateFolder(ctx, path) })
+}
+
+// EnsureFolder makes a folder at a path, as CreateFolder does, unless there is one
+// already that holds messages.
+func (s *Session) EnsureFolder(ctx context.Context, path string) error {
+	if there, err := s.holdsMessages(ctx, path); there || err != nil {
+		return err
+	}
+	err := s.CreateFolder(ctx, path)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	// Servers have no common word for a folder that somebody else made meanwhile.
+	if there, _ := s.holdsMessages(ctx, path); there {
+		return nil
+	}
+	return err
+}
+
+// holdsMessages reports whether there is a folder for messages at a path.
+func (s *Session) holdsMessages(ctx context.Context, path string) (bool, error) {
+	for f, err := range s.Folders(ctx) {
+		if err != nil {
+			return false, err
+		}
+		if f.Path == path && !f.NoMessages {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // RenameFolder gives a folder, and with it those below, another path. The ids
