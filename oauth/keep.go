@@ -81,6 +81,36 @@ func Open(ctx context.Context, cfg *Config, keep Keep) (*Grant, error) {
 	return newGrant(cfg, rec, k, nil), nil
 }
 
+// OpenOrSignIn returns the grant that is kept where SignInOptions.Keep says, and has
+// the user sign in, as SignIn does, where there is none or it is known to need that:
+// the server refused it the last time, or the user signed out. So a program that a
+// person starts now and then opens the browser the first time, and when there is no
+// other way.
+//
+// A grant of another client or tenant than the Config's is the error of Open. What
+// the server thinks of the grant by now shows when a token is asked for: where
+// NeedsSignIn reports true for that error, the next OpenOrSignIn opens the browser.
+func OpenOrSignIn(ctx context.Context, cfg *Config, o *SignInOptions) (*Grant, error) {
+	if o == nil || o.Keep == nil {
+		return nil, errors.New("oauth: open a grant or sign in: SignInOptions.Keep does not say where the grant is kept")
+	}
+	g, err := Open(ctx, cfg, *o.Keep)
+	if errors.Is(err, ErrNoGrant) {
+		return SignIn(ctx, cfg, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	facts, err := g.Facts(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case facts.NeedsSignIn:
+		return SignIn(ctx, cfg, o)
+	}
+	return g, nil
+}
+
 // fits returns an error where the record is of another client than the
 // Config's.
 func (r *record) fits(cfg *Config, op string) error {

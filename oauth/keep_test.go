@@ -375,6 +375,83 @@ func TestNothingIsAllocatedForAGoodToken(t *testing.T) {
 	}
 }
 
+// TestTheBrowserOpensWhereItHasTo: the first time, and when the user has to sign in
+// again; not for a grant that is there, nor for one of another client.
+func TestTheBrowserOpensWhereItHasTo(t *testing.T) {
+	b := newBed(t, oauthtest.Options{})
+	ctx := t.Context()
+	opened := 0
+	b.opts.OpenURL = func(ctx context.Context, address string) error {
+		opened++
+		return b.srv.Browser(ctx, address)
+	}
+	if _, err := oauth.OpenOrSignIn(ctx, b.cfg, nil); err == nil || !strings.Contains(err.Error(), "SignInOptions.Keep") {
+		t.Errorf("without a place to keep it: %v", err)
+	}
+	b.opts.Keep = &oauth.Keep{Store: state.NewMemory(), Key: "grant"}
+	open := func(want int) *oauth.Grant {
+		t.Helper()
+		g, err := oauth.OpenOrSignIn(ctx, b.cfg, b.opts)
+		if err != nil || opened != want {
+			t.Fatalf("OpenOrSignIn = %v, %v after %d sign-ins, want %d", g, err, opened, want)
+		}
+		return g
+	}
+	open(1)
+	g := open(1)
+	b.srv.Revoke(oauthtest.DefaultEmail)
+	token, err := g.For(mailResource).Token(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	invalidator, ok := g.For(mailResource).(oauth.Invalidator)
+	if !ok {
+		t.Fatal("the source of a grant is no Invalidator")
+	}
+	if err := invalidator.Invalidate(ctx, token); !oauth.NeedsSignIn(err) {
+		t.Errorf("a revoked grant: %v, want an error that needs a sign-in", err)
+	}
+	g = open(2)
+	if err := g.Forget(ctx); err != nil {
+		t.Fatal(err)
+	}
+	open(3)
+	b.cfg.ClientID = "another"
+	_, err = oauth.OpenOrSignIn(ctx, b.cfg, b.opts)
+	if e, ok := errors.AsType[*oauth.Error](err); !ok || e.Kind != oauth.KindClientConfig || opened != 3 {
+		t.Errorf("another client: %v after %d sign-ins, want an error of the configuration", err, opened)
+	}
+}
+
+func ExampleOpenOrSignIn() {
+	srv := oauthtest.New(nil)
+	defer srv.Close()
+	cfg := &oauth.Config{
+		ClientID:   oauthtest.DefaultClientID,
+		Endpoint:   oauth.Endpoint{Issuer: srv.Issuer(), AuthURL: srv.AuthURL(), TokenURL: srv.TokenURL()},
+		Scopes:     []string{"openid", "email", "offline_access"},
+		HTTPClient: srv.Client(),
+	}
+	// A program that lasts uses state.OpenDir, and leaves OpenURL out.
+	keep := &oauth.Keep{Store: state.NewMemory(), Key: "grant/ann@example.org"}
+	browser := func(ctx context.Context, address string) error {
+		fmt.Println("the browser opens")
+		return srv.Browser(ctx, address)
+	}
+	for range 2 { // two runs of the program
+		grant, err := oauth.OpenOrSignIn(context.Background(), cfg, &oauth.SignInOptions{Keep: keep, OpenURL: browser})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(grant.Address())
+	}
+	// Output:
+	// the browser opens
+	// ann@example.org
+	// ann@example.org
+}
+
 func ExampleOpen() {
 	srv := oauthtest.New(&oauthtest.Options{Rotation: oauthtest.RotateRevokeFamily})
 	defer srv.Close()
