@@ -124,6 +124,7 @@ type Error struct {
 	Err error
 
 	unattended bool // nobody is there to sign in
+	pinned     bool // the refresh token comes from outside of the program
 }
 
 // Operations whose errors are read in a way of their own.
@@ -186,6 +187,9 @@ func (e *Error) Remedy() string {
 	remedy := e.remedy()
 	if e.Op == opRefresh && (e.Kind == KindClientConfig || e.Kind == KindUnknown) {
 		remedy += "; the grant is kept"
+	}
+	if e.pinned && NeedsSignIn(e) {
+		remedy += "; the new refresh token goes where the pinned one is"
 	}
 	return remedy
 }

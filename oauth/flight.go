@@ -235,7 +235,11 @@ func (g *Grant) request(ctx context.Context, refresh secret.Text, scopes []strin
 		secrets:    []secret.Text{refresh},
 		repeatable: g.cfg.Endpoint.RefreshTokensReusable,
 	}
-	return g.cfg.requestWithRetry(ctx, r, &g.pause)
+	a, err := g.cfg.requestWithRetry(ctx, r, &g.pause)
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.pinned = g.pin != nil
+	}
+	return a, err
 }
 
 // keepError says that the grant's record is out of reach.

@@ -22,10 +22,9 @@ type PinOptions struct {
 	// program ends. The record belongs to the pin: it cannot be that of a
 	// sign-in.
 	Keep *Keep
-	// AllowOtherUser lets a pin be replaced by one of another user, who may be
-	// of another tenant. Whose a
-	// pin is shows in the id_token of a refresh; servers give one where the
-	// Config's Scopes and the grant have openid.
+	// AllowOtherUser lets a pin be replaced by one of another user, who may be of
+	// another tenant. Whose a pin is shows in the id_token of a refresh; servers
+	// give one where the Config's Scopes and the grant have openid.
 	AllowOtherUser bool
 }
 

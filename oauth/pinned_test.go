@@ -180,6 +180,8 @@ func TestAPinIsReplacedWithoutARestart(t *testing.T) {
 				b.srv.Inject(oauthtest.TokenPath, refusal)
 				if _, err := grant.For("").Token(b.t.Context()); err == nil {
 					b.t.Fatal("Token succeeded with a revoked pin")
+				} else if said := strings.HasSuffix(err.Error(), "the new refresh token goes where the pinned one is"); said != oauth.NeedsSignIn(err) {
+					b.t.Errorf("%v does not say what to do, or says what does not help", err)
 				}
 				before := b.refreshes()
 				at.put(b.t, b.issue(oauthtest.DefaultEmail))
