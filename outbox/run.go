@@ -53,7 +53,8 @@ func (b *Outbox) storePace() retry.Policy {
 }
 
 // Drain sends what is due, each message once at most, and returns: for programs
-// that run now and then. What it cannot send stays, which is no error.
+// that run now and then. What it cannot send stays, which is no error. Where ctx ends
+// before it has tried all that is due, the error wraps the context's.
 //
 // Where it finds messages in the hands of other workers it watches those until they
 // show that they are alive, by renewing their claims or by being done, which a third
@@ -61,6 +62,9 @@ func (b *Outbox) storePace() retry.Policy {
 // become [StateUnknown], and are looked for.
 func (b *Outbox) Drain(ctx context.Context) error {
 	_, err := b.pass(ctx)
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+		err = errors.Join(err, fmt.Errorf("outbox: %w", ended))
+	}
 	if b.fatal(err) == nil {
 		err = errors.Join(err, b.watchOthers(ctx))
 	}

@@ -109,6 +109,34 @@ func TestTheOldestGoesFirst(t *testing.T) {
 	})
 }
 
+// A Drain that is interrupted says so, and leaves the rest to the next one.
+func TestAnInterruptedDrainSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		ctx, interrupt := context.WithCancel(t.Context())
+		b := o.box(outbox.Options{Changed: func(e outbox.Entry) {
+			if e.State == outbox.StateSent {
+				interrupt()
+			}
+		}})
+		for i := range 3 {
+			enqueue(t, b, strconv.Itoa(i), draft("One", bob))
+		}
+		if err := b.Drain(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("an interrupted Drain = %v, want the context's error", err)
+		}
+		if got := o.count(bob, "INBOX"); got != 1 {
+			t.Errorf("%d messages were sent before it was interrupted, want 1", got)
+		}
+		if err := b.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := o.count(bob, "INBOX"); got != 3 {
+			t.Errorf("%d messages were sent in all, want 3", got)
+		}
+	})
+}
+
 // While the server cannot be reached nobody's message is to blame: one try is made
 // for all of them.
 func TestAServerThatIsAway(t *testing.T) {
