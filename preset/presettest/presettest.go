@@ -90,6 +90,9 @@ type Options struct {
 	Rotation oauthtest.Rotation
 	// AccessLifetime is how long access tokens live, one hour if zero.
 	AccessLifetime time.Duration
+	// Gmail makes mailboxes and the IMAP server like those of Gmail: the folders of
+	// all accounts are labels, and searches may be in Gmail's own language.
+	Gmail bool
 }
 
 // Provider is a running fake provider. It is safe for concurrent use.
@@ -117,6 +120,10 @@ func NewProvider(o *Options) *Provider {
 	security := map[session.Security]mailtest.Security{
 		session.TLS: mailtest.TLS, session.STARTTLS: mailtest.STARTTLS, session.None: mailtest.None,
 	}[o.Security]
+	capabilities := imaptest.Without("AUTH=OAUTHBEARER")
+	if o.Gmail {
+		capabilities = imaptest.GmailCapabilities()
+	}
 	box := mailtest.New()
 	appSecret := secret.New("client-secret-" + rand.Text())
 	authorization := oauthtest.New(&oauthtest.Options{
@@ -136,7 +143,7 @@ func NewProvider(o *Options) *Provider {
 		Box:   box,
 		OAuth: authorization,
 		IMAP: imaptest.New(box, &imaptest.Options{
-			Security: security, Hosts: []string{imapHost}, Capabilities: imaptest.Without("AUTH=OAUTHBEARER"),
+			Security: security, Hosts: []string{imapHost}, Capabilities: capabilities,
 			CheckToken: checker(authorization, imapScope),
 		}),
 		POP3: pop3test.New(box, &pop3test.Options{
@@ -173,14 +180,23 @@ func exchange(box *mailtest.Box, authorization *oauthtest.Server, o *Options) *e
 // authorization server too. An account without a password opens by token only.
 func (p *Provider) Add(address string, password secret.Text) *mailtest.Account {
 	p.OAuth.AddAccount(oauthtest.Account{Email: address})
-	return p.Box.Add(address, password)
+	return p.account(address, password)
 }
 
 // AddShared makes an account that nobody signs in to, such as the mailbox of a
 // department, and opens it to the program that App returns.
 func (p *Provider) AddShared(address string) *mailtest.Account {
 	p.OAuth.OpenMailbox(AppID, address)
-	return p.Box.Add(address, secret.Text{})
+	return p.account(address, secret.Text{})
+}
+
+// account makes an account of the kind that the options ask for.
+func (p *Provider) account(address string, password secret.Text) *mailtest.Account {
+	a := p.Box.Add(address, password)
+	if p.opts.Gmail {
+		a.UseLabels()
+	}
+	return a
 }
 
 // App returns the program that opens shared mailboxes in its own name:
