@@ -133,7 +133,7 @@ func answered(err error) bool {
 
 // switchedOff is what a 403 of Exchange Online mostly means.
 const switchedOff = "EWS is switched off for this tenant, mailbox or application: Microsoft blocks it in Exchange Online tenant by tenant from 1 October 2026 on, " +
-	"but for applications that the tenant lists (EwsAllowedAppIDs), and removes it for good on 1 April 2027; use Microsoft Graph, package graph"
+	"but for applications that the tenant lists (EwsAllowedAppIDs), and removes it for good on 1 April 2027; use IMAP and SMTP, packages imapx and smtpx, or Microsoft Graph"
 
 // remedy says what to do about a refusal, "" where nothing better is known than what
 // is said for all protocols.

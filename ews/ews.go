@@ -5,29 +5,33 @@
 // A [Client] is made without I/O. It connects when it is first used, keeps a small
 // pool of connections, connects again when one died, and is safe for concurrent use.
 // Most programs hand [Backend] to [session.New] and never hold a Client. [Outgoing] is
-// the way out, a [Sender].
+// the way out, a [Sender]:
+//
+//	server, path, err := ews.ParseURL("https://mail.contoso.com/EWS/Exchange.asmx")
+//	opts := &ews.Options{Path: path}
+//	creds := session.Credentials{User: `CONTOSO\ann`, Password: secret.New(password)}
+//	s, err := session.New(creds, ews.Backend(server, opts), ews.Outgoing(server, opts), nil)
 //
 // # Where
 //
 // A [session.Server] says where: Host and Port, by https unless Security is None, and
 // Options.Path where it is not the usual "/EWS/Exchange.asmx". [ParseURL] makes both
 // of an address as Exchange's own tools print it, and [Discover] finds both for the
-// address of a mailbox. So the settings of proxies, TLS and
-// time are the same as for every other protocol.
+// address of a mailbox. So the settings of proxies, TLS and time are the same as for
+// every other protocol.
 //
 // # Exchange Online
 //
 // Microsoft switches EWS off in Exchange Online, tenant by tenant from October 2026
-// on and for good in April 2027. A mailbox there is read by package graph; the error
-// says so. Exchange on premises keeps EWS.
+// on and for good in April 2027. Package imapx opens a mailbox there, and package smtpx
+// sends from it; the error says so. Exchange on premises keeps EWS.
 //
 // # Signing in
 //
 // A password signs in by Basic, or by NTLM where the server offers that instead;
 // Server.Mechanisms chooses. NTLM goes without a channel binding, so that a server
 // whose Extended Protection is set to Require for EWS refuses it; with Allow it gets
-// in. Tokens go as such, and are replaced once where they are
-// refused. Kerberos is what [Options.Authenticate] puts around a connection. A program
+// in. Tokens go as such, and are replaced once where they are refused. Kerberos is what [Options.Authenticate] puts around a connection. A program
 // that signs in by itself ([oauth.App]) always impersonates a mailbox.
 //
 // # What Exchange does in its own way
@@ -44,8 +48,8 @@
 // follow. [Client.Attachments] and [Client.OpenAttachment] go without that. Previews come from
 // the server from 2013 on. Archive and Junk move messages to the folders with these
 // roles; [Client.ArchiveInPlace] and [Client.MarkAsJunk] do what Outlook does besides.
-// For these a program makes a Client by [New], which takes the ids that a Session has of
-// the same mailbox, or has [session.As] find it in the [session.Incoming] that it made.
+// For these a program makes a Client by [New], beside the Session: it takes the ids that
+// a Session has of the same mailbox.
 //
 // # Errors
 //
