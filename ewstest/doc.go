@@ -8,7 +8,14 @@
 //	server.Inject(ewstest.Busy("FindItem", 5*time.Second))
 //	client := &http.Client{Transport: &http.Transport{DialContext: server.Dial}}
 //
-// The service is at [Path], at whatever host; over TCP it is at [Server.URL].
+// The service is at [Path], at whatever host; over TCP it is at [Server.URL]. A
+// session of package session gets there by ews.Backend and ews.Outgoing with
+//
+//	session.Server{Host: "mail.example.com", Dial: server.Dial, Security: session.None, AllowPlainAuth: true}
+//
+// or, where the options have Security: mailtest.TLS and the host among Hosts,
+//
+//	session.Server{Host: "mail.example.com", Dial: server.Dial, TLS: server.ClientTLS()}
 //
 // # Advice
 //

@@ -3,7 +3,10 @@
 //
 // A [Client] is made without I/O. It dials when it is first used, keeps a small
 // pool of connections, dials again when one died, and is safe for concurrent
-// use. Most programs hand [Backend] to [session.New] and never hold a Client.
+// use. Most programs hand [Backend] to [session.New] and never hold a Client:
+//
+//	creds := session.Credentials{User: "ann@example.com", Password: secret.New(password)}
+//	s, err := session.New(creds, imapx.Backend(session.Server{Host: "imap.example.com"}, nil), nil, nil)
 //
 // # Connection
 //

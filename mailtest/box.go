@@ -208,6 +208,7 @@ type RecipientError struct {
 	Address string
 }
 
+// Error returns the address.
 func (e *RecipientError) Error() string {
 	return fmt.Sprintf("mailtest: deliver to %q: %v", e.Address, ErrNoRecipient)
 }
@@ -243,6 +244,7 @@ type TokenError struct {
 	Scope string
 }
 
+// Error returns that the token was refused.
 func (e *TokenError) Error() string {
 	return "token refused: " + cmp.Or(e.Code, "invalid_token")
 }

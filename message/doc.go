@@ -1,6 +1,11 @@
 // Package message reads and writes single messages in the form of RFC 5322 and
 // MIME. It knows nothing of mailboxes and protocols.
 //
+//	m, err := message.Parse(file, nil)
+//	fmt.Println(m.Header.Subject(), m.ReadableText(), len(m.Attachments))
+//	answer, err := message.Reply(m, message.ReplyOptions{From: me, Text: "Agreed.\n", Quote: true})
+//	source, err := answer.Source() // what session.Session.Send takes
+//
 // # Reading
 //
 // [ParseHeader] makes a [Header] of the bytes of a header, without decoding
@@ -28,7 +33,7 @@
 //
 // # Files
 //
-// [Attachment.FileName] and [Part.FileName] are names to save files under, and
+// [Attachment.FileName] and [PartInfo.FileName] are names to save files under, and
 // [FileNames] keeps two of them from being the same. [Attachment.Text] decodes
 // the character set of a text. [Attachment.Kind] tells winmail.dat
 // (TNEF), calendar objects and messages from other files. They are given whole:

@@ -1,6 +1,14 @@
 // Package oauth signs a user in with OAuth 2.0 and keeps the access tokens of
 // that sign-in fresh. It knows nothing of mail.
 //
+//	store, err := state.OpenDir(dir)
+//	keep := &oauth.Keep{Store: store, Key: "grant"}
+//	grant, err := oauth.OpenOrSignIn(ctx, cfg, &oauth.SignInOptions{Keep: keep}) // opens the browser the first time
+//	token, err := grant.For("https://outlook.office.com").Token(ctx)
+//
+// A program for mail hands the Grant to package session as
+// Credentials.Tokens, and has its [Config] from package preset.
+//
 // [SignIn] runs the authorization code flow with PKCE in the user's browser
 // and a loopback redirect (RFC 8252), or any registered redirect whose address
 // the user pastes, and returns a [Grant]. [SignInDevice] does so with a device
@@ -26,7 +34,7 @@
 //
 // With SignInOptions.Keep the grant is a record in a
 // [github.com/mailsession/mailsession/state.Store], from which [Open] takes it
-// the next time the program runs. Processes that share a record refresh once
+// the next time the program runs; [OpenOrSignIn] does either. Processes that share a record refresh once
 // between them: the Store's lock spans reading the record, redeeming the refresh
 // token and keeping the new one. Before a request leaves, the record is marked,
 // so that a process that dies before it has kept the answer is told apart from a

@@ -3,7 +3,10 @@
 //
 // A [Client] is made without I/O. It dials when it is first used, dials again
 // when its connection died, and is safe for concurrent use. Most programs hand
-// [Backend] to [session.New] and never hold a Client.
+// [Backend] to [session.New] and never hold a Client:
+//
+//	creds := session.Credentials{User: "ann@example.com", Password: secret.New(password)}
+//	s, err := session.New(creds, pop3x.Backend(session.Server{Host: "pop.example.com"}, nil), nil, nil)
 //
 // # One connection
 //

@@ -7,6 +7,10 @@
 // tunnel: what is encrypted stays encrypted up to the server, and the proxy
 // sees its name, its port and how much passes.
 //
+//	way := &proxy.Config{URL: "http://proxy.example.net:3128"}
+//	server := session.Server{Host: "imap.example.org", Proxy: way}
+//	cfg.Proxy = way // of the oauth.Config
+//
 // # Names
 //
 // The proxy looks up the server's name, with CONNECT and with SOCKS5 alike:

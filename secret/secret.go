@@ -1,6 +1,9 @@
 // Package secret holds values that must not be shown: passwords, access
 // tokens, refresh tokens and client secrets.
 //
+//	creds := session.Credentials{User: "ann@example.com", Password: secret.New(os.Getenv("PASSWORD"))}
+//	fmt.Printf("%+v\n", creds) // shows no password
+//
 // A [Text] prints as "[redacted]" through fmt with every verb, through
 // log/slog, encoding/json and encoding.TextMarshaler, wherever it is nested.
 // [Text.Reveal] is the one way to its content, so that a search for that word

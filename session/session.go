@@ -1,13 +1,25 @@
 // Package session is what programs hold to read, change and send mail: a
 // [Session] joins credentials with one way in and one way out.
 //
-// The way in is an [Incoming] (imapx for IMAP), the way out an [Outgoing]
-// (smtpx for SMTP). Both are made by their own packages and handed to [New];
-// the program above them does not see which they are:
+// The way in is an [Incoming] (imapx for IMAP, pop3x for POP3, ews for Exchange),
+// the way out an [Outgoing] (smtpx for SMTP, ews for Exchange). Both are made by
+// their own packages and handed to [New]; the program above them does not see
+// which they are:
 //
+//	creds := session.Credentials{User: "ann@example.com", Password: secret.New(password)}
 //	s, err := session.New(creds,
-//		imapx.Backend(provider.IMAP, nil),
-//		smtpx.Backend(provider.SMTP, nil), nil)
+//		imapx.Backend(session.Server{Host: "imap.example.com"}, nil),
+//		smtpx.Backend(session.Server{Host: "smtp.example.com"}, nil), nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer s.Close()
+//	for m, err := range s.Messages(ctx, session.Query{Where: session.Filter{Unread: session.Yes}}) {
+//		...
+//	}
+//
+// Package preset knows the servers of providers, package oauth makes the Tokens of
+// [Credentials], and package profile opens all of it by a name.
 //
 // New does no I/O. Backends dial when they are first used and dial again when
 // a connection died, so a Session lives as long as the program wants.
@@ -17,7 +29,9 @@
 // [Session.Messages] iterates over summaries, newest first. Any call is legal
 // inside the loop and break leaks nothing. A message that cannot be read comes
 // as an [*ItemError] and the loop goes on; any other error is the last item.
-// Nothing sets a message's \Seen flag but [Session.Apply].
+// [Session.Read] parses a whole message, [Session.Open] streams it, and
+// [Session.Bodies] reads many. Nothing sets a message's \Seen flag but
+// [Session.Apply].
 //
 // # Changing
 //
@@ -34,7 +48,9 @@
 // # Sending
 //
 // [Session.Send] tells what became of a message: see [SendOutcome]. Only what
-// was [NotSent] may be sent again without risk.
+// was [NotSent] may be sent again without risk. [Session.SendDraft] sends a
+// message.Draft, [Session.SendAll] many messages; package outbox sends each once,
+// whatever becomes of the program.
 //
 // # Checking
 //
@@ -266,7 +282,9 @@ func (s *Session) Folders(ctx context.Context) iter.Seq2[Folder, error] {
 	return in.Folders(ctx)
 }
 
-// Messages iterates over summaries of the messages that q asks for.
+// Messages iterates over summaries of the messages that q asks for, newest first
+// unless q says otherwise: in the order in which they came to the folder, which for
+// messages that were moved there is not that of [Message.Received].
 func (s *Session) Messages(ctx context.Context, q Query) iter.Seq2[*Message, error] {
 	in, err := s.reader("list messages")
 	if err != nil {

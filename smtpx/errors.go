@@ -38,6 +38,7 @@ type Error struct {
 	Remedy string
 }
 
+// Error returns where, at what and with which codes and words the server refused.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", e.Server, e.Op)
@@ -91,6 +92,7 @@ type ExtensionError struct {
 	Remedy string
 }
 
+// Error returns what the server does not offer, and what to do.
 func (e *ExtensionError) Error() string {
 	return fmt.Sprintf("%s does not offer %s; %s", e.Server, e.Extension, e.Remedy)
 }
@@ -107,6 +109,7 @@ type SizeError struct {
 	Limit  int64  // of the server, in bytes
 }
 
+// Error returns both sizes.
 func (e *SizeError) Error() string {
 	if e.Size < 0 {
 		return fmt.Sprintf("%s takes messages of up to %d bytes, this one has more; it was not sent", e.Server, e.Limit)
@@ -124,6 +127,7 @@ type LimitError struct {
 	Count  int    // what the message has
 }
 
+// Error returns the limit, and what to do.
 func (e *LimitError) Error() string {
 	what := "recipients"
 	if e.Limit == limitDomains {
@@ -136,10 +140,11 @@ func (e *LimitError) Error() string {
 // AddressError says that an address cannot stand in an envelope. Nothing was
 // sent.
 type AddressError struct {
-	Address string
-	Reason  string
+	Address string // as it was given
+	Reason  string // what is wrong with it, in words that follow it
 }
 
+// Error returns the address, and what is wrong with it.
 func (e *AddressError) Error() string {
 	return fmt.Sprintf("the envelope address %q %s; nothing was sent", e.Address, e.Reason)
 }

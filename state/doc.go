@@ -1,6 +1,11 @@
 // Package state keeps small versioned records under compare-and-swap, and
 // locks: it is where grants, cursors, leases and outboxes live.
 //
+//	store, err := state.OpenDir("/var/lib/myprogram")
+//	record, err := state.Update(ctx, store, "runs", func(value []byte) ([]byte, error) {
+//		return append(value, '.'), nil // called again where somebody else was first
+//	})
+//
 // # Stores
 //
 // A [Store] has two methods. [Store.Load] returns a record with its version,

@@ -1,6 +1,13 @@
 // Package templates writes the subject, the text and the HTML of messages from
 // the template packages of the standard library.
 //
+//	//go:embed letters
+//	var letters embed.FS // letters/bill.subject, letters/bill.txt, letters/bill.html
+//
+//	bill, err := templates.Parse(letters, "letters/bill", nil)
+//	draft := &message.Draft{From: me, To: to}
+//	err = bill.Fill(draft, customer)
+//
 // It is apart from the package message because those packages make programs
 // larger that do not use them.
 package templates

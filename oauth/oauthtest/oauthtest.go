@@ -10,6 +10,15 @@
 // client credentials, service accounts with delegation and an API that signs
 // for them, managed identities, and a control room that looks after tokens.
 //
+//	server := oauthtest.New(nil)
+//	defer server.Close()
+//	cfg := &oauth.Config{
+//		ClientID: oauthtest.DefaultClientID,
+//		Endpoint: oauth.Endpoint{Issuer: server.Issuer(), AuthURL: server.AuthURL(), TokenURL: server.TokenURL()},
+//		Scopes:   []string{"openid", "email", "offline_access"},
+//	}
+//	grant, err := oauth.SignIn(ctx, cfg, &oauth.SignInOptions{LoginHint: oauthtest.DefaultEmail, OpenURL: server.Browser})
+//
 // It is strict where real servers are: PKCE with S256 is demanded, a code works
 // once, redirect URIs are compared as RFC 8252 says, and a public client that
 // sends a secret is refused.

@@ -1,5 +1,11 @@
 // Package pfx reads PFX files (PKCS #12), in which certificates are handed out
 // with their private keys, for oauth.ClientCertificate.
+//
+//	certificate, err := pfx.Parse(data, secret.New(password))
+//	app, err := oauth.ClientCredentials(cfg, oauth.ClientCertificate(certificate, nil), nil)
+//
+// It is for files of one's own: what a file from a stranger costs to open is not
+// bounded.
 package pfx
 
 import (

@@ -2,11 +2,15 @@
 // user's session: the Keychain of macOS, the Credential Manager of Windows, the
 // Secret Service of a Linux desktop.
 //
+//	dir, err := state.OpenDir(path)
+//	store, err := keyring.Open(ctx, dir, "grants", nil)
+//
 // Keyrings hold little, some of them 2560 bytes, and a grant with its access
 // tokens is larger. So a keyring gets one key of about 80 bytes, and the records
 // stay in a [state.Store], encrypted by package state/seal with that key.
 //
-// It is a module of its own, for the dependencies that it brings.
+// A server has no such keyring, and the error says what to do there. It is a module
+// of its own, for the dependencies that it brings.
 package keyring
 
 import (

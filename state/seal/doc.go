@@ -1,5 +1,8 @@
 // Package seal encrypts what a [state.Store] keeps, with age.
 //
+//	dir, err := state.OpenDir("/var/lib/myprogram")
+//	store, err := seal.New(dir, seal.Keys{Passphrase: secret.New(passphrase)}, nil)
+//
 // A [Store] wraps another one and encrypts each value by itself; keys, versions
 // and the sizes of values stay in clear. There are two ways to say who can read:
 //
