@@ -134,6 +134,14 @@ func table() map[string]layering.Rule {
 
 		"examples/apponly":    {Packages: join(backend, []string{"imapx", "internal/spool", "preset"}), Modules: join(message, sasl, goIMAP)},
 		"examples/attachment": {Packages: join(backend, []string{"smtpx"}), Modules: join(message, sasl, goSMTP)},
+		"examples/check": {
+			Packages: join(backend, []string{"ews", "imapx", "internal/spool", "pop3x", "preset", "preset/lookup", "profile", "smtpx"}),
+			Modules:  join(message, sasl, goIMAP, goPOP3, goSMTP, ntlm),
+		},
+		"examples/exchange": {Packages: join(backend, []string{"ews", "internal/spool"}), Modules: join(message, sasl, ntlm)},
+		"examples/gmail":    {Packages: join(backend, []string{"imapx", "internal/spool", "preset"}), Modules: join(message, sasl, goIMAP)},
+		"examples/intake":   {Packages: join(backend, []string{"imapx", "internal/spool", "preset"}), Modules: join(message, sasl, goIMAP)},
+		"examples/mailing":  {Packages: join(backend, []string{"outbox", "smtpx"}), Modules: join(message, sasl, goSMTP)},
 		"examples/outbox": {
 			Packages: join(backend, []string{"imapx", "internal/spool", "outbox", "smtpx"}),
 			Modules:  join(message, sasl, goIMAP, goSMTP),
