@@ -68,6 +68,7 @@ func table() map[string]layering.Rule {
 		"state/statetest": {Packages: []string{"internal/retry", "state"}, Modules: flock, Testing: true},
 
 		"internal/backend":    {Packages: backend, Modules: join(message, sasl)},
+		"internal/docs":       {},
 		"internal/fakenet":    {Packages: fake},
 		"internal/faulttable": {Packages: []string{"mailtest", "secret"}, Testing: true},
 		"internal/grantstory": {Packages: join(patience, []string{"internal/userfile", "oauth", "proxy", "state"}), Modules: join(oauth2, proxy, flock), Testing: true},
