@@ -3,12 +3,14 @@ package session_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
 	"github.com/mailsession/mailsession/session/sessiontest"
+	"github.com/mailsession/mailsession/state"
 )
 
 // hasty is a backend that is told to make a folder when somebody else does so.
@@ -56,6 +58,13 @@ func TestAFolderIsMadeUnlessItIsThere(t *testing.T) {
 	var mode *session.ModeError
 	if err := open(usual, session.ReadOnly).EnsureFolder(t.Context(), "New"); !errors.As(err, &mode) {
 		t.Errorf("EnsureFolder of a new one, in a session that may only read: %v, want a *ModeError", err)
+	}
+
+	handle := func(context.Context, session.Task) error { return nil }
+	to := &session.ProcessOptions{Done: session.FolderAt("Filed")}
+	_, err := s.Process(t.Context(), session.Progress{Store: state.NewMemory(), Name: "x"}, session.Query{}, handle, to)
+	if !errors.Is(err, session.ErrNoFolder) || !strings.Contains(err.Error(), "EnsureFolder makes it") {
+		t.Errorf("Process to a folder that is not there: %v, want ErrNoFolder and what to do", err)
 	}
 
 	meanwhile := func() {}

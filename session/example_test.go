@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"testing"
 
 	"github.com/mailsession/mailsession/imapx"
 	"github.com/mailsession/mailsession/mailtest"
@@ -61,24 +59,6 @@ func Example() {
 	// Output:
 	// The contract
 	// Lunch on Friday?
-}
-
-// TestREADME keeps the program of the README equal to the one that is compiled
-// and run here.
-func TestREADME(t *testing.T) {
-	source, err := os.ReadFile("example_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, program, _ := strings.Cut(string(source), "// printUnread is the program of the README.\n")
-	program, _, ok := strings.Cut(program, "\n}\n")
-	if !ok || !strings.Contains(string(readme), "```go\n"+program+"\n}\n```\n") {
-		t.Errorf("README.md does not have this program between ```go and ```:\n%s\n}", program)
-	}
 }
 
 func ExampleParseFilter() {

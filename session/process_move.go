@@ -46,6 +46,9 @@ func (p *processor) checkFolders(ctx context.Context) error {
 			continue
 		}
 		if err := p.probe(ctx, to); err != nil {
+			if errors.Is(err, ErrNoFolder) {
+				err = fmt.Errorf("%w; EnsureFolder makes it", err)
+			}
 			return fmt.Errorf("messages that were handled are to go to %s: %w", to, err)
 		}
 	}
