@@ -114,6 +114,12 @@ func wellKnown(resource string) string {
 // sameResource reports whether two names are of one resource.
 func sameResource(a, b string) bool { return wellKnown(a) == wellKnown(b) }
 
+// isExchangeOnline reports whether a name is one of Exchange Online's, whose tokens
+// always say what they allow.
+func isExchangeOnline(resource string) bool {
+	return wellKnown(resource) == "https://outlook.office.com"
+}
+
 // resourceName returns a resource for a sentence.
 func resourceName(resource string) string {
 	switch name := wellKnown(resource); name {

@@ -209,6 +209,9 @@ func (d *diagnosis) permissions(c accessClaims, want Expectation, jwt bool) {
 	case len(missing) > 0:
 		d.add(FindingRole, SeverityProblem, "The token lacks the application role "+list(missing)+"; it has "+list(c.roles)+".",
 			"Add the application permission and have an administrator consent.")
+	case jwt && len(c.scopes)+len(c.roles)+len(want.Scopes)+len(want.Roles) == 0 && slices.ContainsFunc(c.audience, isExchangeOnline):
+		d.add(FindingRole, SeverityProblem, "The token allows nothing: it has neither a scope nor an application role.",
+			"For a program without a person, add an application permission, such as IMAP.AccessAsApp, and have an administrator consent.")
 	}
 }
 

@@ -73,6 +73,8 @@ func TestDiagnoseTokens(t *testing.T) {
 		{"role", map[string]any{"roles": []string{"IMAP.AccessAsApp"}}, app, "", ""},
 		{"role missing", map[string]any{"roles": []string{"Mail.Read"}}, app, oauth.FindingRole, "lacks the application role IMAP.AccessAsApp; it has Mail.Read"},
 		{"no roles", nil, app, oauth.FindingRole, "no application role at all"},
+		{"nothing at all", map[string]any{"scp": nil}, func(e *oauth.Expectation) { e.Scopes = nil }, oauth.FindingRole, "neither a scope nor an application role"},
+		{"nothing at all, elsewhere", map[string]any{"scp": nil, "aud": "https://mail.example.org"}, func(e *oauth.Expectation) { e.Scopes, e.Resource = nil, "" }, "", ""},
 		{"tenant", map[string]any{"tid": "t-2"}, nil, oauth.FindingTenant, "tenant t-2, not of T-1"},
 		{"client", map[string]any{"appid": nil, "azp": "app-2"}, nil, oauth.FindingClient, "client app-2"},
 		{"user", map[string]any{"upn": "bob@contoso.com"}, nil, oauth.FindingUser, "of bob@contoso.com, and the mailbox is Ann@Contoso.com"},
