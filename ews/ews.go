@@ -29,10 +29,12 @@
 // # Signing in
 //
 // A password signs in by Basic, or by NTLM where the server offers that instead;
-// Server.Mechanisms chooses. NTLM goes without a channel binding, so that a server
-// whose Extended Protection is set to Require for EWS refuses it; with Allow it gets
-// in. Tokens go as such, and are replaced once where they are refused. Kerberos is what [Options.Authenticate] puts around a connection. A program
-// that signs in by itself ([oauth.App]) always impersonates a mailbox.
+// Server.Mechanisms chooses. Credentials.User is a mail address or DOMAIN\user, as the
+// server wants it. NTLM goes without a channel binding, so that a server whose
+// Extended Protection is set to Require for EWS refuses it; with Allow it gets in.
+// Tokens go as such, and are replaced once where they are refused. Kerberos is what
+// [Options.Authenticate] puts around a connection. A program that signs in by itself
+// ([oauth.App]) always impersonates a mailbox.
 //
 // # What Exchange does in its own way
 //
