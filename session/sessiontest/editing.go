@@ -79,6 +79,9 @@ func makeFolders(ctx context.Context, r *reading) {
 			r.Errorf("after CreateFolder(%q) the folders are %q", path, got)
 			continue
 		}
+		if err := s.EnsureFolder(ctx, path); err != nil {
+			r.Errorf("EnsureFolder(%q) of one that is there: %v", path, err)
+		}
 		r.put(path, Stored{Raw: sample(1)})
 		if got := numbers(r.list(ctx, session.Query{Folder: session.FolderAt(path)})); got != "1" {
 			r.Errorf("Messages of %q = %s, want what was put there", path, got)
