@@ -76,15 +76,11 @@ func (c *conn) plan(q session.Query, wide bool) (*plan, error) {
 		return c.ask(f, wide)
 	})
 	p.wide = !isASCII(strings.Join(keys(p.Server, session.IDParts{}), " "))
-	if p.Local.IsZero() {
-		return p, nil
+	var err error
+	if p.local, err = p.Matcher(); err != nil {
+		return nil, fmt.Errorf("%s: search: %w", c.address, err)
 	}
-	p.local = match.New(p.Local)
 	p.reads = p.local.Reads()
-	if words := p.local.Impossible(); len(words) > 0 {
-		return nil, fmt.Errorf("%s: search: %s has to be decided by the server, which cannot (%s): %w",
-			c.address, strings.Join(words, " and "), strings.Join(p.Why, "; "), errors.ErrUnsupported)
-	}
 	return p, nil
 }
 
@@ -357,10 +353,7 @@ func (c *conn) search(p *plan, scope session.IDParts) ([]uint32, error) {
 // is compared here, from then on without asking. Servers end connections that
 // ask again and again.
 func (c *Client) planned(cn *conn, q session.Query, scope session.IDParts) (*plan, []uint32, error) {
-	p, err := cn.plan(q, !c.narrow.Load())
-	if err == nil {
-		err = cn.allowed(q, p)
-	}
+	p, err := cn.permitted(q, !c.narrow.Load())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -369,10 +362,7 @@ func (c *Client) planned(cn *conn, q session.Query, scope session.IDParts) (*pla
 	if !refused || !p.wide || e.Temporary() {
 		return p, uids, err
 	}
-	p, narrowed := cn.plan(q, false)
-	if narrowed == nil {
-		narrowed = cn.allowed(q, p)
-	}
+	p, narrowed := cn.permitted(q, false)
 	if narrowed != nil {
 		return nil, nil, errors.Join(narrowed, err)
 	}
@@ -382,13 +372,17 @@ func (c *Client) planned(cn *conn, q session.Query, scope session.IDParts) (*pla
 	return p, uids, err
 }
 
-// allowed reports what stands against comparing here.
-func (c *conn) allowed(q session.Query, p *plan) error {
-	if !q.ServerOnly || p.local == nil {
-		return nil
+// permitted is plan for a query that is to be carried out, and may have to leave
+// all of it to the server.
+func (c *conn) permitted(q session.Query, wide bool) (*plan, error) {
+	p, err := c.plan(q, wide)
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("%s: search: the query is for the server alone, which cannot decide %v (%s): %w",
-		c.address, p.Local, strings.Join(p.Why, "; "), errors.ErrUnsupported)
+	if err := p.Permits(q); err != nil {
+		return nil, fmt.Errorf("%s: search: %w", c.address, err)
+	}
+	return p, nil
 }
 
 var _ session.Explainer = (*Client)(nil)

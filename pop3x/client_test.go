@@ -442,6 +442,7 @@ func TestExplain(t *testing.T) {
 		{session.Query{Fields: session.FieldSize, Where: session.Filter{Larger: 5}}, "STAT, UIDL, LIST"},
 		{session.Query{Where: session.Filter{Body: "x"}}, "STAT, UIDL, LIST, TOP n 0, RETR n"},
 		{session.Query{Fields: session.FieldPreview}, "STAT, UIDL, LIST, TOP n 200"},
+		{session.Query{Fields: session.FieldSize, Where: session.Filter{Larger: 5}, ServerOnly: true}, "STAT, UIDL, LIST"},
 	} {
 		plan, err := w.client.Explain(t.Context(), tt.query)
 		if got := strings.Join(plan.Commands, ", "); err != nil || got != tt.want || plan.Local.IsZero() != tt.query.Where.IsZero() {

@@ -69,6 +69,9 @@ func (c *Client) list(ctx context.Context, q session.Query) (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.Permits(q); err != nil {
+		return nil, fmt.Errorf("pop3: search: %w", err)
+	}
 	after, err := c.afterOf(q)
 	if err != nil {
 		return nil, err

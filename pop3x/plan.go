@@ -49,15 +49,11 @@ func (c *Client) plan(q session.Query) (*plan, error) {
 	if flag != "" {
 		return nil, fmt.Errorf("pop3: search: %s: POP3 keeps no flag: %w", flag, errors.ErrUnsupported)
 	}
-	if p.Local.IsZero() {
-		return p, nil
+	var err error
+	if p.local, err = p.Matcher(); err != nil {
+		return nil, fmt.Errorf("pop3: search: %w", err)
 	}
-	p.local = match.New(p.Local)
 	p.reads = p.local.Reads()
-	if words := p.local.Impossible(); len(words) > 0 {
-		return nil, fmt.Errorf("pop3: search: %s has to be decided by the server, and %s: %w",
-			strings.Join(words, " and "), whyLocal, errors.ErrUnsupported)
-	}
 	return p, nil
 }
 
@@ -88,11 +84,7 @@ func (c *Client) checkQuery(q session.Query) (*plan, error) {
 	if err := cmp.Or(q.Check(), checkFolder(q.Folder)); err != nil {
 		return nil, err
 	}
-	p, err := c.plan(q)
-	if err == nil && q.ServerOnly && p.local != nil {
-		err = fmt.Errorf("pop3: search: the server alone is to decide, and %s: %w", whyLocal, errors.ErrUnsupported)
-	}
-	return p, err
+	return c.plan(q)
 }
 
 // Explain implements [session.Explainer]. It does no I/O.

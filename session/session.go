@@ -298,8 +298,9 @@ func (s *Session) Messages(ctx context.Context, q Query) iter.Seq2[*Message, err
 
 // Explain tells how the way in would carry out q: what the server is asked for,
 // and what is compared here. It may ask the server what it can do. Where the
-// backend cannot tell, the error wraps [errors.ErrUnsupported]; where q may not
-// compare here and would have to, Messages ends in such an error too.
+// backend cannot tell, the error wraps [errors.ErrUnsupported]. Where nothing may
+// be compared here and something would have to be, the plan says what, and
+// Messages ends in such an error.
 func (s *Session) Explain(ctx context.Context, q Query) (Plan, error) {
 	e, err := readingAs[Explainer](s, "explain a query")
 	if err == nil {

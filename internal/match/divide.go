@@ -1,7 +1,10 @@
 package match
 
 import (
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mailsession/mailsession/session"
 )
@@ -41,6 +44,30 @@ func Divide(f session.Filter, ask Ask) Division {
 	d := divider{ask: ask}
 	server, local := d.divide(build(f, false))
 	return Division{Server: server.filter(), Local: local.filter(), Why: d.why}
+}
+
+// Matcher returns what compares messages with the local part, nil where nothing is
+// left to be compared. Where nobody but a server can decide it, the error says so,
+// and why the server does not; it wraps [errors.ErrUnsupported].
+func (d Division) Matcher() (*Matcher, error) {
+	if d.Local.IsZero() {
+		return nil, nil //nolint:nilnil // nothing is left to be compared
+	}
+	m := New(d.Local)
+	if words := m.Impossible(); len(words) > 0 {
+		return nil, fmt.Errorf("%s has to be decided by the server, which cannot (%s): %w",
+			strings.Join(words, " and "), strings.Join(d.Why, "; "), errors.ErrUnsupported)
+	}
+	return m, nil
+}
+
+// Permits returns an error that wraps [errors.ErrUnsupported] where a query is for
+// the server alone, and something is left to be compared here.
+func (d Division) Permits(q session.Query) error {
+	if !q.ServerOnly || d.Local.IsZero() {
+		return nil
+	}
+	return fmt.Errorf("the query is for the server alone, which cannot decide %v (%s): %w", d.Local, strings.Join(d.Why, "; "), errors.ErrUnsupported)
 }
 
 type divider struct {

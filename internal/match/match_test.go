@@ -179,9 +179,47 @@ func TestReads(t *testing.T) {
 			t.Errorf("%s reads %s, want %s", text, got, want)
 		}
 	}
-	if got := match.New(parse(t, "from:a -(label:b OR native:c label:d)")).Impossible(); strings.Join(got, " ") != "label: native:" {
-		t.Errorf("Impossible() = %q, want label: and native:", got)
+}
+
+// TestWhatIsLeftToCompare: what nobody here can decide is refused, and so is
+// anything where the server is to decide alone.
+func TestWhatIsLeftToCompare(t *testing.T) {
+	const server, here, nowhere = "subject:a", "subject:a from:b", "from:a -(label:b OR native:c label:d)"
+	for _, tt := range []struct{ filter, impossible, forbidden string }{
+		{server, "", ""},
+		{here, "", "which cannot decide from:b (unknown)"},
+		{nowhere, "label: and native: has to be decided by the server, which cannot (unknown)", "which cannot decide"},
+	} {
+		d := match.Divide(parse(t, tt.filter), clumsy)
+		m, err := d.Matcher()
+		if !says(err, tt.impossible) || (m == nil) != (tt.filter != here) {
+			t.Errorf("what is left of %q: %v, %v; want %q", tt.filter, m, err, tt.impossible)
+		}
+		if err := d.Permits(session.Query{ServerOnly: true}); !says(err, tt.forbidden) {
+			t.Errorf("%q for the server alone: %v, want %q", tt.filter, err, tt.forbidden)
+		}
+		if err := d.Permits(session.Query{}); err != nil {
+			t.Errorf("%q for both: %v", tt.filter, err)
+		}
 	}
+	var none *match.Matcher
+	if got := none.Reads(); got != (session.Reads{}) {
+		t.Errorf("nothing to compare reads %v", got)
+	}
+}
+
+// says reports whether an error is about what a server cannot do, in these words;
+// none for no words.
+func says(err error, words string) bool {
+	if words == "" {
+		return err == nil
+	}
+	return errors.Is(err, errors.ErrUnsupported) && strings.Contains(err.Error(), words)
+}
+
+// nobody is a server that knows nothing.
+func nobody(f session.Filter) (session.Filter, match.Ability, string) {
+	return f, match.Nothing, "unknown"
 }
 
 // FuzzMatch: a filter and its contrary never agree once the message is read.
@@ -190,8 +228,11 @@ func FuzzMatch(f *testing.F) {
 	f.Add("text:ß header:x-empty=", "Subject: \xff\n\n\xff")
 	f.Fuzz(func(t *testing.T, text, raw string) {
 		filter, err := session.ParseFilter(text)
-		if err != nil || len(match.New(filter).Impossible()) > 0 {
+		if err != nil {
 			return
+		}
+		if _, err := match.Divide(filter, nobody).Matcher(); err != nil {
+			return // only a server can decide it
 		}
 		contrary := session.Filter{Not: &filter}
 		if contrary.Check() != nil {
