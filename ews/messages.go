@@ -84,6 +84,9 @@ func (c *Client) search(ctx context.Context, q session.Query) (*listing, error) 
 		if l.plan, err = c.plan(q, v); err != nil {
 			return err
 		}
+		if err := l.plan.permits(q); err != nil {
+			return fmt.Errorf("%s: search: %w", c.address, err)
+		}
 		after, place, err := l.place(ctx)
 		if err != nil {
 			return err

@@ -55,20 +55,19 @@ func (c *Client) plan(q session.Query, v version) (*plan, error) {
 		}
 		return ask(f)
 	})
-	if p.Local.IsZero() {
-		return p, nil
+	var err error
+	if p.local, err = p.Matcher(); err != nil {
+		return nil, fmt.Errorf("%s: search: %w", c.address, err)
 	}
-	p.local = match.New(p.Local)
 	p.reads = p.local.Reads()
-	if words := p.local.Impossible(); len(words) > 0 {
-		return nil, fmt.Errorf("%s: search: %s has to be decided by the server, which cannot (%s): %w",
-			c.address, strings.Join(words, " and "), strings.Join(p.Why, "; "), errors.ErrUnsupported)
-	}
-	if q.ServerOnly {
-		return nil, fmt.Errorf("%s: search: the query is for the server alone, which cannot decide %v (%s): %w",
-			c.address, p.shown(p.Local), strings.Join(p.Why, "; "), errors.ErrUnsupported)
-	}
 	return p, nil
+}
+
+// permits is [match.Division.Permits] in the words of the query.
+func (p *plan) permits(q session.Query) error {
+	d := p.Division
+	d.Local = p.shown(d.Local)
+	return d.Permits(q)
 }
 
 // lead takes a condition that every message has to meet out of a filter.

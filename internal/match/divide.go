@@ -54,7 +54,7 @@ func (d Division) Matcher() (*Matcher, error) {
 		return nil, nil //nolint:nilnil // nothing is left to be compared
 	}
 	m := New(d.Local)
-	if words := m.Impossible(); len(words) > 0 {
+	if words := m.impossible(); len(words) > 0 {
 		return nil, fmt.Errorf("%s has to be decided by the server, which cannot (%s): %w",
 			strings.Join(words, " and "), strings.Join(d.Why, "; "), errors.ErrUnsupported)
 	}

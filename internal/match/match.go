@@ -65,9 +65,9 @@ func (m *Matcher) Reads() session.Reads {
 	return r
 }
 
-// Impossible returns the conditions that nobody but a server can decide, as
+// impossible returns the conditions that nobody but a server can decide, as
 // their words with a colon.
-func (m *Matcher) Impossible() []string {
+func (m *Matcher) impossible() []string {
 	var words []string
 	for f := range m.tree.conditions {
 		if f.Native != "" && !slices.Contains(words, "native:") {
@@ -204,7 +204,7 @@ func (c *candidate) flags(f session.Filter) Verdict {
 			return verdict(x.has == (x.asked == session.Yes))
 		}
 	}
-	return No // only a server decides it, see Impossible
+	return No // only a server decides it, see impossible
 }
 
 // content judges what only the whole message tells.
