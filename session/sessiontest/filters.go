@@ -260,8 +260,9 @@ func localEqualsServer(ctx context.Context, r *reading) {
 }
 
 // wantPlan checks that the plan of a backend that can explain itself is what it
-// does: where it would compare here, the server alone is not enough. The
-// reverse is not to be had, since a server may refuse what it says it can.
+// does: where it would compare here, the server alone is not enough, and the plan
+// of such a query says why. The reverse is not to be had, since a server may refuse
+// what it says it can.
 func (r *reading) wantPlan(ctx context.Context, where session.Filter, serverOnly error) {
 	r.Helper()
 	explainer, ok := session.As[session.Explainer](r.in)
@@ -271,6 +272,10 @@ func (r *reading) wantPlan(ctx context.Context, where session.Filter, serverOnly
 	plan, err := explainer.Explain(ctx, session.Query{Where: where})
 	if err != nil || !plan.Local.IsZero() && serverOnly == nil || plan.Local.IsZero() != (len(plan.Why) == 0) {
 		r.Errorf("Explain(%v) = %v, %v; by the server alone the error is %v", where, plan, err, serverOnly)
+	}
+	alone, err := explainer.Explain(ctx, session.Query{Where: where, ServerOnly: true})
+	if err != nil || alone.Local.String() != plan.Local.String() {
+		r.Errorf("Explain(%v) for the server alone = %v, %v; want what is left to compare as for any query: %v", where, alone, err, plan.Local)
 	}
 }
 
