@@ -69,16 +69,7 @@ func (c *Client) partHeader(ctx context.Context, id session.ID, number string) (
 		if err := c.enterFor(cn, parts); err != nil {
 			return err
 		}
-		var err error
-		if heads, err = cn.sections(uid, sections); err == nil && !slices.ContainsFunc(heads, func(head []byte) bool { return len(head) > 0 }) {
-			// A message that others removed may be answered for as one without parts.
-			if err = cn.refresh(); err == nil {
-				heads, err = cn.sections(uid, sections)
-			}
-		}
-		if err == nil && heads == nil {
-			err = cn.noMessage("open")
-		}
+		heads, err = cn.headers(uid, sections)
 		return err
 	}, slog.String("folder", parts.Folder))
 	if concernsItem(err) {
@@ -98,6 +89,22 @@ func (c *Client) partHeader(ctx context.Context, id session.ID, number string) (
 		return []byte("\r\n"), nil
 	}
 	return append(head, "\r\n\r\n"...), nil
+}
+
+// headers fetches sections of which at least one has something in it where the
+// message is there.
+func (c *conn) headers(uid uint32, names []string) ([][]byte, error) {
+	heads, err := c.sections(uid, names)
+	if err == nil && !slices.ContainsFunc(heads, func(head []byte) bool { return len(head) > 0 }) {
+		// A message that others removed may be answered for as one without parts.
+		if err = c.refresh(); err == nil {
+			heads, err = c.sections(uid, names)
+		}
+	}
+	if err == nil && heads == nil {
+		err = c.noMessage("open")
+	}
+	return heads, err
 }
 
 func contentType(head []byte) string {
