@@ -54,3 +54,25 @@ func TestAPauseLeavesNoDoubt(t *testing.T) {
 		}
 	})
 }
+
+// A message to more recipients than the server takes at a time goes to all of them
+// without a pause.
+func TestMoreRecipientsThanAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		b := o.box(outbox.Options{})
+		full := mailtest.Reply("RCPT", "452 4.5.3 Too many recipients")
+		o.provider.SMTP.Inject(full.Skipping(1), full.Containing("eve@").Skipping(1))
+		enqueue(t, b, "a", draft("One", bob, eve, ann))
+		began := time.Now()
+		stop := running(t, b)
+		defer stop()
+		synctest.Wait()
+		if e := wantState(t, b, "a", outbox.StateSent); time.Since(began) != 0 || e.Tries < 2 {
+			t.Errorf("it took %v and %d tries", time.Since(began), e.Tries)
+		}
+		if o.count(bob, "INBOX") != 1 || o.count(eve, "INBOX") != 1 || o.count(ann, "INBOX") != 1 {
+			t.Error("not everybody has it once")
+		}
+	})
+}

@@ -113,6 +113,9 @@ func (b *Outbox) reschedule(ctx context.Context, it *item, receipt session.Recei
 		return &holdError{it.Next, err}
 	}
 	it.Next = now.Add(b.pace.Wait(it.Tries, err))
+	if isFull(receipt) {
+		it.Next = now
+	}
 	var hold error
 	if session.NeedsSignIn(err) {
 		it.Next = now.Add(b.opts.MaxWait)
@@ -124,6 +127,18 @@ func (b *Outbox) reschedule(ctx context.Context, it *item, receipt session.Recei
 		it.turn(Waiting, Refused, it.Err)
 	}
 	return hold
+}
+
+// isFull reports whether the message was accepted for as many recipients as the
+// server takes at a time, so that the rest need not wait.
+func isFull(receipt session.Receipt) bool {
+	return receipt.Outcome == session.Partial && !slices.ContainsFunc(receipt.Recipients, func(r session.Recipient) bool {
+		e, ok := errors.AsType[interface {
+			error
+			TooManyRecipients() bool
+		}](r.Err)
+		return !r.Accepted && (!ok || !e.TooManyRecipients())
+	})
 }
 
 // impossible reports whether the session can send nothing at all.

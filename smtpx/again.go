@@ -25,11 +25,16 @@ func (b *bulk) tried(ctx context.Context, j *job, rec session.Receipt, err error
 	if ctx.Err() != nil {
 		b.halt(retry.Ended(ctx))
 	}
+	full := isFull(rec)
 	rec = b.receipt(j, rec)
 	todo, cause := b.remaining(j, rec, err)
-	wait := b.policy.Wait(j.tries, cause)
+	wait := b.policy.Wait(j.tries-j.full, cause)
+	if full {
+		j.full++
+		wait = 0
+	}
 	deadline, bounded := ctx.Deadline()
-	if len(todo) == 0 || j.tries > max(b.policy.Count, 0) || bounded && time.Until(deadline) <= wait {
+	if len(todo) == 0 || j.tries-j.full > max(b.policy.Count, 0) || bounded && time.Until(deadline) <= wait {
 		b.finish(ctx, j, rec, whole(rec, err))
 		return
 	}
@@ -40,6 +45,23 @@ func (b *bulk) tried(ctx context.Context, j *job, rec session.Receipt, err error
 	}
 	j.todo = todo
 	b.waiting.Go(func() { b.later(ctx, j, wait, err) })
+}
+
+// isFull reports whether a try came to as many recipients as the server takes at a
+// time, and to no other refusal: the rest need not wait (RFC 5321 section
+// 4.5.3.1.10).
+func isFull(rec session.Receipt) bool {
+	full := false
+	for _, r := range rec.Recipients {
+		if r.Accepted {
+			continue
+		}
+		e, ok := errors.AsType[*Error](r.Err)
+		if full = ok && e.TooManyRecipients(); !full {
+			return false
+		}
+	}
+	return full && rec.Outcome == session.Partial
 }
 
 // receipt puts what the last try came to into what is known from the tries

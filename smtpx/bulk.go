@@ -38,7 +38,8 @@ type Retry struct {
 	Max time.Duration
 	// Recipients has a message that was accepted for some recipients sent again to
 	// those that were refused for the moment. Without it they are left to the
-	// program.
+	// program. Those beyond what the server takes at a time are sent to at once, and
+	// that does not count as a try again.
 	Recipients bool
 }
 
@@ -112,6 +113,7 @@ type job struct {
 	session.Mail
 
 	tries int
+	full  int              // of them, those that ended where the server took no more recipients
 	whole session.Envelope // the Mail's has whom this try is for
 	todo  []int            // where they stand in whole
 	sent  session.Receipt  // of the tries before

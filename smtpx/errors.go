@@ -70,13 +70,14 @@ func (e *Error) Unwrap() error {
 
 // Temporary reports whether the server says that the same may succeed later. A 552
 // for too many recipients counts as 452, as RFC 5321 section 4.5.3.1.10 wants it.
-func (e *Error) Temporary() bool { return e.Code/100 == 4 || e.tooMany() }
+func (e *Error) Temporary() bool { return e.Code/100 == 4 || e.TooManyRecipients() }
 
-// tooMany reports whether a recipient was refused since there are enough, by the
-// code that RFC 821 had for it.
-func (e *Error) tooMany() bool {
-	return e.Op == opRcpt && e.Code == 552 &&
-		(e.Enhanced == smtp.EnhancedCode{5, 5, 3} || strings.Contains(strings.ToLower(e.Text), "too many recipients"))
+// TooManyRecipients reports whether a recipient was refused since the message has as
+// many as the server takes at a time, by the code that RFC 5321 has for it or that of
+// RFC 821. The message may be sent to the rest at once.
+func (e *Error) TooManyRecipients() bool {
+	return e.Op == opRcpt && (e.Code == 452 || e.Code == 552) &&
+		(e.Enhanced == smtp.EnhancedCode{e.Code / 100, 5, 3} || strings.Contains(strings.ToLower(e.Text), "too many recipients"))
 }
 
 // ExtensionError says that a message, or the settings, need what the server

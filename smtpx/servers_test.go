@@ -11,6 +11,7 @@ import (
 
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/session"
+	"github.com/mailsession/mailsession/smtptest"
 	"github.com/mailsession/mailsession/smtpx"
 )
 
@@ -107,6 +108,51 @@ func TestOneRecipientTooMany(t *testing.T) {
 			if got := all["0"]; err != nil || got.Receipt.Outcome != want {
 				t.Errorf("%s: SendAll = %v in %d tries, %v, want %v", answer, got.Receipt.Outcome, got.Tries, err, want)
 			}
+		})
+	}
+}
+
+// A message to more recipients than the server takes at a time goes to all of them,
+// so many at a time, and nobody waits. That is no try again, and a refusal of another
+// kind among them still has its own.
+func TestMoreRecipientsThanAtATime(t *testing.T) {
+	for name, extensions := range offers() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, &smtptest.Options{Extensions: extensions, MaxRecipients: 3})
+				c := newClient(t, inMemory(s), withPassword(), &smtpx.Options{
+					MaxConnections: 1, Retry: smtpx.Retry{Recipients: true, Count: 1, Initial: time.Minute},
+				})
+				var to []string
+				for i := range 11 {
+					to = append(to, string(rune('a'+i))+"@elsewhere.example")
+				}
+				mails := func(yield func(session.Mail) bool) {
+					_ = yield(circular(0, bob)) && yield(circular(1, to...)) && yield(circular(2, bob))
+				}
+				began := time.Now()
+				all, err := sendAll(t, c, mails, nil)
+				if took := time.Since(began); err != nil || count(all)[session.Accepted] != 3 || took > 0 || all["1"].Tries != 4 {
+					t.Errorf("SendAll = %v in %d tries, %v, after %v", count(all), all["1"].Tries, err, took)
+				}
+				s.Inject(mailtest.Reply("RCPT", "450 4.2.1 later").Containing("b@else"))
+				began = time.Now()
+				all, err = sendAll(t, c, mails, nil)
+				if took := time.Since(began); err != nil || count(all)[session.Accepted] != 3 || took > time.Minute || took < 30*time.Second {
+					t.Errorf("SendAll = %v, %v, after %v, want one wait", count(all), err, took)
+				}
+				got := map[string]int{}
+				for _, m := range s.Messages() {
+					for _, address := range m.To {
+						got[address]++
+					}
+				}
+				for _, address := range to {
+					if got[address] != 2 {
+						t.Errorf("%s got %d of the messages, want each of two once", address, got[address])
+					}
+				}
+			})
 		})
 	}
 }
