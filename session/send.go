@@ -27,8 +27,9 @@ type Envelope struct {
 	AllOrNone bool
 	// RequireTLS asks that the message goes on over verified TLS alone, on all
 	// of its way (RFC 8689); it bounces where that cannot be. A server that does
-	// not offer it, or that is reached without TLS, is left before anything is
-	// sent: the error matches [errors.ErrUnsupported].
+	// not offer it, or that is reached without TLS or with a certificate that nobody
+	// verifies, is left before anything is sent: the error matches
+	// [errors.ErrUnsupported].
 	RequireTLS bool
 	// DeliverBy bounds the time that delivery may take. nil sets no bound.
 	DeliverBy *DeliverBy
