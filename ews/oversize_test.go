@@ -152,6 +152,7 @@ type cuts struct {
 	short int // how many bytes are missing
 	least int // the size of the requests concerned
 	times int // how many of them; negative: all
+	op    string
 }
 
 var contentLength = regexp.MustCompile(`Content-Length: (\d+)\r\n`)
@@ -166,7 +167,7 @@ func (c *cutting) Write(p []byte) (int, error) {
 		}
 		c.size, c.before = size, min(head, len(p)) // the content may come with it, or by itself
 	}
-	if c.cut.times != 0 && c.left < 0 && c.size >= c.cut.least && (bytes.Contains(p, []byte("<m:CreateItem")) || bytes.Contains(p, []byte("<m:SendItem"))) {
+	if c.cut.times != 0 && c.left < 0 && c.size >= c.cut.least && bytes.Contains(p, []byte("<m:"+c.cut.op)) {
 		c.cut.times--
 		c.left = max(0, c.size-c.cut.short)
 		if bytes.HasPrefix(p, []byte("POST ")) {
@@ -219,19 +220,27 @@ func TestALineThatBreaksWhileSending(t *testing.T) {
 		want  session.SendOutcome
 		sent  int
 	}{
-		"in the header, once":         {cuts{1 << 20, 0, 1}, []int{10}, session.Accepted, 1},
-		"within, once":                {cuts{500, 0, 1}, []int{10}, session.Accepted, 1},
-		"before the last byte, once":  {cuts{1, 0, 1}, []int{10}, session.Accepted, 1},
-		"in the header, always":       {cuts{1 << 20, 0, -1}, []int{10}, session.NotSent, 0},
-		"within, always":              {cuts{500, 0, -1}, []int{10}, session.NotSent, 0},
-		"before the last byte":        {cuts{1, 0, -1}, []int{10}, session.NotSent, 0},
-		"large, once":                 {cuts{300_000, 1_000_000, 1}, []int{600_000, 500_000}, session.Accepted, 1},
-		"whatever is large":           {cuts{300_000, 1_000_000, -1}, []int{600_000, 500_000}, session.Accepted, 1},
-		"whatever is large, and late": {cuts{1, 1_000_000, -1}, []int{600_000, 500_000}, session.Accepted, 1},
-		"everything":                  {cuts{1, 0, -1}, []int{600_000, 500_000}, session.NotSent, 0},
+		"in the header, once":         {cuts{1 << 20, 0, 1, "CreateItem"}, []int{10}, session.Accepted, 1},
+		"within, once":                {cuts{500, 0, 1, "CreateItem"}, []int{10}, session.Accepted, 1},
+		"before the last byte, once":  {cuts{1, 0, 1, "CreateItem"}, []int{10}, session.Accepted, 1},
+		"in the header, always":       {cuts{1 << 20, 0, -1, "CreateItem"}, []int{10}, session.NotSent, 0},
+		"within, always":              {cuts{500, 0, -1, "CreateItem"}, []int{10}, session.NotSent, 0},
+		"before the last byte":        {cuts{1, 0, -1, "CreateItem"}, []int{10}, session.NotSent, 0},
+		"large, once":                 {cuts{300_000, 1_000_000, 1, "CreateItem"}, []int{600_000, 500_000}, session.Accepted, 1},
+		"whatever is large":           {cuts{300_000, 1_000_000, -1, "CreateItem"}, []int{600_000, 500_000}, session.Accepted, 1},
+		"whatever is large, and late": {cuts{1, 1_000_000, -1, "CreateItem"}, []int{600_000, 500_000}, session.Accepted, 1},
+		"everything":                  {cuts{1, 0, -1, "CreateItem"}, []int{600_000, 500_000}, session.NotSent, 0},
+		"the draft, once":             {cuts{1, 0, 1, "SendItem"}, []int{900_000, 500_000}, session.Accepted, 1},
+		"the draft, within, once":     {cuts{200, 0, 1, "SendItem"}, []int{900_000, 500_000}, session.Accepted, 1},
+		"the draft, always":           {cuts{1, 0, -1, "SendItem"}, []int{900_000, 500_000}, session.NotSent, 0},
+		"a piece, once":               {cuts{300, 0, 1, "CreateAttachment"}, []int{900_000, 500_000}, session.Accepted, 1},
+		"a piece, always":             {cuts{300, 0, -1, "CreateAttachment"}, []int{900_000, 500_000}, session.NotSent, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, s := newCutSender(t, &tt.cut)
+			if tt.cut.op != "CreateItem" {
+				b.server.Inject(mailtest.Reply("CreateItem", "413 Request Entity Too Large"))
+			}
 			e, m := large(t, tt.sizes...)
 			receipt, err := s.Send(t.Context(), e, m)
 			if receipt.Outcome != tt.want || (err == nil) != (tt.want == session.Accepted) || len(b.server.Sent()) != tt.sent || len(b.drafts(t)) != 0 {

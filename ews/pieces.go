@@ -120,15 +120,23 @@ func attachmentsOf(m message.Source) (boundary string, pieces []*piece, err erro
 		case p.Multipart:
 			return "", nil, nil
 		}
-		size, err := io.Copy(io.Discard, p)
+		head := &beginning{left: headOfPiece}
+		size, err := io.Copy(io.MultiWriter(head), p) // not by the buffer's ReadFrom, which takes all
 		if err != nil {
 			return "", nil, err //nolint:wrapcheck // the source's words
 		}
 		part := attached{Source: m, number: p.Number, size: size}
-		pieces = append(pieces, &piece{sized: sized{Source: part, size: size}, name: p.FileName(), kind: p.ContentType, id: p.ContentID})
+		next := &piece{sized: sized{Source: part, size: size}, name: p.FileName(), kind: p.ContentType, id: p.ContentID}
+		if next.kind == "message/rfc822" && p.Name == "" {
+			next.name = cmp.Or(message.ParseHeader(head.Bytes()).Subject(), next.name)
+		}
+		pieces = append(pieces, next)
 	}
 	return boundary, pieces, nil
 }
+
+// headOfPiece is how much of an attached message is looked at for its subject.
+const headOfPiece = 64 << 10
 
 // firstPart returns how many bytes of a message stand before what ends its first part,
 // negative where nothing does.

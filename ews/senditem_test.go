@@ -175,3 +175,24 @@ func TestDraftThatSomebodyChanges(t *testing.T) {
 		t.Errorf("Send: %v, %v; want that it is not sent, since it changed", receipt.Outcome, err)
 	}
 }
+
+// TestAMessageIsAttachedAsOne: in pieces as well, under its subject.
+func TestAMessageIsAttachedAsOne(t *testing.T) {
+	for _, version := range ewstest.Versions() {
+		b, s := newLargeSender(t, version)
+		raw := "From: " + ann + "\r\nTo: " + bob + "\r\nMessage-ID: <fwd@example.com>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee.\r\n" +
+			"--b\r\nContent-Type: message/rfc822\r\n\r\n" + invoice + "\r\n" +
+			"--b\r\nContent-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + strings.Repeat("QUJD", 230_000) + "\r\n--b--\r\n"
+		receipt, err := s.Send(t.Context(), session.Envelope{From: ann, To: []string{bob}}, message.Bytes([]byte(raw)))
+		if err != nil || receipt.Outcome != session.Accepted {
+			t.Fatalf("%s: %v, %v; want it accepted", version, receipt.Outcome, err)
+		}
+		if made := b.made("CreateAttachment"); len(made) != 2 || !strings.Contains(made[0].Body, "<t:ItemAttachment><t:Name>Invoice 7</t:Name>") {
+			t.Errorf("%s: %d pieces were attached, and the first not as a message", version, len(made))
+		}
+		got, err := message.Parse(strings.NewReader(b.server.Sent()[0].Raw), nil)
+		if err != nil || len(got.Attachments) != 2 || got.Attachments[0].ContentType != "message/rfc822" || !strings.Contains(string(got.Attachments[0].Content), "As agreed.") {
+			t.Errorf("%s: the message has %d attachments, %v; want a message and a file", version, len(got.Attachments), err)
+		}
+	}
+}
