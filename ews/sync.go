@@ -234,14 +234,22 @@ func (c *Client) PurgeMarked(ctx context.Context, ref session.FolderRef) ([]sess
 	err := c.within(ctx, ref, func(f *folder) error {
 		clear(versions)
 		ids = nil
-		marked, err := c.findAll(ctx, search{folder: f, where: restrictions(session.Filter{Deleted: session.Yes}), by: tagNumber.uri(), oldest: true})
-		for _, it := range marked {
-			if it.err == nil {
-				id := c.idOf(f, it.id)
-				ids, versions[id] = append(ids, id), session.Version(it.change)
+		w := &walk{client: c, search: search{
+			folder: f, where: restrictions(session.Filter{Deleted: session.Yes}), by: tagNumber.uri(), oldest: true, properties: []element{tagNumber.uri()},
+		}}
+		for !w.over {
+			marked, err := w.next(ctx, maxFound)
+			if err != nil {
+				return err
+			}
+			for _, it := range marked {
+				if it.err == nil {
+					id := c.idOf(f, it.id)
+					ids, versions[id] = append(ids, id), session.Version(it.change)
+				}
 			}
 		}
-		return err
+		return nil
 	})
 	if err != nil || len(ids) == 0 {
 		return nil, err

@@ -280,3 +280,34 @@ func reversed(ids []session.ID) []session.ID {
 	slices.Reverse(ids)
 	return ids
 }
+
+// TestAServerThatKeepsNoOrder: what it finds in its own language it tells in an order of
+// its own; then all of it is put in order here.
+func TestAServerThatKeepsNoOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var items strings.Builder
+		for _, n := range []int{3, 1, 4, 2} {
+			fmt.Fprintf(&items, `<t:Message><t:ItemId Id="x%d"/><t:DateTimeReceived>2026-01-0%[1]dT00:00:00Z</t:DateTimeReceived><t:ExtendedProperty>`+
+				`<t:ExtendedFieldURI PropertyTag="0x0e23" PropertyType="Integer"/><t:Value>%[1]d</t:Value></t:ExtendedProperty></t:Message>`, n)
+		}
+		for _, oldest := range []bool{false, true} {
+			b := newBed(t, settings{client: ews.Options{PageSize: 3}})
+			b.server.Inject(written("FindItem", `<m:RootFolder IncludesLastItemInRange="true"><t:Items>`+items.String()+`</t:Items></m:RootFolder>`).Repeating(2))
+			var days []int
+			q := session.Query{Where: session.Filter{Native: "subject:x"}, Fields: session.FieldReceived, OldestFirst: oldest}
+			for m, err := range b.Messages(t.Context(), q) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				days = append(days, m.Received.Day())
+			}
+			want := []int{4, 3, 2, 1}
+			if oldest {
+				slices.Reverse(want)
+			}
+			if !slices.Equal(days, want) {
+				t.Errorf("told %v, want %v", days, want)
+			}
+		}
+	})
+}
