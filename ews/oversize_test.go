@@ -107,6 +107,23 @@ func TestHowServersRefuseLargeRequests(t *testing.T) {
 	}
 }
 
+// TestABusyServerThatStaysBusy has sent nothing, in one request or in pieces.
+func TestABusyServerThatStaysBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, op := range []string{"CreateItem", "CreateAttachment", "SendItem"} {
+			for name, fault := range map[string]func(string, time.Duration) mailtest.Fault{"whole": ewstest.Busy, "item": ewstest.BusyItems, "front end": ewstest.Unavailable} {
+				b, s := newLargeSender(t, ewstest.Exchange2016)
+				b.server.Inject(fault(op, time.Minute).Repeating(-1))
+				e, m := large(t, 600_000, 500_000)
+				receipt, err := s.Send(t.Context(), e, m)
+				if err == nil || receipt.Outcome != session.NotSent || !session.Temporary(err) || len(b.server.Sent()) != 0 || len(b.drafts(t)) != 0 {
+					t.Errorf("%s, %s: %v, %v; %d were sent and %d drafts are left; want not sent, for now, and none", op, name, receipt.Outcome, err, len(b.server.Sent()), len(b.drafts(t)))
+				}
+			}
+		}
+	})
+}
+
 // TestRemediesOfWhatIsNotSent: each says what to do.
 func TestRemediesOfWhatIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

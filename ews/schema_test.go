@@ -103,6 +103,7 @@ func everything(tb testing.TB, b *bed) {
 		{AnyOf: []session.Filter{{Subject: "a<b & \"c\""}, {Not: &session.Filter{Header: session.HeaderMatch{Name: "Message-ID", Value: "x"}}}}},
 		{From: "ann", Body: "zebra", HasAttachment: session.No},
 		{IDs: ids[:2]},
+		{IDs: ids},
 		{Not: &session.Filter{AnyOf: []session.Filter{{Unread: session.Yes}, {All: []session.Filter{{Flagged: session.Yes}, {Subject: "x"}}}}}},
 	} {
 		_, _, err := b.list(ctx, session.Query{Where: where})
@@ -113,6 +114,8 @@ func everything(tb testing.TB, b *bed) {
 	if facts.Native != "" {
 		_, _, err := b.list(ctx, session.Query{Where: session.Filter{Native: "subject:sample"}})
 		must("native", err)
+		_, _, err = b.list(ctx, session.Query{Where: session.Filter{Native: "subject:sample", AnyOf: []session.Filter{{Native: "from:ann"}, {Unread: session.Yes}}}})
+		must("native beside others", err)
 	}
 	_, _, err = b.list(ctx, session.Query{Fields: session.FieldPreview})
 	must("previews", err)
@@ -161,6 +164,11 @@ func sentInPieces(t *testing.T, version ewstest.Version) []ewstest.Request {
 	}
 	if len(b.made("SendItem")) != 2 {
 		t.Error("there was no SendItem")
+	}
+	b.server.Inject(mailtest.Drop("CreateItem", 0)) // has it looked for
+	report := head + "Content-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n\r\n--b\r\n\r\nRead.\r\n--b--\r\n"
+	if r, err := s.Send(t.Context(), session.Envelope{From: ann, To: []string{bob, carol}, SaveSent: session.SentNever}, message.Bytes([]byte(report))); err == nil {
+		t.Errorf("Send: %v, want it unknown", r.Outcome)
 	}
 	return slices.DeleteFunc(b.server.Requests(), func(r ewstest.Request) bool { return r.Status == http.StatusRequestEntityTooLarge })
 }
