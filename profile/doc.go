@@ -30,6 +30,10 @@
 // of a name. [File.Plan] tells what would become of a set. [File.SignIn] has a
 // person sign in, for sets whose flow needs one.
 //
+// A set without a provider names its servers, or has them found by the address of its
+// account: "incoming": {} and "outgoing": {}, each of which may be left out; see
+// Options.Lookup.
+//
 // # References
 //
 // A value may be a reference to where it is: a scheme, a colon, and what the

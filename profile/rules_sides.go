@@ -77,7 +77,7 @@ func orDefault[S ~string](value, otherwise S) S {
 func (c *checker) modes() {
 	p := c.p
 	if p.Incoming == nil && p.Outgoing == nil && p.Provider == "" {
-		c.add("incoming", "there are neither servers nor a provider that has some", "add incoming or outgoing, or name a provider")
+		c.add("incoming", "there are neither servers nor a provider that has some", "add incoming or outgoing, as {} where the server is to be found by the address, or name a provider")
 	}
 	pointless := func(field string, set bool) {
 		if set {
