@@ -4,9 +4,12 @@
 //	PASSWORD=… go run ./examples/check mail.json ann
 //
 // The file mail.json says how the mailbox is opened; package profile tells what may
-// be in it:
+// be in it. Where no host is named, the server is found by the address:
 //
-//	{"version": 1, "sets": {"ann": {"account": "ann@example.com", "password": "env:PASSWORD"}}}
+//	{"version": 1, "sets": {"ann": {
+//		"account": "ann@example.com", "password": "env:PASSWORD",
+//		"incoming": {"host": "imap.example.com"}, "outgoing": {}
+//	}}}
 //
 // Each stage, from the name server to a search, has a line with its time, and the one
 // that fails says what to do. Nothing is changed and nothing is sent.

@@ -36,6 +36,10 @@ func main() {
 	name := flag.String("name", "", "the name of the mailing: a key of the table gets one message of that name")
 	dir := flag.String("dir", "", "the folder that the outbox is kept in")
 	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: PASSWORD=… mailing -smtp HOST -from ADDRESS -name NAME -dir FOLDER TABLE")
+		os.Exit(2)
+	}
 	creds := session.Credentials{User: *from, Password: secret.New(os.Getenv("PASSWORD"))}
 	table, err := os.Open(flag.Arg(0))
 	if err == nil {

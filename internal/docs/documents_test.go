@@ -154,7 +154,15 @@ func TestCodeInDocumentsIsRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range documents(t) {
+	texts := documents(t)
+	programs, err := filepath.Glob(filepath.Join(root, "examples/*/main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range programs {
+		texts[program] = profiles(read(t, program))
+	}
+	for name, text := range texts {
 		for _, found := range block().FindAllStringSubmatch(text, -1) {
 			if found[1] == "go" && !strings.Contains(code.String(), flat(found[2])) {
 				t.Errorf("%s has code that stands in no file of Go:\n%s", name, found[2])
@@ -166,6 +174,15 @@ func TestCodeInDocumentsIsRun(t *testing.T) {
 			}
 		}
 	}
+}
+
+// profiles returns the profiles in the comment of a program as blocks of a document.
+func profiles(program string) string {
+	var text strings.Builder
+	for _, found := range regexp.MustCompile(`(?m)^//\t\{"version"(?:.*\n//\t)*.*$`).FindAllString(program, -1) {
+		text.WriteString("```json\n" + strings.ReplaceAll(found, "//\t", "") + "\n```\n")
+	}
+	return text.String()
 }
 
 // flat returns code without its indentation.
