@@ -297,6 +297,14 @@ func (c *call) folderExtended(f *folder, e extended) (value, bool) {
 		return textValue(f.name), true
 	case 0x3613: // PR_CONTAINER_CLASS
 		return textValue(f.class), f.class != ""
+	case 0x3602: // PR_CONTENT_COUNT
+		return numberValue(f.state.Messages), true
+	case 0x3603: // PR_CONTENT_UNREAD
+		return numberValue(f.state.Unseen), true
+	case 0x360a: // PR_SUBFOLDERS
+		return boolValue(len(f.children) > 0), true
+	case 0x6751: // PR_ARTICLE_NUM_NEXT
+		return numberValue(int(f.state.UIDNext)), f.path != ""
 	case 0x10f4: // PR_ATTR_HIDDEN
 		return boolValue(false), true
 	case 0x3601: // PR_FOLDER_TYPE: the root, or a generic one

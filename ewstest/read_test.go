@@ -1,6 +1,7 @@
 package ewstest_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -32,6 +33,26 @@ func TestABatchAnswersEachFolderByItself(t *testing.T) {
 	want := []string{"NoError", "ErrorInvalidIdMalformed", "ErrorFolderNotFound"}
 	if got := r.all(`<m:ResponseCode>([^<]*)<`); !slices.Equal(got, want) {
 		t.Errorf("GetFolder answers %v, want %v", got, want)
+	}
+}
+
+// TestFoldersHavePropertiesOfMAPI: clients that speak IMAP to others ask for them.
+func TestFoldersHavePropertiesOfMAPI(t *testing.T) {
+	b := newBed(t, nil)
+	if err := b.ann.CreateFolder("INBOX/Below", ""); err != nil {
+		t.Fatal(err)
+	}
+	b.append("INBOX", mailtest.Sample(1), mailtest.Seen)
+	b.append("INBOX", mailtest.Sample(2))
+	var tags strings.Builder
+	for _, tag := range []string{"0x3001", "0x3602", "0x3603", "0x360a", "0x6751"} {
+		kind := map[string]string{"0x3001": "String", "0x360a": "Boolean"}[tag]
+		tags.WriteString(`<t:ExtendedFieldURI PropertyTag="` + tag + `" PropertyType="` + cmp.Or(kind, "Integer") + `"/>`)
+	}
+	shape := "IdOnly</t:BaseShape><t:AdditionalProperties>" + tags.String() + "</t:AdditionalProperties>"
+	r := b.ask(strings.Replace(getFolder("IdOnly", known("inbox")), "IdOnly</t:BaseShape>", shape, 1)).want(200)
+	if got, want := r.all(`<t:Value>([^<]*)<`), []string{"Inbox", "2", "1", "true", "3"}; !slices.Equal(got, want) {
+		t.Errorf("the inbox has %q, want its name, 2 messages, 1 unread, a subfolder, and the next number: %q", got, want)
 	}
 }
 
