@@ -75,7 +75,11 @@ func (b *bed) keepDocuments() {
 			if !strings.Contains(text, "soap/envelope/") || r.Operation == ewstest.Autodiscover || b.unsound && side == "request" {
 				continue
 			}
-			for n, document := range strings.SplitAfter(text, "</s:Envelope>") {
+			end := "</s:Envelope>"
+			if r.Operation == "GetStreamingEvents" && side == "reply" {
+				end = "</Envelope>"
+			}
+			for n, document := range strings.SplitAfter(text, end) {
 				if !strings.Contains(document, "Envelope") {
 					continue
 				}

@@ -214,11 +214,17 @@ func writeStreamError(w *writer, f *failure, unknown []string) {
 	w.end()
 }
 
-// streamed writes one envelope of a stream.
+// streamed writes one envelope of a stream. Exchange writes these with other
+// prefixes than its other answers, which some clients rely on, and without an XML
+// declaration.
 func (s *Server) streamed(content func(w *writer)) []byte {
 	w := &writer{raw: s.options.RawText}
-	s.openEnvelope(w)
-	w.start("m:GetStreamingEventsResponse")
+	w.start("Envelope", "xmlns", soapSpace)
+	w.start("soap11:Header", "xmlns:soap11", soapSpace)
+	w.empty("ServerVersionInfo", append(s.options.Version.build(), "xmlns", typesSpace)...)
+	w.end()
+	w.start("soap11:Body", "xmlns:soap11", soapSpace)
+	w.start("m:GetStreamingEventsResponse", "xmlns:m", messagesSpace, "xmlns:t", typesSpace)
 	w.start("m:ResponseMessages")
 	content(w)
 	closeEnvelope(w)
