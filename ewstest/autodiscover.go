@@ -172,7 +172,7 @@ func (x *exchange) discoverSOAP() *answer {
 	w.end()
 	w.start("s:Body")
 	w.start("GetUserSettingsResponseMessage", "xmlns", soapDiscovery)
-	w.start("Response")
+	w.start("Response", "xmlns:i", "http://www.w3.org/2001/XMLSchema-instance")
 	w.elem("ErrorCode", "NoError")
 	w.empty("ErrorMessage")
 	w.start("UserResponses")
@@ -217,7 +217,7 @@ func (x *exchange) writeUserSettings(w *writer, address string, wanted *node) {
 	w.start("UserSettings")
 	for _, setting := range wanted.all() {
 		if value := known[setting.value()]; value != "" {
-			w.start("UserSetting", "i:type", "StringSetting", "xmlns:i", "http://www.w3.org/2001/XMLSchema-instance")
+			w.start("UserSetting", "i:type", "StringSetting")
 			w.elem("Name", setting.value())
 			w.elem("Value", value)
 			w.end()

@@ -27,7 +27,7 @@ func TestTheServiceIsDiscovered(t *testing.T) {
 	b := newBed(t, nil)
 	b.do(http.MethodPost, discovery+"Autodiscover.xml", poxRequest(ann)).want(200, "<EwsUrl>"+service+"<", "<Type>EXCH<", "<Type>EXPR<")
 	b.do(http.MethodPost, discovery+"autodiscover.xml", poxRequest("eve@example.com")).want(200, "<ErrorCode>500<")
-	b.do(http.MethodPost, discovery+"autodiscover.svc", settingsRequest(ann)).want(200, "<Name>ExternalEwsUrl</Name><Value>"+service+"<").without("Unknown")
+	b.do(http.MethodPost, discovery+"autodiscover.svc", settingsRequest(ann)).want(200, `<Response xmlns:i="http://www.w3.org/2001/XMLSchema-instance">`, `<UserSetting i:type="StringSetting">`, "<Name>ExternalEwsUrl</Name><Value>"+service+"<").without("Unknown")
 	b.do(http.MethodPost, discovery+"autodiscover.svc", settingsRequest("eve@example.com")).want(200, "InvalidUser")
 	b.authorize = func(*http.Request) {}
 	b.do(http.MethodPost, discovery+"autodiscover.xml", poxRequest(ann)).want(401)
