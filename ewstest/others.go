@@ -127,14 +127,40 @@ func getUserConfiguration(c *call) error {
 	return c.respond(1, func(int) error { return notFound() })
 }
 
-// getServerTimeZones knows one.
+// getServerTimeZones knows one, whole unless the request wants less.
 func getServerTimeZones(c *call) error {
+	const id, period = "UTC", "trule:Microsoft/Registry/UTC/1-Standard"
+	full := c.req.attr("ReturnFullTimeZoneData")
 	return c.respond(1, func(int) error {
 		c.w.start("m:TimeZoneDefinitions")
-		c.w.empty("t:TimeZoneDefinition", "Id", "UTC", "Name", "(UTC) Coordinated Universal Time")
+		defer c.w.end()
+		wanted := c.req.child("Ids").all()
+		if len(wanted) > 0 && !slices.ContainsFunc(wanted, func(n *node) bool { return n.value() == id }) {
+			return nil
+		}
+		c.w.start("t:TimeZoneDefinition", "Id", id, "Name", "(UTC) Coordinated Universal Time")
+		if full == "" || truth(full) {
+			c.w.start("t:Periods")
+			c.w.empty("t:Period", "Bias", "P0D", "Name", "Standard", "Id", period)
+			c.w.end()
+			c.w.start("t:TransitionsGroups")
+			c.w.start("t:TransitionsGroup", "Id", "0")
+			c.writeTransition("Period", period)
+			c.w.end()
+			c.w.end()
+			c.w.start("t:Transitions")
+			c.writeTransition("Group", "0")
+			c.w.end()
+		}
 		c.w.end()
 		return nil
 	})
+}
+
+func (c *call) writeTransition(kind, to string) {
+	c.w.start("t:Transition")
+	c.w.elem("t:To", to, "Kind", kind)
+	c.w.end()
 }
 
 // oofOwner returns the account that out-of-office settings are asked of.

@@ -58,7 +58,9 @@ func TestWhatClientsAskForBesides(t *testing.T) {
 	b := newBed(t, nil)
 	b.ask(`<m:GetUserConfiguration><m:UserConfigurationName Name="CategoryList">`+known("calendar")+
 		`</m:UserConfigurationName><m:UserConfigurationProperties>All</m:UserConfigurationProperties></m:GetUserConfiguration>`).want(200, "ErrorItemNotFound")
-	b.ask(`<m:GetServerTimeZones ReturnFullTimeZoneData="false"/>`).want(200, `Id="UTC"`)
+	b.ask(`<m:GetServerTimeZones ReturnFullTimeZoneData="false"/>`).want(200, `Id="UTC"`).without("Period")
+	b.ask(`<m:GetServerTimeZones/>`).want(200, `Id="UTC"`, `<t:Period Bias="P0D" Name="Standard"`, `<t:To Kind="Group">0<`)
+	b.ask(`<m:GetServerTimeZones><m:Ids><t:Id>Romance Standard Time</t:Id></m:Ids></m:GetServerTimeZones>`).want(200, "NoError").without("UTC")
 	b.unsound = true
 	b.ask(`<m:NoSuchOperation/>`).want(500, "ErrorSchemaValidation")
 	b.post("no XML").want(400)
