@@ -54,6 +54,13 @@ type Options[C Conn] struct {
 	Closed error
 }
 
+// maxAge is for how long a connection is used, less up to a fifth. One that never
+// rests would keep to the machine that it found first, whatever a load balancer
+// wants, and for as long as the sign-in of that day lasts; signing in once an hour
+// costs nothing that anybody notices. Chance keeps those that began together from
+// coming back together.
+const maxAge = time.Hour
+
 // Pool is safe for concurrent use. It does no I/O while it holds its mutex.
 type Pool[C Conn] struct {
 	opts     Options[C]
@@ -69,6 +76,7 @@ type Pool[C Conn] struct {
 
 type resting[C Conn] struct {
 	conn  C
+	until time.Time // when it has served for long enough
 	since time.Time
 }
 
@@ -91,6 +99,7 @@ type Lease[C Conn] struct {
 	pool   *Pool[C]
 	end    context.CancelCauseFunc
 	unbind func()
+	until  time.Time // when the connection has served for long enough
 }
 
 // Get waits until a connection may be used and returns it, bound to ctx. The
@@ -183,7 +192,7 @@ func (l *Lease[C]) acquire(suits func(C) bool) error {
 		if !ok {
 			return l.dial()
 		}
-		l.Conn, l.Reused = r.conn, true
+		l.Conn, l.Reused, l.until = r.conn, true, r.until
 		l.unbind = l.Conn.Bind(l.Context)
 		usable := l.Conn.Usable()
 		if usable && l.pool.answers(r) {
@@ -206,6 +215,7 @@ func (l *Lease[C]) dial() error {
 		return err
 	}
 	l.Conn, l.Reused = c, false
+	l.until = time.Now().Add(retry.Policy{Initial: maxAge, Max: maxAge}.Wait(1, nil))
 	l.unbind = c.Bind(l.Context)
 	return nil
 }
@@ -222,10 +232,20 @@ func (l *Lease[C]) Renew() error {
 	return nil
 }
 
-// Release gives the connection back. It must be called once.
+// Release gives the connection back. It must be called once. One that has served
+// for long enough is ended in order, and its place is free once that is done.
 func (l *Lease[C]) Release() {
 	l.unbind()
-	if !l.pool.keep(l.Conn) {
+	switch l.pool.keep(l) {
+	case kept:
+	case aged:
+		go func() {
+			defer l.pool.goodbyes.Done()
+			l.Conn.Goodbye()
+			l.leave()
+		}()
+		return
+	case useless:
 		l.Conn.Abandon()
 	}
 	l.leave()
@@ -276,22 +296,37 @@ func (p *Pool[C]) answers(r resting[C]) bool {
 	return p.opts.Probe(r.conn)
 }
 
-// keep puts c aside for the next lease, where that makes sense.
-func (p *Pool[C]) keep(c C) bool {
-	if !c.Usable() || p.opts.IdleTimeout < 0 {
-		return false
+// fate is what becomes of a connection that is given back.
+type fate int
+
+const (
+	kept    fate = iota // for the next lease
+	aged                // it says goodbye, for which Close waits
+	useless             // it is ended at once
+)
+
+// keep puts the connection of a lease aside for the next one, where that makes
+// sense.
+func (p *Pool[C]) keep(l *Lease[C]) fate {
+	if !l.Conn.Usable() || p.opts.IdleTimeout < 0 {
+		return useless
 	}
-	c.Rest()
+	l.Conn.Rest()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return false
+	switch now := time.Now(); {
+	case p.closed:
+		return useless
+	case !now.Before(l.until):
+		p.goodbyes.Add(1)
+		return aged
+	default:
+		p.idle = append(p.idle, resting[C]{conn: l.Conn, until: l.until, since: now})
 	}
-	p.idle = append(p.idle, resting[C]{conn: c, since: time.Now()})
 	if p.sweep == nil {
 		p.sweep = time.AfterFunc(p.opts.IdleTimeout, p.expire)
 	}
-	return true
+	return kept
 }
 
 // expire ends the connections that nobody used for long.

@@ -20,6 +20,7 @@ type conn struct {
 	dead, bye, rested atomic.Bool
 	cut               atomic.Bool
 	answersProbe      bool
+	slow              time.Duration // of its goodbye
 }
 
 func (c *conn) Bind(ctx context.Context) func() {
@@ -28,7 +29,7 @@ func (c *conn) Bind(ctx context.Context) func() {
 }
 func (c *conn) Usable() bool { return !c.dead.Load() && !c.cut.Load() }
 func (c *conn) Rest()        { c.rested.Store(true) }
-func (c *conn) Goodbye()     { c.bye.Store(true); c.dead.Store(true) }
+func (c *conn) Goodbye()     { pass(c.slow); c.bye.Store(true); c.dead.Store(true) }
 func (c *conn) Abandon()     { c.dead.Store(true) }
 
 // server makes connections.
@@ -156,6 +157,69 @@ func TestIdleConnectionsSayGoodbye(t *testing.T) {
 		pass(40 * time.Second)
 		if !s.conns[1].bye.Load() {
 			t.Error("no goodbye on the second after its minute")
+		}
+	})
+}
+
+// TestAConnectionIsUsedForAnHour, or somewhat less, however busy it is: the next
+// lease that is given back after that ends it in order, and a new one takes its
+// place. Nobody waits for the goodbye but those for whom there is no other place.
+func TestAConnectionIsUsedForAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s server
+		p := newPool(&s, 2)
+		defer p.Close()
+		ages := map[time.Duration]bool{}
+		for n := range 10 {
+			born := time.Now()
+			for l := get(t, p); l.Conn.number == n; l = get(t, p) {
+				pass(10 * time.Second)
+				l.Release()
+				synctest.Wait()
+				if s.conns[n].bye.Load() {
+					break
+				}
+			}
+			age := time.Since(born)
+			if age < 48*time.Minute || age > time.Hour+10*time.Second || s.conns[n].cut.Load() {
+				t.Errorf("connection %d was used for %v, want an hour less up to a fifth", n, age)
+			}
+			ages[age] = true
+		}
+		if len(ages) < 3 {
+			t.Errorf("ten connections have the ages %v, want ages by chance", ages)
+		}
+	})
+}
+
+// TestALongLeaseIsNotCutShort: the age counts when the connection is given back.
+// Its place is free once its goodbye is said, so that there are never more
+// connections than there may be; Close waits for that.
+func TestALongLeaseIsNotCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s server
+		p := newPool(&s, 1)
+		l := get(t, p)
+		l.Conn.slow = 3 * time.Second
+		pass(24 * time.Hour)
+		if l.Conn.bye.Load() || l.Context.Err() != nil {
+			t.Error("a lease of a day was cut short")
+		}
+		start := time.Now()
+		l.Release()
+		if took := time.Since(start); took != 0 {
+			t.Errorf("giving back took %v, want no time", took)
+		}
+		l = get(t, p)
+		if took := time.Since(start); l.Conn.number != 1 || took != 3*time.Second {
+			t.Errorf("the next lease is of %d after %v, want a new connection once the old one is gone after 3s", l.Conn.number, took)
+		}
+		pass(24 * time.Hour)
+		l.Conn.slow = 3 * time.Second
+		l.Release()
+		p.Close()
+		if !s.conns[1].bye.Load() {
+			t.Error("Close did not wait for the goodbye")
 		}
 	})
 }
