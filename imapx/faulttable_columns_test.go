@@ -34,7 +34,7 @@ func columns() []column {
 		{"cut", cuts},
 		one("cut again", func(command string) mailtest.Fault { return mailtest.Drop(command, 12).Repeating(-1) }),
 		one("bye", func(command string) mailtest.Fault { return mailtest.Bye(command, "* BYE closing down") }),
-		one("drip", func(command string) mailtest.Fault { return mailtest.Drip(command, 1, lateBy) }),
+		one("drip", func(command string) mailtest.Fault { return mailtest.Drip(command, 8, lateBy) }),
 		one("late", func(command string) mailtest.Fault { return mailtest.Delay(command, lateBy) }),
 
 		several("no", mailtest.Reply, "NO [CANNOT] not that"),

@@ -95,6 +95,9 @@ func rows() []row {
 		{name: "UID SEARCH for changes", command: "UID SEARCH", operation: "changes", stage: wire.StageCommand},
 		{name: "UID FETCH of changes", command: "UID FETCH", contains: "VANISHED)", operation: "changed", stage: wire.StageCommand},
 		{name: "UID FETCH of all flags", command: "UID FETCH", contains: "1:* (UID FLAGS)", operation: "changed", stage: wire.StageCommand, options: withoutCounters},
+		{name: "IDLE", command: "IDLE", operation: "listen", stage: wire.StageIdle},
+		{name: "DONE", command: "DONE", operation: "listen", stage: wire.StageIdle},
+		{name: "NOTIFY", command: "NOTIFY", operation: "listen", stage: wire.StageCommand},
 		{name: "LOGOUT", command: "LOGOUT", operation: "close", stage: wire.StageClose, again: true},
 	}
 }
@@ -220,6 +223,9 @@ func (c *trial) state() string {
 
 // run plays one form of one fault and returns the word for it.
 func (c *trial) run(fault mailtest.Fault) string {
+	if c.row.operation == "listen" {
+		return c.hear(fault)
+	}
 	ctx := c.Context()
 	if c.row.again {
 		first := func(ctx context.Context) error { return c.list(ctx, session.FieldsAll) }
