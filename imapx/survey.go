@@ -70,7 +70,9 @@ type told struct {
 }
 
 // since asks what happened to messages since the folder's change counter had a
-// value, and what vanished where the server keeps that.
+// value, and what vanished where the server keeps that. There are servers that
+// tell of every message then, whatever they are asked; what they count shows which
+// did not change.
 func (c *conn) since(r uidRange, modSeq uint64, flags sharedFlags) (told, error) {
 	modifiers := " (CHANGEDSINCE " + strconv.FormatUint(modSeq, 10)
 	if c.resyncs {
@@ -78,14 +80,18 @@ func (c *conn) since(r uidRange, modSeq uint64, flags sharedFlags) (told, error)
 	}
 	t, err := c.flagsOf(r, modifiers+")", flags)
 	t.gone = t.gone.within(r)
+	t.changed = slices.DeleteFunc(t.changed, func(x changed) bool { return x.modSeq > 0 && x.modSeq <= modSeq })
 	return t, err
 }
 
 // flagsOf asks for the flags of messages.
 func (c *conn) flagsOf(r uidRange, modifiers string, flags sharedFlags) (told, error) {
 	items := "(UID FLAGS"
-	if c.caps.has(gmail) && modifiers != "" {
-		items += " X-GM-LABELS"
+	if modifiers != "" {
+		items += " MODSEQ"
+		if c.caps.has(gmail) {
+			items += " X-GM-LABELS"
+		}
 	}
 	var t told
 	var gone [][2]uint32

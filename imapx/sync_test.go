@@ -212,6 +212,31 @@ func TestChangesOfNothing(t *testing.T) {
 	}
 }
 
+// TestServersThatTellOfEveryMessage, whatever they are asked for, are not believed
+// about those that their own counters show to be as they were.
+func TestServersThatTellOfEveryMessage(t *testing.T) {
+	for _, name := range []string{"QRESYNC", "CONDSTORE"} {
+		w := newWorld(t, 5, abilities()[name])
+		c := newCopy(t)
+		c.pull(w.client, 10, 0)
+		if err := w.account.AddFlags("INBOX", []string{mailtest.Flagged}, 2); err != nil {
+			t.Fatal(err)
+		}
+		w.server.Inject(mailtest.Before("UID FETCH", "* 1 FETCH (UID 1 FLAGS () MODSEQ (1))\r\n* 4 FETCH (UID 4 FLAGS () MODSEQ (4))\r\n"))
+		for page, err := range w.client.Changes(t.Context(), session.Inbox, c.cursor, session.SyncOptions{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page.Changed) != 1 || !page.Changed[0].Flags.Has(session.Flagged) {
+				t.Errorf("%s: %d messages changed, want the second alone", name, len(page.Changed))
+			}
+		}
+		if w.server.Pending() > 0 {
+			t.Errorf("%s: the server was not asked", name)
+		}
+	}
+}
+
 func TestCursorSkipsWhatIsThere(t *testing.T) {
 	for name, options := range abilities() {
 		t.Run(name, func(t *testing.T) {
