@@ -24,6 +24,9 @@ func (c *Client) Changes(ctx context.Context, ref session.FolderRef, since sessi
 		if err == nil {
 			err = h.run(ctx)
 		}
+		if errors.Is(err, session.ErrNoFolder) && c.forget() {
+			err = h.anew(ctx, ref, err)
+		}
 		if err == nil || !errors.Is(err, session.ErrCursorExpired) {
 			if err != nil {
 				yield(session.Changes{}, err)
@@ -93,6 +96,23 @@ func (h *history) goOn(f *folder, since session.Cursor) error {
 	}
 	h.state = parts.State
 	return nil
+}
+
+// anew goes on in the folder of the same name, if there is one, where the server
+// says that there is none by the id: its history is another one.
+func (h *history) anew(ctx context.Context, ref session.FolderRef, gone error) error {
+	f, err := h.client.resolve(ctx, ref)
+	switch {
+	case err != nil:
+		return err
+	case h.folder == nil || f.id == h.folder.id:
+		return gone
+	}
+	h.folder = f
+	if h.state == "" { // nothing has been told of the other one
+		return h.run(ctx)
+	}
+	return fmt.Errorf("%s: folder %s was made anew: %w", h.client.address, f.Path, session.ErrCursorExpired)
 }
 
 // run tells page by page what happened.
