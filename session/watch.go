@@ -41,11 +41,15 @@ const (
 	// meanwhile has been told. A backend that keeps no line, such as that of POP3,
 	// has none to lose.
 	EventReconnected
+	// EventGone: the folder is not there, or not any more, and nothing more is told
+	// of it. It comes beside an error that wraps [ErrNoFolder], and the others are
+	// watched on.
+	EventGone
 )
 
 // String returns the kind in a word, such as "new".
 func (k EventKind) String() string {
-	names := []string{"listening", "new", "changed", "removed", "reset", "reconnected"}
+	names := []string{"listening", "new", "changed", "removed", "reset", "reconnected", "gone"}
 	if k < 0 || int(k) >= len(names) {
 		return fmt.Sprintf("event %d", int(k))
 	}
@@ -116,12 +120,12 @@ func (o WatchOptions) pace() retry.Policy {
 // a page, of which all is told again.
 //
 // A message that came and cannot be summarized is an [*ItemError] beside an
-// EventNew that has its ID. Failures that pass are waited over: [Temporary] ones,
-// and from the first success on a server that cannot be reached. Any other error
-// is the last item: a folder that is deleted ends the watch of all of them with
-// [ErrNoFolder], and those that are left are watched on by another Watch with the
-// cursors in [WatchOptions.Since]. Any call is legal inside the loop, a slow loop
-// does not disturb the line, and break leaks nothing.
+// EventNew that has its ID. A folder that was deleted, or has another name, is an
+// error that wraps [ErrNoFolder] beside an EventGone, as long as there are others:
+// these are listened to anew. Failures that pass are waited over: [Temporary]
+// ones, and from the first success on a server that cannot be reached. Any other
+// error is the last item, as is the end of the last folder. Any call is legal
+// inside the loop, a slow loop does not disturb the line, and break leaks nothing.
 //
 // Where the backend cannot tell changes, the error wraps
 // [errors.ErrUnsupported]. A nil opts means the zero WatchOptions.
@@ -159,6 +163,7 @@ type watched struct {
 	placed bool // the cursor is known
 	heard  bool // EventListening has been told
 	failed bool // the last look failed
+	gone   bool // there is no such folder
 }
 
 // name takes the folders, each once.
@@ -206,14 +211,56 @@ func (w *watch) refs() []FolderRef {
 	return refs
 }
 
-// run finds out where each folder stands, listens, and looks where something may
-// have happened.
+// run watches the folders for as long as there are any.
 func (w *watch) run(ctx context.Context, in Incoming, yield func(Event, error) bool) error {
-	for _, f := range w.folders {
-		if err := w.begin(ctx, f); err != nil {
+	for {
+		err := w.begin(ctx)
+		if err == nil {
+			err = w.follow(ctx, in, yield)
+		}
+		if !errors.Is(err, ErrNoFolder) {
+			return err
+		}
+		if err := w.part(ctx, err, yield); err != nil {
 			return err
 		}
 	}
+}
+
+// begin finds out where the folders stand of which that is not known.
+func (w *watch) begin(ctx context.Context) error {
+	for _, f := range w.folders {
+		if f.placed {
+			continue
+		}
+		c, err := w.stand(ctx, f)
+		if err != nil {
+			return err
+		}
+		f.cursor, f.placed = c, true
+	}
+	return nil
+}
+
+// stand finds out the present place in a folder's history.
+func (w *watch) stand(ctx context.Context, f *watched) (Cursor, error) {
+	for {
+		c, err := w.syncer.Cursor(ctx, f.ref)
+		if err == nil {
+			w.trouble.passed()
+			return c, nil
+		}
+		if f.gone = errors.Is(err, ErrNoFolder); f.gone {
+			return Cursor{}, err
+		}
+		if err := w.trouble.wait(ctx, err); err != nil {
+			return Cursor{}, err
+		}
+	}
+}
+
+// follow listens, and looks where something may have happened.
+func (w *watch) follow(ctx context.Context, in Incoming, yield func(Event, error) bool) error {
 	e := listen(ctx, in, w.refs(), earOptions{interval: w.opts.Interval})
 	defer e.stop()
 	for {
@@ -225,7 +272,11 @@ func (w *watch) run(ctx context.Context, in Incoming, yield func(Event, error) b
 		if i < 0 {
 			continue // nobody asked for it
 		}
-		if err := w.look(ctx, w.folders[i], n.Kind, e.polls, yield); err != nil {
+		f := w.folders[i]
+		if err := w.look(ctx, f, n.Kind, e.polls, yield); err != nil {
+			if f.gone = errors.Is(err, ErrNoFolder); f.gone {
+				return err
+			}
 			if err := w.trouble.wait(ctx, err); err != nil {
 				return err
 			}
@@ -234,18 +285,24 @@ func (w *watch) run(ctx context.Context, in Incoming, yield func(Event, error) b
 	}
 }
 
-// begin finds out the present place in a folder's history.
-func (w *watch) begin(ctx context.Context, f *watched) error {
-	for !f.placed {
-		c, err := w.syncer.Cursor(ctx, f.ref)
-		if err == nil {
-			f.cursor, f.placed = c, true
-			w.trouble.passed()
-			return nil
-		}
-		if err := w.trouble.wait(ctx, err); err != nil {
+// part tells which folder is gone, and goes on without it. Where it was the last
+// one, or where all are there, it returns the error. The word of those who listen
+// does not say which one it is.
+func (w *watch) part(ctx context.Context, gone error, yield func(Event, error) bool) error {
+	isGone := func(f *watched) bool { return f.gone }
+	for i := 0; i < len(w.folders) && !slices.ContainsFunc(w.folders, isGone); i++ {
+		if _, err := w.stand(ctx, w.folders[i]); err != nil && !w.folders[i].gone {
 			return err
 		}
+	}
+	i := slices.IndexFunc(w.folders, isGone)
+	if i < 0 || len(w.folders) == 1 {
+		return gone
+	}
+	f := w.folders[i]
+	w.folders = slices.Delete(w.folders, i, i+1)
+	if !yield(Event{Kind: EventGone, Folder: f.ref}, fmt.Errorf("session: watch: %w", gone)) {
+		return errLeft
 	}
 	return nil
 }
@@ -254,7 +311,7 @@ func (w *watch) begin(ctx context.Context, f *watched) error {
 func (w *watch) look(ctx context.Context, f *watched, kind NoticeKind, polls bool, yield func(Event, error) bool) error {
 	opts := SyncOptions{Fields: w.opts.Fields, PageSize: w.opts.PageSize}
 	for page, err := range w.syncer.Changes(ctx, f.ref, f.cursor, opts) {
-		if errors.Is(err, ErrCursorExpired) {
+		if expired(err) {
 			continue // the pages that follow say so
 		}
 		if err != nil {
@@ -277,6 +334,12 @@ func (w *watch) look(ctx context.Context, f *watched, kind NoticeKind, polls boo
 		return errLeft
 	}
 	return nil
+}
+
+// expired reports whether a cursor has expired, and the pages that follow have all
+// there is. Where the folder is gone with its history, none follow.
+func expired(err error) bool {
+	return errors.Is(err, ErrCursorExpired) && !errors.Is(err, ErrNoFolder)
 }
 
 // tellPage tells a page of changes, the last event with the cursor.

@@ -227,7 +227,7 @@ func brokenAppends() []brokenWay {
 			}),
 		},
 		{
-			name: "appends again where the answer was lost", rules: []string{ruleCutAppend},
+			name: "appends again where the answer was lost", rules: []string{ruleCutAppend, ruleCutDraft},
 			in: appendingBy(func(_ *bed, next appendCall) appendCall {
 				return func(ctx context.Context, folder session.FolderRef, m message.Source, opts *session.AppendOptions) (session.ID, error) {
 					id, err := next(ctx, folder, m, opts)

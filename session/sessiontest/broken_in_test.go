@@ -349,7 +349,7 @@ func brokenResults() []brokenWay {
 			}),
 		},
 		{
-			name: "says done where the answer was lost", rules: []string{ruleCutChange},
+			name: "says done where the answer was lost", rules: []string{ruleCutChange, ruleCutDraft},
 			in: telling(func(r *session.Result) {
 				if r.Outcome == session.DoneUnknown {
 					r.Outcome, r.Err = session.Done, nil

@@ -68,7 +68,7 @@ func TestBackendsThatAreBegun(t *testing.T) {
 		ruleListedCounts, ruleQuota, ruleDraft, ruleConflict, ruleCutDraft,
 		ruleFromZero, ruleSyncField, ruleNow, ruleNet, ruleByPage, ruleElsewhere, ruleExpired, ruleUnread, ruleCutSync,
 		ruleNotices, ruleNoticeLost, ruleSilent, ruleNoticeEnds, ruleNoticeLeft,
-		ruleWatch, ruleWatchOn, ruleWatchMany, ruleWatchReset, ruleWatchCut, ruleDay, ruleWatchEnds, ruleWatchLeft, ruleWaitEnds, ruleProcess,
+		ruleWatch, ruleWatchOn, ruleWatchMany, ruleWatchReset, ruleWatchGone, ruleWatchCut, ruleDay, ruleWatchEnds, ruleWatchLeft, ruleWaitEnds, ruleProcess,
 	} {
 		kept["in: "+rule] = true
 	}

@@ -2,6 +2,7 @@ package sessiontest
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	ruleWatchOn    = "a watch goes on from a cursor, and tells what happened meanwhile"
 	ruleWatchMany  = "a watch hears of several folders"
 	ruleWatchReset = "a watch tells that a folder was renumbered, and what is in it"
+	ruleWatchGone  = "a folder that is gone ends a watch of its own alone"
 	ruleWatchCut   = "a line cut anywhere in a watch loses and doubles nothing"
 	ruleDay        = "a day of watching over lost lines tells what the mailbox holds"
 	ruleWatchEnds  = "a watch ends with its context, at the same instant"
@@ -49,8 +51,40 @@ func notifying(f func(c *referenceClient, dial Dial, ctx context.Context, folder
 	}
 }
 
+// vague is a way in that does not say which error it is about when a folder is
+// not there.
+type vague struct{ under }
+
+func unnamed(err error) error {
+	if errors.Is(err, session.ErrNoFolder) {
+		return errors.New("something is not there")
+	}
+	return err
+}
+
+func (v vague) Changes(ctx context.Context, folder session.FolderRef, since session.Cursor, opts session.SyncOptions) iter.Seq2[session.Changes, error] {
+	return func(yield func(session.Changes, error) bool) {
+		all(v.Incoming).Changes(ctx, folder, since, opts)(func(page session.Changes, err error) bool { return yield(page, unnamed(err)) })
+	}
+}
+
+func (v vague) Cursor(ctx context.Context, folder session.FolderRef) (session.Cursor, error) {
+	c, err := all(v.Incoming).Cursor(ctx, folder)
+	return c, unnamed(err)
+}
+
+func (v vague) Notify(ctx context.Context, folders []session.FolderRef, opts session.NotifyOptions) iter.Seq2[session.Notice, error] {
+	return func(yield func(session.Notice, error) bool) {
+		all(v.Incoming).Notify(ctx, folders, opts)(func(n session.Notice, err error) bool { return yield(n, unnamed(err)) })
+	}
+}
+
 func brokenNotices() []brokenWay {
 	return []brokenWay{
+		{
+			name: "does not say that a folder is gone", rules: []string{ruleWatchGone, ruleElsewhere},
+			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming { return vague{under{in}} },
+		},
 		{
 			name: "listens and tells of nothing", rules: []string{ruleNotices, ruleNoticeLost, ruleSilent, ruleWatch, ruleWatchMany, ruleWatchCut, ruleDay, ruleWait, ruleWaitCut},
 			in: notifying(func(c *referenceClient, _ Dial, ctx context.Context, folders []session.FolderRef, yield func(session.Notice, error) bool) {

@@ -113,7 +113,7 @@ func brokenSyncs() []brokenWay {
 			in: alteredPage(func(page *session.Changes) { page.Changed = nil }),
 		},
 		{
-			name: "has the cursor of a page skip a message", rules: []string{ruleByPage},
+			name: "has the cursor of a page skip a message", rules: []string{ruleByPage, ruleProcess},
 			in: syncing(func(next changesCall) changesCall {
 				return func(ctx context.Context, folder session.FolderRef, since session.Cursor, opts session.SyncOptions) iter.Seq2[session.Changes, error] {
 					return func(yield func(session.Changes, error) bool) {

@@ -20,6 +20,7 @@ func watchRules() []incomingRule {
 		{"a watch goes on from a cursor, and tells what happened meanwhile", watchGoesOn},
 		{"a watch hears of several folders", watchFolders},
 		{"a watch tells that a folder was renumbered, and what is in it", watchReset},
+		{"a folder that is gone ends a watch of its own alone", watchGone},
 		{"a line cut anywhere in a watch loses and doubles nothing", watchCut},
 		{"a day of watching over lost lines tells what the mailbox holds", watchDay},
 		{"a watch ends with its context, at the same instant", watchEnds},
@@ -97,7 +98,11 @@ func (w *watching) take(e session.Event, err error) {
 		m.fail(e.ID)
 		return
 	}
-	if w.count++; err != nil {
+	if w.count++; e.Kind == session.EventGone && errors.Is(err, session.ErrNoFolder) {
+		w.kinds[e.Kind]++
+		return
+	}
+	if err != nil {
 		w.err = err
 		return
 	}
@@ -115,6 +120,8 @@ func (w *watching) take(e session.Event, err error) {
 		if e.Cursor.IsZero() {
 			m.complain("an event of the kind %v has no cursor", e.Kind)
 		}
+	case session.EventGone:
+		m.complain("a folder is gone without an error")
 	}
 	if !e.Cursor.IsZero() {
 		m.cursor = e.Cursor
@@ -294,6 +301,35 @@ func watchReset(ctx context.Context, r *reading) {
 		w.heard(session.EventReset, 1)
 	}
 	w.settled(ctx, "after the server renumbered", ref)
+}
+
+// watchGone has one of two folders be deleted, and then watches that one alone.
+func watchGone(ctx context.Context, r *reading) {
+	if !r.watches(ctx) {
+		return
+	}
+	s := r.editor(ctx)
+	if s == nil {
+		return
+	}
+	r.create(ctx, s, "Doomed")
+	doomed := session.FolderAt("Doomed")
+	w := r.watch(ctx, session.WatchOptions{}, nil, doomed, session.Inbox)
+	w.heard(session.EventListening, 2)
+	if err := s.DeleteFolder(ctx, doomed); err != nil {
+		r.Fatalf("DeleteFolder: %v", err)
+	}
+	r.line.cutAll() // there are servers that tell nobody who listens
+	w.heard(session.EventGone, 1)
+	r.put(inbox, Stored{Raw: sample(1)})
+	w.heard(session.EventNew, 1)
+	w.settled(ctx, "after the other folder was deleted", session.Inbox)
+	w.end()
+	w = r.watch(ctx, session.WatchOptions{}, nil, doomed)
+	<-w.ended
+	if !errors.Is(w.err, session.ErrNoFolder) || w.count != 1 {
+		r.Errorf("a watch of a folder that is gone told %d times and ended in %v, want session.ErrNoFolder alone", w.count, w.err)
+	}
 }
 
 // watchCut cuts the line once in each of many watches.
