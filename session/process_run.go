@@ -180,10 +180,19 @@ func (p *processor) round(ctx context.Context) (full bool, err error) {
 	return full, p.save(ctx)
 }
 
-// news deals with what came, and is full where it left some of that out.
+// news deals with what came, and is full where it left some of that out. A folder
+// that is renumbered meanwhile is asked again, which tells what follows from that.
 func (p *processor) news(ctx context.Context) (full bool, err error) {
+	full, err = p.newsOnce(ctx)
+	if errors.Is(err, ErrStaleID) {
+		full, err = p.newsOnce(ctx)
+	}
+	return full, err
+}
+
+func (p *processor) newsOnce(ctx context.Context) (full bool, err error) {
 	for page, err := range p.syncer.Changes(ctx, p.folder, p.record.Cursor, SyncOptions{Fields: p.fields(), PageSize: p.opts.PageSize}) {
-		if errors.Is(err, ErrCursorExpired) && p.mayBeginAnew() {
+		if expired(err) && p.mayBeginAnew() {
 			continue // the pages that follow have all there is
 		}
 		if err != nil {

@@ -133,22 +133,12 @@ func (w *wait) first(ctx context.Context, f *waited) (m *Message, missing bool, 
 	}
 }
 
-// look returns a message that matches: of the whole folder at first, and of what
-// came or was changed after that.
+// look returns a message that matches. A folder that is renumbered meanwhile is
+// looked into again: what was found has other ids now.
 func (w *wait) look(ctx context.Context, f *waited) (m *Message, missing bool, err error) {
-	switch {
-	case w.syncer == nil:
-		m, err = w.find(ctx, f.ref, nil)
-	case !f.looked:
-		if f.cursor.IsZero() { // before the look, so that nothing comes in between
-			f.cursor, err = w.syncer.Cursor(ctx, f.ref)
-		}
-		if err == nil {
-			m, err = w.find(ctx, f.ref, nil)
-			f.looked = err == nil
-		}
-	default:
-		m, err = w.news(ctx, f)
+	m, err = w.lookOnce(ctx, f)
+	if errors.Is(err, ErrStaleID) {
+		m, err = w.lookOnce(ctx, f)
 	}
 	if w.lenient && errors.Is(err, ErrNoFolder) {
 		return nil, true, nil
@@ -159,10 +149,28 @@ func (w *wait) look(ctx context.Context, f *waited) (m *Message, missing bool, e
 	return m, false, err
 }
 
+// lookOnce looks into the whole folder at first, and at what came or was changed
+// after that.
+func (w *wait) lookOnce(ctx context.Context, f *waited) (m *Message, err error) {
+	switch {
+	case w.syncer == nil:
+		return w.find(ctx, f.ref, nil)
+	case f.looked:
+		return w.news(ctx, f)
+	case f.cursor.IsZero(): // before the look, so that nothing comes in between
+		if f.cursor, err = w.syncer.Cursor(ctx, f.ref); err != nil {
+			return nil, err
+		}
+	}
+	m, err = w.find(ctx, f.ref, nil)
+	f.looked = err == nil
+	return m, err
+}
+
 // news looks at what came or was changed.
 func (w *wait) news(ctx context.Context, f *waited) (*Message, error) {
 	for page, err := range w.syncer.Changes(ctx, f.ref, f.cursor, SyncOptions{Fields: FieldFlags, PageSize: w.opts.PageSize}) {
-		if errors.Is(err, ErrCursorExpired) {
+		if expired(err) {
 			continue // the pages that follow have all there is
 		}
 		if err != nil {
