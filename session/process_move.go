@@ -2,8 +2,10 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -26,6 +28,7 @@ func (p *processor) checkFolders(ctx context.Context) error {
 	if facts.OneFolder || !facts.SafeMove {
 		return fmt.Errorf("messages that were handled cannot be moved here: %w", errors.ErrUnsupported)
 	}
+	p.completes = facts.SafeDelete && !facts.Labels // with labels a message is in several folders, and no copy
 	var own []Folder
 	for f, err := range p.session.in.Folders(ctx) {
 		if err != nil {
@@ -105,6 +108,12 @@ func (p *processor) moveAll(ctx context.Context) error {
 	if len(targets) == 0 {
 		return nil
 	}
+	for _, ids := range targets {
+		for _, id := range ids {
+			p.record.Items[id].MoveTries++
+			p.unsaved = true
+		}
+	}
 	if err := p.save(ctx); err != nil {
 		return err
 	}
@@ -126,7 +135,9 @@ func (p *processor) leave(i *progressItem) {
 // somebody else did so. One that cannot be moved has its next try later, and
 // keeps nothing else waiting.
 func (p *processor) move(ctx context.Context, to FolderRef, ids []ID) error {
-	results, whole := p.session.Apply(ctx, Change{MoveTo: to}, ids...)
+	results, ids := p.complete(ctx, to, ids)
+	more, whole := p.session.Apply(ctx, Change{MoveTo: to}, ids...)
+	results = append(results, more...)
 	if ctx.Err() != nil {
 		return retry.Ended(ctx)
 	}
@@ -137,7 +148,6 @@ func (p *processor) move(ctx context.Context, to FolderRef, ids []ID) error {
 			i.Move = false
 			continue
 		}
-		i.MoveTries++
 		i.At = time.Now().Add(p.pace(i.MoveTries))
 		if r.Outcome != DoneUnknown && !p.trouble.passes(r.Err) {
 			p.immovable(r, i, to)
@@ -147,6 +157,88 @@ func (p *processor) move(ctx context.Context, to FolderRef, ids []ID) error {
 		p.unmoved, p.stuck = whole, true
 	}
 	return nil
+}
+
+// complete ends the moves that were begun before, by this program or by one that
+// died. A server that cannot move is told to copy and to remove: where the copy is
+// there, the next move would make another one, and the original is all that is
+// left to do something about. What remains has to be moved all the same.
+func (p *processor) complete(ctx context.Context, to FolderRef, ids []ID) (results []Result, remain []ID) {
+	for _, id := range ids {
+		if !p.completes || p.record.Items[id].MoveTries == 1 {
+			remain = append(remain, id)
+			continue
+		}
+		there, err := p.copied(ctx, to, id)
+		switch {
+		case err != nil:
+			results = append(results, Result{ID: id, Outcome: NotDone, Err: err})
+		case there:
+			made, _ := p.session.Apply(ctx, Change{Delete: true}, id) // each result has its error
+			results = append(results, made...)
+		default:
+			remain = append(remain, id)
+		}
+	}
+	return results, remain
+}
+
+// copied reports whether a folder has a message like the one with the id, to the
+// byte, and of the same time.
+func (p *processor) copied(ctx context.Context, to FolderRef, id ID) (bool, error) {
+	const fields = FieldHeader | FieldSize | FieldReceived
+	original, err := p.only(ctx, Query{Folder: p.folder, Where: Filter{IDs: []ID{id}}, Fields: fields}, nil)
+	if err != nil || original == nil || original.Header.MessageID() == "" {
+		return false, err
+	}
+	q := Query{Folder: to, Where: withMessageID(original.Header.MessageID()), Fields: fields}
+	copied, err := p.only(ctx, q, func(m *Message) (bool, error) {
+		if m.Size != original.Size || !m.Received.Equal(original.Received) {
+			return false, nil
+		}
+		return p.same(ctx, m.ID, id)
+	})
+	return copied != nil, err
+}
+
+// only returns the first message that a query finds and that fits, nil where
+// there is none.
+func (p *processor) only(ctx context.Context, q Query, fits func(*Message) (bool, error)) (*Message, error) {
+	for m, err := range p.session.in.Messages(ctx, q) {
+		if _, bad := errors.AsType[*ItemError](err); bad {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if fits == nil {
+			return m, nil
+		}
+		if ok, err := fits(m); ok || err != nil {
+			return m, err
+		}
+	}
+	return nil, nil //nolint:nilnil // there is none
+}
+
+// same reports whether two messages have the same bytes.
+func (p *processor) same(ctx context.Context, a, b ID) (bool, error) {
+	var sums [2][sha256.Size]byte
+	for i, id := range []ID{a, b} {
+		body, err := p.session.in.Open(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		sum := sha256.New()
+		if _, err := io.Copy(sum, body); err != nil {
+			return false, errors.Join(err, body.Close())
+		}
+		if err := body.Close(); err != nil {
+			return false, err
+		}
+		sum.Sum(sums[i][:0])
+	}
+	return sums[0] == sums[1], nil
 }
 
 // immovable takes down that a message cannot be moved, and leaves it where it is

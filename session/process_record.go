@@ -30,7 +30,8 @@ type progressItem struct {
 	State itemState `json:"state"`
 	Tries int       `json:"tries,omitempty"`
 	At    time.Time `json:"at,omitzero"`
-	// Move says that it has to be moved yet. MoveTries counts what failed.
+	// Move says that it has to be moved yet. MoveTries counts the tries, one that
+	// nobody knows the end of among them.
 	Move      bool `json:"move,omitempty"`
 	MoveTries int  `json:"moveTries,omitempty"`
 }

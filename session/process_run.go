@@ -28,6 +28,8 @@ type processor struct {
 	report  Processed
 	unmoved error // why messages that were handled could not be moved
 	stuck   bool  // nothing can be moved
+
+	completes bool // a move that was begun can be brought to its end
 }
 
 // run takes the record over and goes through, once or until ctx ends. What a
