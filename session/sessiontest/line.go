@@ -272,8 +272,9 @@ func (c *lineConn) state() (dead, stalled bool) {
 	return c.dead, c.stalled
 }
 
-// hit lets the fault come about on this connection.
-func (c *lineConn) hit(dir direction) {
+// hit lets the fault come about on this connection, and reports false where it
+// does not: it was taken back, or struck another one.
+func (c *lineConn) hit(dir direction) bool {
 	f, ok := c.line.strike(dir)
 	switch {
 	case !ok:
@@ -284,6 +285,7 @@ func (c *lineConn) hit(dir direction) {
 	default:
 		c.cut()
 	}
+	return ok
 }
 
 // cut ends the connection as a network does: the backend finds it ended, and
@@ -351,12 +353,19 @@ func (c *lineConn) Write(p []byte) (int, error) {
 	room := c.line.room(sending)
 	n, err := c.Conn.Write(p[:min(int64(len(p)), room)])
 	c.line.add(sending, n)
-	if err == nil && int64(len(p)) >= room {
-		c.hit(sending)
-		n = len(p)
-	}
 	c.line.believe(n)
-	return n, err
+	if err != nil || int64(len(p)) < room {
+		return n, err
+	}
+	if c.hit(sending) {
+		c.line.believe(len(p) - n)
+		return len(p), nil
+	}
+	if n < len(p) { // the fault is elsewhere, and the rest is not lost
+		rest, err := c.Write(p[n:])
+		return n + rest, err
+	}
+	return n, nil
 }
 
 // CloseWrite ends the outgoing direction where the connection below can.

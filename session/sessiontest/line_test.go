@@ -57,6 +57,44 @@ func say(t *testing.T, conn net.Conn, text string) (answer string, err error) {
 	return string(buf[:n]), err
 }
 
+// meddling is a connection on which something happens in the middle of a write.
+type meddling struct {
+	net.Conn
+
+	meddle func()
+}
+
+func (m *meddling) Write(p []byte) (int, error) {
+	n, err := m.Conn.Write(p)
+	if m.meddle != nil {
+		m.meddle()
+		m.meddle = nil
+	}
+	return n, err
+}
+
+// TestAFaultThatIsTakenBack while bytes are on their way to it, or that strikes
+// another connection then, loses none of them.
+func TestAFaultThatIsTakenBack(t *testing.T) {
+	for name, meddle := range map[string]func(l *line){
+		"taken back": func(l *line) { l.arm(nil) },
+		"elsewhere":  func(l *line) { l.strike(sending) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l, conn := echo(t)
+			under, _ := conn.(*lineConn)
+			under.Conn = &meddling{Conn: under.Conn, meddle: func() { meddle(l) }}
+			l.arm(&fault{dir: sending, after: 3})
+			if got, err := say(t, conn, "abcdef"); got != "ABCDEF" || err != nil {
+				t.Errorf("%s: read %q, %v; want the answer to all that was sent", name, got, err)
+			}
+			if l.believed() != 6 && name == "elsewhere" {
+				t.Errorf("%s: %d bytes are believed to be sent, want 6", name, l.believed())
+			}
+		})
+	}
+}
+
 // TestLineIsCut: after so many bytes in one of the directions, and once.
 func TestLineIsCut(t *testing.T) {
 	for _, tt := range []struct {
