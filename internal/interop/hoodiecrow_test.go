@@ -32,32 +32,225 @@ func startHoodiecrow(t *testing.T, mailboxes int) *interop.Hoodiecrow {
 	return h
 }
 
-// hoodiecrowBreaks are the rules that hoodiecrow-imap 2.1.0 breaks by itself.
+// A breach is something that hoodiecrow-imap 2.1.0 does against the protocol, and
+// the dialogue that shows it: what is sent, behind ">", what its answer has to hold,
+// behind "<", and what it must not hold, behind "!". Messages are what is in the
+// inbox before.
+type breach struct {
+	does     string
+	messages []string
+	shown    string
+	rules    []string // that are broken by it, whatever the client does
+}
+
+func breaches() []breach {
+	return []breach{
+		{
+			does: "its SEARCH compares the bytes of messages, so that encoded words and base64 are not found (RFC 9051 section 6.4.4)",
+			messages: []string{
+				"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nx\r\n",
+				"MIME-Version: 1.0\r\nContent-Transfer-Encoding: base64\r\n\r\nbWVyY3VyeQ==\r\n", // mercury
+			},
+			shown: `
+				> UID SEARCH CHARSET UTF-8 SUBJECT {7+}` + "\nGrüße" + `
+				! * SEARCH
+				< OK
+				> UID SEARCH SUBJECT "utf-8"
+				< * SEARCH 1
+				> UID SEARCH BODY mercury
+				! * SEARCH
+				< OK
+				> UID SEARCH BODY bWVyY3VyeQ
+				< * SEARCH 2`,
+			rules: []string{"each part of a filter finds what it says", "what is compared here is what the server finds"},
+		},
+		{
+			does:     "its SEARCH refuses parentheses with BAD (RFC 9051 section 6.4.4)",
+			messages: []string{"Subject: a\r\n\r\nx\r\n"},
+			shown: `
+				> UID SEARCH OR (SUBJECT a UNSEEN) SUBJECT b
+				< BAD`,
+			rules: []string{"parts of a filter hold together, in all, any and not"},
+		},
+		{
+			does: "it answers BAD to the APPEND of a NUL, of which the test needs what becomes of it (RFC 9051 section 4.3 lets it)",
+			shown: `
+				> APPEND INBOX {5+}` + "\nab\x00cd" + `
+				< BAD
+				> APPEND INBOX {5+}` + "\na\x01\x7f\x80\xff" + `
+				< OK`,
+			rules: []string{"the bytes of a message are exact"},
+		},
+		{
+			does: `it keeps the \ of a \" in a quoted string, and loses the ", so that such a name is another (RFC 9051 section 4.3)`,
+			shown: `
+				> CREATE "a \"b\""
+				< OK
+				> LIST "" "a *"
+				! "a \"b\""
+				< OK`,
+			rules: []string{"a folder's name may have letters of any script", "a folder is made under any name, and removed with its messages"},
+		},
+		{
+			does: "it answers BAD, not NO, to SELECT of a folder that is not there (RFC 9051 section 6.3.2)",
+			shown: `
+				> SELECT Nowhere
+				< BAD`,
+			rules: []string{"a renamed folder keeps its messages, and ids of before name none", "a folder that is gone ends a watch of its own alone"},
+		},
+		{
+			does: "its RENAME to a name that is taken removes the folder (RFC 9051 section 6.3.6)",
+			shown: `
+				> CREATE One
+				< OK
+				> RENAME One Archive
+				< NO
+				> LIST "" One
+				! * LIST`,
+			rules: []string{"folders that are there or not are told, and the inbox stays"},
+		},
+		{
+			does:     "it gives another part in the place of one that is not there",
+			messages: []string{"Subject: a\r\n\r\nwhole\r\n"},
+			shown: `
+				> UID FETCH 1 (BODY.PEEK[4])
+				< whole`,
+			rules: []string{"a part that is not there is ErrNoPart"},
+		},
+		{
+			does: "its BODY of a part that is a message lacks the header of that (RFC 9051 section 6.4.5.1)",
+			messages: []string{
+				"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nwithin\r\n--b--\r\n",
+			},
+			shown: `
+				> UID FETCH 1 (BODY.PEEK[1])
+				< within
+				! Subject: inner`,
+			rules: []string{"the structure tells the parts, which can be opened"},
+		},
+		{
+			does:     "its partial FETCH of several messages is empty for those behind one that is shorter than what was asked for (RFC 9051 section 6.4.5)",
+			messages: []string{"Subject: a\r\n\r\nshort", "Subject: b\r\n\r\nlonger than that"},
+			shown: `
+				> UID FETCH 1:2 (BODY.PEEK[TEXT]<0.10>)
+				< short
+				! longer
+				> UID FETCH 2 (BODY.PEEK[TEXT]<0.10>)
+				< longer`,
+			rules: []string{"a preview is the beginning of the text"},
+		},
+		{
+			does:     "its UID STORE passes over what was changed since, and answers OK without MODIFIED (RFC 7162 section 3.1.3)",
+			messages: []string{"Subject: a\r\n\r\nx\r\n"},
+			shown: `
+				> UID STORE 1 +FLAGS.SILENT (\Seen)
+				< OK
+				> UID STORE 1 (UNCHANGEDSINCE 1) +FLAGS.SILENT (\Flagged)
+				< OK
+				! MODIFIED
+				> UID FETCH 1 (FLAGS)
+				! \Flagged`,
+			rules: []string{"a change that depends on a version is not made after another's"},
+		},
+		{
+			does: "it has no X-GM-LABELS in SEARCH",
+			shown: `
+				> UID SEARCH X-GM-LABELS Work
+				< NO`,
+			rules: []string{"labels are found"},
+		},
+		{
+			does: "it has no X-GM-RAW",
+			shown: `
+				> UID SEARCH X-GM-RAW zebra
+				< NO`,
+			rules: []string{"the server's own language finds what it says"},
+		},
+		{
+			does:     "its MOVE makes another message, with another X-GM-MSGID",
+			messages: []string{"Subject: a\r\n\r\nx\r\n"},
+			shown: `
+				> UID FETCH 1 (X-GM-MSGID)
+				< X-GM-MSGID 1278455344230334866
+				> UID MOVE 1 Archive
+				< OK
+				> SELECT Archive
+				< 1 EXISTS
+				> UID FETCH 1 (X-GM-MSGID)
+				< X-GM-MSGID
+				! 1278455344230334866`,
+			rules: []string{"a message has one name of the server's wherever it goes"},
+		},
+		{
+			does:     "it tells nobody of flags that another connection changes, neither in IDLE nor behind NOOP, so that they show at the next renewal",
+			messages: []string{"Subject: a\r\n\r\nx\r\n"},
+			shown: `
+				2 SELECT INBOX
+				> UID STORE 1 +FLAGS (\Flagged)
+				< OK
+				2 NOOP
+				! \Flagged`,
+			rules: []string{"a watch tells what comes, changes and goes"},
+		},
+	}
+}
+
+// hoodiecrowBreaks are the rules that it breaks by itself.
 func hoodiecrowBreaks() map[string]string {
-	const (
-		quotes = `it does not undo the \" of a quoted string, so that such a name is another`
-		since  = "its UID FETCH tells of all messages, whatever CHANGEDSINCE says (RFC 7162 section 3.1.4.1)"
-		search = "its SEARCH compares the bytes of messages, so that encoded words and base64 are not found, and refuses parentheses with BAD (RFC 9051 section 6.4.4)"
-	)
-	return map[string]string{
-		"each part of a filter finds what it says":                         search,
-		"parts of a filter hold together, in all, any and not":             search,
-		"what is compared here is what the server finds":                   search,
-		"the bytes of a message are exact":                                 "it answers BAD to the APPEND of some bytes, which the test needs to begin with",
-		"a folder's name may have letters of any script":                   quotes,
-		"a folder is made under any name, and removed with its messages":   quotes,
-		"a renamed folder keeps its messages, and ids of before name none": "it answers BAD in the place of NO to SELECT of a folder that is gone",
-		"folders that are there or not are told, and the inbox stays":      "its RENAME to a name that is taken removes the folder",
-		"a part that is not there is ErrNoPart":                            "it gives another part in the place of one that is not there",
-		"the structure tells the parts, which can be opened":               "its BODY of a part that is a message lacks the header of that (RFC 9051 section 6.4.5.1)",
-		"a preview is the beginning of the text":                           "its partial FETCH of several messages is empty for those behind one that is shorter than what was asked for",
-		"a change that depends on a version is not made after another's":   "its UID STORE leaves the MODSEQ as it was (RFC 7162 section 3.1.3)",
-		"changes are what it comes to: added, changed and removed":         since,
-		"a watch tells what comes, changes and goes":                       since,
-		"a line cut anywhere in a watch loses and doubles nothing":         since,
-		"labels are found": "it has no X-GM-LABELS in SEARCH",
-		"the server's own language finds what it says":            "it has no X-GM-RAW",
-		"a message has one name of the server's wherever it goes": "its MOVE makes another message, with another X-GM-MSGID",
+	rules := map[string]string{}
+	for _, b := range breaches() {
+		for _, rule := range b.rules {
+			rules[rule] = b.does
+		}
+	}
+	return rules
+}
+
+// TestWhatHoodiecrowBreaks: each reason for an exception from a rule is what the
+// server does.
+func TestWhatHoodiecrowBreaks(t *testing.T) {
+	t.Parallel()
+	servers := startHoodiecrow(t, len(breaches()))
+	for i, b := range breaches() {
+		t.Run(b.does, func(t *testing.T) {
+			t.Parallel()
+			lines := map[string]*rawIMAP{">": nil, "2": nil}
+			for name := range lines {
+				lines[name] = dialIMAP(t, servers.Addresses[i])
+				if result := lines[name].login(servers.User); !strings.HasPrefix(result, "OK") {
+					t.Fatalf("LOGIN: %s", result)
+				}
+			}
+			for _, raw := range b.messages {
+				lines[">"].ok(fmt.Sprintf("APPEND INBOX {%d+}\r\n%s", len(raw), raw))
+			}
+			lines[">"].ok("SELECT INBOX")
+			play(t, lines, b.shown)
+		})
+	}
+}
+
+// play goes through a dialogue.
+func play(t *testing.T, lines map[string]*rawIMAP, dialogue string) {
+	t.Helper()
+	var said []string
+	var answer string
+	dialogue = strings.ReplaceAll(dialogue, "+}\n", "+}\r") // a literal goes with its command
+	for line := range strings.Lines(dialogue) {
+		mark, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch mark {
+		case "":
+		case ">", "2":
+			untagged, result := lines[mark].command(strings.ReplaceAll(rest, "+}\r", "+}\r\n"))
+			answer = strings.Join(append(untagged, result), "\n")
+			said = append(said, line, answer)
+		case "<", "!":
+			if strings.Contains(answer, rest) != (mark == "<") {
+				t.Errorf("%s %s: the answer is another; fewer exceptions may do. The dialogue:\n%s", mark, rest, strings.Join(said, "\n"))
+			}
+		default:
+			t.Fatalf("%q is no line of a dialogue", line)
+		}
 	}
 }
 

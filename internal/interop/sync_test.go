@@ -120,7 +120,7 @@ func (f *follower) replay(page []session.Event) {
 				f.Errorf("%v was removed, which is not known", e.ID)
 			}
 			delete(known, uid)
-		case session.EventListening, session.EventReconnected:
+		case session.EventListening, session.EventReconnected, session.EventGone: // the last one comes beside an error
 		}
 	}
 	last := page[len(page)-1]
