@@ -92,7 +92,7 @@ func (b *bench) work(name, kind string, m mailbox, encrypted bool) compare.Scena
 		Title: fmt.Sprintf("%d summaries with subject, addresses, date, flags and size, %s", m.messages, how),
 		Entries: compare.Each(task.Task{
 			Kind: kind, Address: address, TLS: encrypted, CAFile: b.ca, User: m.user, Password: b.password, Folder: "INBOX",
-			File: b.File(name + ".json"),
+			File: b.File(name + ".requests"),
 		}, "raw", "ours", "exchangelib"),
 		Targets: func(r *report.Report, took map[string]compare.Figure) { targets(r, name, m, took) },
 	}

@@ -22,7 +22,7 @@ func read(ctx context.Context, t task.Task) (messages int, size int64, err error
 	if err != nil {
 		return 0, 0, err
 	}
-	base, transport := "http://"+t.Address, &http.Transport{ReadBufferSize: 64 << 10, DisableCompression: true}
+	base, transport := "http://"+t.Address, &http.Transport{ReadBufferSize: 64 << 10, WriteBufferSize: 64 << 10, DisableCompression: true}
 	if t.TLS {
 		base = "https://" + t.Address
 		if transport.TLSClientConfig, err = t.ClientTLS(); err != nil {
