@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync"
 )
 
 // content returns what the element whose start tag was read last holds in base64,
@@ -17,15 +18,13 @@ func (x *scanner) content() io.Reader {
 		return bytes.NewReader(nil)
 	}
 	x.free = true
-	if x.digits == nil {
-		x.digits = newDigits()
-	}
-	return &decoding{chars: characters{scan: x, depth: x.depth()}}
+	return &decoding{chars: characters{scan: x, depth: x.depth()}, pairs: base64Pairs()}
 }
 
 // decoding undoes base64 in large steps.
 type decoding struct {
 	chars  characters
+	pairs  *pairs
 	left   []byte // of the last group, too few to be decoded
 	out    []byte // decoded, and not read yet
 	buf    []byte // for what is decoded where the reader has little room
@@ -104,7 +103,7 @@ func (d *decoding) unbroken(into []byte, most int) int {
 	// not come; how the input ends is seen elsewhere.
 	_ = x.more(readAtOnce)
 	window := x.buf[x.r:min(x.w, x.r+most)]
-	n := x.digits.decode(into, window)
+	n := d.pairs.decode(into, window)
 	if len(window) < readAtOnce || n < len(window)/2 {
 		return 0
 	}
@@ -133,7 +132,7 @@ func (d *decoding) decode(into, text []byte) int {
 	if len(text) == 0 || d.err != nil {
 		return 0
 	}
-	n := d.chars.scan.digits.decode(into, text)
+	n := d.pairs.decode(into, text)
 	last, err := base64.StdEncoding.Decode(into[n:], text[n/3*4:])
 	n += last
 	if err != nil || d.padded {
@@ -143,43 +142,51 @@ func (d *decoding) decode(into, text []byte) int {
 	return n
 }
 
-// digits are the values of the digits of base64 at each of the four places of a
-// group. What is no digit has a value that no group has.
-type digits [4][256]uint32
+// pairs are the values of two digits of base64, by the two bytes as they lie in
+// memory. What is no pair of digits has a value that none has.
+type pairs [1 << 16]uint16
 
-const noGroup = 1 << 24
+const noPair = 1 << 15
 
-func newDigits() *digits {
-	var d digits
-	for place := range d {
-		for c := range d[place] {
-			d[place][c] = noGroup
-		}
-		for value, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") {
-			d[place][c] = uint32(value) << (18 - 6*place)
+var base64Pairs = sync.OnceValue(func() *pairs { //nolint:gochecknoglobals // Computed once, never changed.
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	var p pairs
+	for i := range p {
+		p[i] = noPair
+	}
+	for i, first := range []byte(digits) {
+		for k, second := range []byte(digits) {
+			p[uint16(first)|uint16(second)<<8] = uint16(i<<6 | k)
 		}
 	}
-	return &d
-}
+	return &p
+})
 
-// decode decodes groups of digits, four at a time, and returns how many bytes they
-// are. It ends ahead of those with something else in them, or where less than 16
-// bytes are left on either side.
-func (d *digits) decode(into, text []byte) (n int) {
-	for len(text) >= 16 && len(into) >= 16 {
-		c, out := (*[16]byte)(text), (*[16]byte)(into)
-		first := d[0][c[0]] | d[1][c[1]] | d[2][c[2]] | d[3][c[3]]
-		second := d[0][c[4]] | d[1][c[5]] | d[2][c[6]] | d[3][c[7]]
-		third := d[0][c[8]] | d[1][c[9]] | d[2][c[10]] | d[3][c[11]]
-		fourth := d[0][c[12]] | d[1][c[13]] | d[2][c[14]] | d[3][c[15]]
-		if first|second|third|fourth >= noGroup {
+// decode decodes digits, 32 at a time, and returns how many bytes they are. It ends
+// ahead of those with something else in them, or where less than 32 bytes are left on
+// either side.
+func (p *pairs) decode(into, text []byte) (n int) {
+	for len(text) >= 32 && len(into) >= 32 {
+		in, out := (*[32]byte)(text), (*[32]byte)(into)
+		all := p.eight((*[8]byte)(out[0:]), (*[8]byte)(in[0:]))
+		all |= p.eight((*[8]byte)(out[6:]), (*[8]byte)(in[8:]))
+		all |= p.eight((*[8]byte)(out[12:]), (*[8]byte)(in[16:]))
+		all |= p.eight((*[8]byte)(out[18:]), (*[8]byte)(in[24:]))
+		if all >= noPair {
 			break
 		}
-		binary.BigEndian.PutUint64(out[0:8], uint64(first)<<40|uint64(second)<<16)
-		binary.BigEndian.PutUint64(out[6:14], uint64(third)<<40|uint64(fourth)<<16)
-		text, into, n = text[16:], into[12:], n+12
+		text, into, n = text[32:], into[24:], n+24
 	}
 	return n
+}
+
+// eight decodes eight digits. They are the first six bytes of into; the others are
+// overwritten. It returns all values together.
+func (p *pairs) eight(into, text *[8]byte) uint16 {
+	a, b := p[binary.LittleEndian.Uint16(text[0:])], p[binary.LittleEndian.Uint16(text[2:])]
+	c, d := p[binary.LittleEndian.Uint16(text[4:])], p[binary.LittleEndian.Uint16(text[6:])]
+	binary.BigEndian.PutUint64(into[:], uint64(a)<<52|uint64(b)<<40|uint64(c)<<28|uint64(d)<<16)
+	return a | b | c | d
 }
 
 // characters reads the text of one element as it stands, without white space and

@@ -46,7 +46,6 @@ type scanner struct {
 	r, w   int
 	left   int64 // bytes that may still come
 	free   bool  // what comes is not counted
-	digits *digits
 
 	open    []*tagName // the elements around the present place
 	names   map[string]*tagName
@@ -71,7 +70,7 @@ func newScanner(src io.Reader) *scanner {
 // is not large. What this one holds is valid no longer.
 func (x *scanner) anew(src io.Reader) *scanner {
 	next := &scanner{
-		src: src, buf: x.buf, left: maxAnswer, digits: x.digits, open: x.open[:0], names: x.names,
+		src: src, buf: x.buf, left: maxAnswer, open: x.open[:0], names: x.names,
 		held: unlessLarge(x.held), decoded: unlessLarge(x.decoded), fields: unlessLarge(x.fields),
 	}
 	if len(next.buf) != scanAhead {
