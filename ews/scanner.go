@@ -49,11 +49,12 @@ type scanner struct {
 
 	open    []*tagName // the elements around the present place
 	names   map[string]*tagName
-	name    string // of the last tag
-	tag     []byte // of the last start tag, behind its name; until more is read
-	text    []byte // of the last run, undecoded; until more is read
-	plain   bool   // the last run is a CDATA section
-	closing bool   // the last start tag was an end tag as well
+	last    *tagName // of the last start tag
+	name    string   // of the last tag
+	tag     []byte   // of the last start tag, behind its name; until more is read
+	text    []byte   // of the last run, undecoded; until more is read
+	plain   bool     // the last run is a CDATA section
+	closing bool     // the last start tag was an end tag as well
 	err     error
 
 	held    []byte // a run that did not come at once
@@ -70,7 +71,7 @@ func newScanner(src io.Reader) *scanner {
 // is not large. What this one holds is valid no longer.
 func (x *scanner) anew(src io.Reader) *scanner {
 	next := &scanner{
-		src: src, buf: x.buf, left: maxAnswer, open: x.open[:0], names: x.names,
+		src: src, buf: x.buf, left: maxAnswer, open: x.open[:0], names: x.names, last: &tagName{},
 		held: unlessLarge(x.held), decoded: unlessLarge(x.decoded), fields: unlessLarge(x.fields),
 	}
 	if len(next.buf) != scanAhead {
@@ -323,60 +324,48 @@ func (x *scanner) declaration(keep bool) (t token, again bool, err error) {
 
 // until takes a tag up to its ">". It is valid until the next read.
 func (x *scanner) until() ([]byte, error) {
+	at := 0
 	for {
 		window := x.buf[x.r:x.w]
-		end := tagEnd(window)
-		if end > maxMarkup || end < 0 && len(window) > maxMarkup {
+		end, found := tagEnd(window, at)
+		if end > maxMarkup || !found && len(window) > maxMarkup {
 			return nil, x.malformed(fmt.Sprintf("a tag has more than %d bytes", maxMarkup))
 		}
-		if end >= 0 {
+		if found {
 			x.r += end + 1
 			return window[:end+1], nil
 		}
+		at = end
 		if err := x.fill(); err != nil {
 			return nil, x.cut(err)
 		}
 	}
 }
 
-// tagEnd returns where the ">" of a tag is, which may stand in a quoted value as well,
-// negative where it is not there.
-func tagEnd(tag []byte) int {
-	from := 0
-	for {
-		end := bytes.IndexByte(tag[from:], '>')
-		if end < 0 {
-			return -1
+// tagEnd looks for the ">" of a tag, which may stand in a quoted value as well, from a
+// place on that is in none. Where it did not come yet, the end is the place to go on
+// from.
+func tagEnd(tag []byte, from int) (end int, found bool) {
+	for i := from; i < len(tag); i++ {
+		switch c := tag[i]; c {
+		case '>':
+			return i, true
+		case '"', '\'':
+			closed := bytes.IndexByte(tag[i+1:], c)
+			if closed < 0 {
+				return i, false
+			}
+			i += closed + 1
 		}
-		quote := indexQuote(tag[from : from+end])
-		if quote < 0 {
-			return from + end
-		}
-		from += quote
-		closed := bytes.IndexByte(tag[from+1:], tag[from])
-		if closed < 0 {
-			return -1
-		}
-		from += closed + 2
 	}
-}
-
-// indexQuote returns where the first quotation mark of either kind is.
-func indexQuote(text []byte) int {
-	double := bytes.IndexByte(text, '"')
-	if double >= 0 {
-		text = text[:double]
-	}
-	if single := bytes.IndexByte(text, '\''); single >= 0 {
-		return single
-	}
-	return double
+	return len(tag), false
 }
 
 // tagName is the name of an element.
 type tagName struct {
-	whole string // as the answer has it
-	local string // without its prefix
+	whole string   // as the answer has it
+	local string   // without its prefix
+	next  *tagName // of the start tag that came behind the last one of this name
 }
 
 func localName(name string) string { return name[strings.LastIndexByte(name, ':')+1:] }
@@ -387,16 +376,23 @@ const (
 	maxNameLength = 100
 )
 
+// intern returns the name of a start tag. Answers go through the same elements again
+// and again, so that it mostly is the one that came behind the last one before.
 func (x *scanner) intern(name []byte) *tagName {
-	if known, ok := x.names[string(name)]; ok {
-		return known
+	known := x.last.next
+	if known == nil || known.whole != string(name) {
+		known = x.names[string(name)]
 	}
-	whole := string(name)
-	n := &tagName{whole, localName(whole)}
-	if len(x.names) < maxNames && len(whole) <= maxNameLength {
-		x.names[whole] = n
+	if known == nil {
+		whole := string(name)
+		known = &tagName{whole: whole, local: localName(whole)}
+		if len(x.names) == maxNames || len(whole) > maxNameLength {
+			return known
+		}
+		x.names[whole] = known
 	}
-	return n
+	x.last.next, x.last = known, known
+	return known
 }
 
 // appendText appends the last run of text.
@@ -424,7 +420,7 @@ func (x *scanner) attribute(name string) []byte {
 		if end == 0 {
 			return nil
 		}
-		if localName(string(bytes.TrimSpace(key))) == name {
+		if key = bytes.TrimSpace(key); string(key) == name || localName(string(key)) == name {
 			x.decoded = appendDecoded(x.decoded[:0], value[1:end])
 			return x.decoded
 		}
