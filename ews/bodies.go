@@ -51,7 +51,8 @@ type spooled struct {
 
 // sortOut names each message once. What is of another mailbox is told at once.
 func (b *bulk) sortOut(ids []session.ID) {
-	given := map[session.ID]bool{}
+	given := make(map[session.ID]bool, len(ids))
+	b.left = make([]wanted, 0, len(ids))
 	for _, id := range ids {
 		if given[id] {
 			continue

@@ -21,7 +21,7 @@ func keyOf(item string) string {
 	if strings.Contains(item, "-") || strings.Contains(item, "_") || strings.HasPrefix(item, verbatim) {
 		return verbatim + item
 	}
-	return strings.ReplaceAll(strings.ReplaceAll(item, "+", "-"), "/", "_")
+	return exchanged(item, "+/", "-_")
 }
 
 // itemOf undoes keyOf.
@@ -29,7 +29,22 @@ func itemOf(key string) string {
 	if item, ok := strings.CutPrefix(key, verbatim); ok {
 		return item
 	}
-	return strings.ReplaceAll(strings.ReplaceAll(key, "-", "+"), "_", "/")
+	return exchanged(key, "-_", "+/")
+}
+
+// exchanged returns text with two signs in the place of two others.
+func exchanged(text, signs, others string) string {
+	const usual = 256 // bytes of an id, which take no memory of their own
+	b := append(make([]byte, 0, usual), text...)
+	for i, c := range b {
+		switch c {
+		case signs[0]:
+			b[i] = others[0]
+		case signs[1]:
+			b[i] = others[1]
+		}
+	}
+	return string(b)
 }
 
 // own takes an id of this mailbox apart. Its key is what the server calls the item.
