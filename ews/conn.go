@@ -45,7 +45,7 @@ type conn struct {
 
 func newConn(w *wire.Conn, user string) *conn {
 	c := &conn{wire: w, address: w.Address(), user: user}
-	c.in = bufio.NewReaderSize(headed{c}, 4<<10)
+	c.in = bufio.NewReaderSize(headed{c}, 512) // what is longer than a line goes past it
 	c.trip = c
 	return c
 }

@@ -199,6 +199,14 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// WriteByte is Write for a byte.
+func (c *Conn) WriteByte(b byte) error {
+	if err := c.w.WriteByte(b); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
 // WriteString is Write for a string.
 func (c *Conn) WriteString(s string) (int, error) {
 	n, err := c.w.WriteString(s)
