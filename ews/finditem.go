@@ -76,14 +76,15 @@ type found struct {
 	err error
 }
 
-// found reads a page of items. What is more than was asked for is passed over.
+// found reads a page of items. What is more than was asked for is passed over. A full page
+// of which the server does not say that it is the last may have others behind it.
 func (a *answer) found(most int) (items []found, last bool, err error) {
-	more := false
+	more, ends := false, ""
 	err = a.only(func(name string) error {
 		if name != "RootFolder" {
 			return nil
 		}
-		last = a.attr("IncludesLastItemInRange") != "false"
+		ends = a.attr("IncludesLastItemInRange")
 		return a.children(func(name string) error {
 			if name != "Items" && name != "Groups" {
 				return nil
@@ -101,6 +102,7 @@ func (a *answer) found(most int) (items []found, last bool, err error) {
 			})
 		})
 	})
+	last = ends == "true" || ends == "1" || ends == "" && len(items) < most
 	return items, last && !more, err
 }
 
