@@ -55,7 +55,7 @@ func (w *walk) next(ctx context.Context, most int) ([]found, error) {
 		s.offset = w.known
 	}
 	items, last, err := w.client.findItem(ctx, s)
-	if seeks && (refusesSeeking(err) || err == nil && !w.joins(items)) {
+	if seeks && (refuses(err) || err == nil && !w.joins(items)) {
 		w.client.seekless.Store(true)
 		return w.next(ctx, most)
 	}
@@ -73,8 +73,8 @@ func (c *Client) seeks() bool {
 	return v != nil && v.atLeast(exchange2013()) && !c.seekless.Load()
 }
 
-// refusesSeeking reports whether a server does not know what it was asked for.
-func refusesSeeking(err error) bool {
+// refuses reports whether a server does not know what it was asked for.
+func refuses(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.class() == mistaken
 }
@@ -148,6 +148,9 @@ func (w *walk) count(ctx context.Context, most int) ([]found, error) {
 		s.most = most + w.offset - s.offset
 		items, last, err := w.client.findItem(ctx, s)
 		switch {
+		case refuses(err) && w.search.native != "" && w.offset == 0:
+			w.search.by = element{} // it may be the order
+			return w.gather(ctx, most)
 		case err != nil:
 			return nil, err
 		case !w.byTime && !w.place && len(items) > 0 && !slices.ContainsFunc(items, func(it found) bool { _, ok := w.keyOf(it); return ok }):

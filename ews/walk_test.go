@@ -281,6 +281,25 @@ func reversed(ids []session.ID) []session.ID {
 	return ids
 }
 
+// TestAServerThatRefusesTheOrder of what it finds in its own language: the order is made
+// here. A query that it cannot read is an error all the same.
+func TestAServerThatRefusesTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, settings{client: ews.Options{PageSize: 4}})
+		for n := range 10 {
+			b.numbered(t, n)
+		}
+		b.server.Inject(ewstest.Failing("FindItem", "ErrorUnsupportedPathForSortGroup"))
+		subjects, _, err := b.list(t.Context(), session.Query{Where: session.Filter{Native: "subject:report"}, OldestFirst: true})
+		if err != nil || len(subjects) != 10 || subjects[0] != "report 0" || subjects[9] != "report 9" {
+			t.Errorf("Messages = %q, %v; want ten in order", subjects, err)
+		}
+		if subjects, _, err = b.list(t.Context(), session.Query{Where: session.Filter{Native: "(subject:report"}}); err == nil {
+			t.Errorf("what cannot be read finds %q, want an error", subjects)
+		}
+	})
+}
+
 // TestAServerThatKeepsNoOrder: what it finds in its own language it tells in an order of
 // its own; then all of it is put in order here.
 func TestAServerThatKeepsNoOrder(t *testing.T) {
