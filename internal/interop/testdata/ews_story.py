@@ -52,16 +52,16 @@ def folders(a):
 def read(a):
     """Lists, filters, sorts and reads messages."""
     subjects = [m.subject for m in a.inbox.all().order_by("-datetime_received")]
-    assert subjects == ["Sample 3", "Sample 2", "Sample 1"], subjects
+    assert subjects == [f"Sample {n}" for n in range(5, 0, -1)], subjects
     a.inbox.refresh()
-    assert a.inbox.total_count == 3 and a.inbox.unread_count == 3, (a.inbox.total_count, a.inbox.unread_count)
+    assert a.inbox.total_count == 5 and a.inbox.unread_count == 5, (a.inbox.total_count, a.inbox.unread_count)
     assert [m.subject for m in a.inbox.filter(subject__contains="2")] == ["Sample 2"]
     assert [m.subject for m in a.inbox.filter(subject__startswith="Sample", is_read=False).order_by("datetime_received")[:2]] == ["Sample 1", "Sample 2"]
     assert a.inbox.filter(is_read=True).count() == 0
-    assert a.inbox.exclude(subject__iexact="sample 1").count() == 2
+    assert a.inbox.exclude(subject__iexact="sample 1").count() == 4
     if a.version.build.major_version > 8:
         assert [m.subject for m in a.inbox.filter("subject:2")] == ["Sample 2"]
-    assert len(list(a.inbox.all().only("subject"))) == 3
+    assert len(list(a.inbox.all().only("subject"))) == 5
     m = a.inbox.get(subject="Sample 1")
     assert m.mime_content.startswith(b"From: Bob Example <bob@example.org>\r\n"), m.mime_content
     assert m.sender.email_address == "bob@example.org" and m.to_recipients[0].email_address == "ann@example.com", (m.sender, m.to_recipients)
@@ -151,6 +151,72 @@ def write(a):
     story.say("write", ok=True)
 
 
+def bulk(a):
+    """Makes, lists, changes, files and removes many messages with few requests."""
+    from exchangelib import Message
+
+    def messages(subject):
+        return [Message(account=a, folder=a.drafts, subject=f"{subject} {n:02}", body="x", to_recipients=[a.primary_smtp_address]) for n in range(25)]
+
+    made = a.bulk_create(a.drafts, messages("bulk"), chunk_size=10)
+    assert len(made) == 25 and all(m.id for m in made), made
+    assert [m.subject for m in a.fetch(made[::-1], only_fields=["subject"], chunk_size=7)] == [f"bulk {n:02}" for n in range(24, -1, -1)]
+    page = a.drafts.filter(subject__startswith="bulk").order_by("subject")
+    page.page_size = 4
+    assert list(page.values_list("subject", flat=True)) == [f"bulk {n:02}" for n in range(25)]
+    assert page.count(page_size=10) == 25 and page.exists() and page[20].subject == "bulk 20"
+    assert [m.subject for m in a.drafts.all().order_by("-subject")[:2]] == ["bulk 24", "bulk 23"]
+    changes = [(m, ("subject", "is_read")) for m in a.fetch(made[:3])]
+    for m, _ in changes:
+        m.subject, m.is_read = "changed", True
+    assert len(a.bulk_update(changes)) == 3 and a.drafts.filter(subject="changed", is_read=True).count() == 3
+    copies = a.bulk_copy(made[:5], a.junk, chunk_size=2)
+    moved = a.bulk_move(made[5:10], a.junk)
+    assert len(copies) == len(moved) == 5 and a.junk.all().count() == 10
+    wrong = list(a.fetch([made[0], made[5]]))
+    assert isinstance(wrong[1], Exception) and wrong[0].subject == "changed", wrong  # what was moved has another id
+    a.junk.all().delete(chunk_size=4)
+    assert a.junk.all().count() == 0
+    sent = a.bulk_send(a.drafts.filter(subject="changed"))
+    assert sent == [True] * 3 and a.inbox.filter(subject="changed").count() == 3, sent
+    assert set(a.bulk_delete(made[10:])) == {True} and a.drafts.all().count() == 2
+    a.drafts.all().delete()
+    story.say("bulk", ok=True)
+
+
+def query(a):
+    """Asks for messages in the ways that the language of its queries has."""
+    from datetime import timedelta
+
+    from exchangelib import EWSDateTime, FolderCollection, Message, Q, UTC
+
+    def subjects(q):
+        return sorted(m.subject for m in q.only("subject"))
+
+    for name, importance, categories in (("one", "High", ["red"]), ("two", "Low", ["red", "blue"]), ("three", "Normal", None)):
+        Message(account=a, folder=a.junk, subject=name, body=f"text of {name}", importance=importance, categories=categories).save()
+    now = EWSDateTime.now(tz=UTC)
+    assert subjects(a.junk.filter(Q(subject="one") | Q(subject="two"))) == ["one", "two"]
+    assert subjects(a.junk.filter(~Q(subject="one") & ~Q(importance="Low"))) == ["three"]
+    assert subjects(a.junk.filter(subject__in=["two", "three"])) == ["three", "two"]
+    assert subjects(a.junk.filter(categories__contains=["blue"])) == ["two"]
+    assert subjects(a.junk.filter(body__icontains="OF TW")) == ["two"]
+    assert subjects(a.junk.filter(datetime_received__range=(now - timedelta(hours=1), now + timedelta(hours=1)))) == ["one", "three", "two"]
+    assert a.junk.filter(datetime_received__gt=now + timedelta(hours=1)).count() == 0
+    assert subjects(a.junk.filter(size__gt=10, has_attachments=False, subject__gt="p")) == ["three", "two"]
+    assert a.junk.filter(subject__exists=False).count() == 0
+    both = FolderCollection(account=a, folders=[a.junk, a.drafts])
+    assert subjects(both.filter(importance="High")) == ["one"]
+    assert a.junk.none().count() == 0
+    assert sorted(a.junk.all().values("subject", "importance"), key=lambda v: v["subject"])[0] == {"subject": "one", "importance": "High"}
+    if a.version.build.major_version > 14:
+        a.junk.wipe()
+    else:
+        a.junk.all().delete()
+    assert a.junk.all().count() == 0
+    story.say("query", ok=True)
+
+
 def sync(a):
     """Follows changes by sync states."""
     from exchangelib import Message
@@ -165,6 +231,10 @@ def sync(a):
     assert [kind for kind, _ in a.inbox.sync_items()] == ["read_flag_change"]
     m.delete()
     assert [kind for kind, _ in a.inbox.sync_items()] == ["delete"]
+    a.bulk_create(a.junk, [Message(account=a, folder=a.junk, subject=f"page {n}", body="x") for n in range(7)])
+    pages = list(a.junk.sync_items(only_fields=["subject"], max_changes_returned=3))
+    assert sorted(m.subject for _, m in pages) == [f"page {n}" for n in range(7)], pages
+    a.junk.all().delete()
     names = {f.name for kind, f in a.root.sync_hierarchy() if kind == "create"}
     assert {"Inbox", "Calendar"} <= names, names
     story.say("sync", ok=True)
@@ -172,7 +242,7 @@ def sync(a):
 
 def notify(a):
     """Is told of a message by asking, and by a stream."""
-    from exchangelib import Message
+    from exchangelib import FolderCollection, Message
     from exchangelib.properties import CreatedEvent, NewMailEvent, StatusEvent
 
     def deliver(subject):
@@ -194,14 +264,33 @@ def notify(a):
             found = a.inbox.filter(subject="streamed").get()
             assert found.id == n.events[0].item_id.id
             break
+    several = FolderCollection(account=a, folders=[a.drafts, a.junk])
+    with several.streaming_subscription(event_types=["CreatedEvent"]) as subscription:
+        for folder in (a.drafts, a.junk):
+            Message(account=a, folder=folder, subject="several", body="x").save()
+        told = [e for n in a.drafts.get_streaming_events(subscription, connection_timeout=1, max_notifications_returned=1) for e in n.events]
+        assert {e.parent_folder_id.id for e in told} == {a.drafts.id, a.junk.id} and {type(e) for e in told} == {CreatedEvent}, told
     story.say("notify", ok=True)
 
 
 def people(a):
-    """Looks for people and out-of-office settings."""
+    """Looks for people and time zones, and tells that nobody is there."""
+    from datetime import timedelta
+
+    from exchangelib import EWSDateTime, OofSettings, UTC
+
     found = a.protocol.resolve_names(["bob@"])
     assert [m.email_address for m in found] == ["bob@example.com"], found
     assert a.oof_settings.state == "Disabled", a.oof_settings
+    start = EWSDateTime.now(tz=UTC).replace(microsecond=0)
+    a.oof_settings = OofSettings(
+        state="Scheduled", external_audience="Known", start=start, end=start + timedelta(days=7), internal_reply="Away & <gone>", external_reply="Away",
+    )
+    away = a.oof_settings
+    assert (away.state, away.external_audience, away.start, away.end) == ("Scheduled", "Known", start, start + timedelta(days=7)), away
+    assert (away.internal_reply, away.external_reply) == ("Away & <gone>", "Away"), away
+    if a.version.build.major_version > 8:
+        assert [z.id for z in a.protocol.get_timezones()] == ["UTC"]
     story.say("people", ok=True)
 
 
@@ -227,7 +316,7 @@ def main():
     warnings.simplefilter("ignore")
     os.environ["REQUESTS_CA_BUNDLE"] = args.ca
     a, config = account(args, story.secret())
-    for step in (folders, read, change, write, sync, notify, people):
+    for step in (folders, read, change, write, bulk, query, sync, notify, people):
         step(a)
     others(a, config)
     a.protocol.close()
