@@ -22,7 +22,7 @@ const pollEvery = 20 * time.Millisecond
 
 // awaitGreeting waits until a listener sends its first line. It gives up when
 // the server ends or the context does.
-func (s *Servers) awaitGreeting(ctx context.Context, p *process, address string) error {
+func awaitGreeting(ctx context.Context, p *process, address string, dial func(ctx context.Context, address string) (net.Conn, error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -35,7 +35,7 @@ func (s *Servers) awaitGreeting(ctx context.Context, p *process, address string)
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		err := s.greeting(ctx, address)
+		err := greeting(ctx, address, dial)
 		if err == nil {
 			return nil
 		}
@@ -48,10 +48,10 @@ func (s *Servers) awaitGreeting(ctx context.Context, p *process, address string)
 }
 
 // greeting connects once and reads the first line.
-func (s *Servers) greeting(ctx context.Context, address string) error {
+func greeting(ctx context.Context, address string, dial func(ctx context.Context, address string) (net.Conn, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	conn, err := s.dial(ctx, address)
+	conn, err := dial(ctx, address)
 	if err != nil {
 		return err
 	}
@@ -72,5 +72,10 @@ func (s *Servers) dial(ctx context.Context, address string) (net.Conn, error) {
 	if slices.Contains([]string{s.IMAPS, s.POP3S, s.Submissions}, address) {
 		return (&tls.Dialer{Config: s.ClientTLS()}).DialContext(ctx, "tcp", address)
 	}
+	return dialPlain(ctx, address)
+}
+
+// dialPlain connects to a listener without TLS.
+func dialPlain(ctx context.Context, address string) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 }

@@ -51,15 +51,23 @@ func specimens() []string {
 
 func (b *behaving) list(q session.Query) []*session.Message {
 	b.Helper()
-	var all []*session.Message
+	all, err := b.listed(q)
+	if err != nil {
+		b.Fatalf("Messages(%v): %v", q.Where, err)
+	}
+	return all
+}
+
+func (b *behaving) listed(q session.Query) (all []*session.Message, err error) {
+	b.Helper()
 	q.OldestFirst = true
 	for m, err := range b.s.Messages(b.Context(), q) {
 		if err != nil {
-			b.Fatalf("Messages(%v): %v", q.Where, err)
+			return all, err
 		}
 		all = append(all, m)
 	}
-	return all
+	return all, nil
 }
 
 func (b *behaving) id(n int) session.ID {
@@ -76,8 +84,12 @@ func (b *behaving) id(n int) session.ID {
 // shown names the messages of a folder with their flags.
 func (b *behaving) shown(folder session.FolderRef, where session.Filter) string {
 	b.Helper()
+	all, err := b.listed(session.Query{Folder: folder, Where: where})
+	if err != nil {
+		return err.Error()
+	}
 	var words []string
-	for _, m := range b.list(session.Query{Folder: folder, Where: where}) {
+	for _, m := range all {
 		flags := slices.DeleteFunc(slices.Sorted(slices.Values(m.Flags)), func(f session.Flag) bool { return f == `\Recent` })
 		words = append(words, fmt.Sprint(strings.TrimSuffix(strings.TrimPrefix(m.Header.MessageID(), "specimen-"), "@example.org"), flags))
 	}

@@ -199,7 +199,7 @@ func (s *Servers) launch(ctx context.Context, programs programs) error {
 		}
 		s.running = append(s.running, p)
 		for _, address := range server.addresses {
-			if err := s.awaitGreeting(ctx, p, address); err != nil {
+			if err := awaitGreeting(ctx, p, address, s.dial); err != nil {
 				return err
 			}
 		}
