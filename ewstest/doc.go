@@ -24,8 +24,8 @@
 // and a stream of notifications lasts its half hour in none.
 //
 // A strict server refuses what Exchange refuses, and is what one's own client
-// should be tested with, on every one of [Versions]. Clients made by others need a
-// lenient one: most send something that is not in the schema.
+// should be tested with, on every one of [Versions]. Some clients made by others
+// need a lenient one, since they send what is not in the schema.
 //
 // [Server.Requests] tells what clients asked and were answered, so that a test can
 // count requests and check them; [Server.Sent] has the messages that went out.

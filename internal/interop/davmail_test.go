@@ -33,9 +33,10 @@ type davmail struct {
 	users    map[string]interop.User
 }
 
-// startDavMail starts both.
+// startDavMail starts both. The fake is as strict as Exchange.
 func startDavMail(t *testing.T, o ewstest.Options) *davmail {
 	t.Helper()
+	o.Strict = true
 	d := &davmail{exchange: startExchange(t, o), users: map[string]interop.User{}}
 	for _, address := range []string{ann, bob} {
 		user := interop.User{Address: address, Password: secret.New("horse-of-" + address[:3])}

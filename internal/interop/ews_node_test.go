@@ -17,14 +17,14 @@ import (
 
 // TestEWSJavaScriptAPITellsItsStory has ews-javascript-api, a port of the library
 // that Microsoft wrote for Exchange, go through a whole mailbox on the fake
-// Exchange, on each release that both know. What both sides say is checked against
-// the schema.
+// Exchange, which is as strict as the real one, on each release that both know. What
+// both sides say is checked against the schema.
 func TestEWSJavaScriptAPITellsItsStory(t *testing.T) {
 	t.Parallel()
 	for _, version := range []ewstest.Version{ewstest.Exchange2016, ewstest.Exchange2013SP1, ewstest.Exchange2010SP2, ewstest.Exchange2007SP1} {
 		t.Run(string(version), func(t *testing.T) {
 			t.Parallel()
-			w := startExchange(t, ewstest.Options{Version: version})
+			w := startExchange(t, ewstest.Options{Version: version, Strict: true})
 			steps := ewsJavaScriptStory(t, w, version)
 			want := []string{"folders", "list", "read", "change", "write", "sync", "pull", "stream", "people", "others", "discover"}
 			if !slices.Equal(steps, want) {
