@@ -12,8 +12,8 @@ import (
 	"github.com/mailsession/mailsession/internal/retry"
 )
 
-// earOptions are the settings of listen.
-type earOptions struct {
+// listenOptions are the settings of listen.
+type listenOptions struct {
 	interval time.Duration // between two looks
 	// pace, where it is not nil, has looks come at its intervals as well, however
 	// well the backend listens: into its folders, and into those that nobody can
@@ -22,9 +22,9 @@ type earOptions struct {
 	others []FolderRef
 }
 
-// ear hears notices while its owner is busy, and keeps them until it asks: one a
+// listener hears notices while its owner is busy, and keeps them until it asks: one a
 // folder.
-type ear struct {
+type listener struct {
 	polls   bool // nobody listens
 	cancel  context.CancelFunc
 	lines   sync.WaitGroup
@@ -32,15 +32,15 @@ type ear struct {
 }
 
 // listen begins to hear of folders, by the backend's [Notifier] where it has one.
-func listen(ctx context.Context, in Incoming, folders []FolderRef, opts earOptions) *ear {
+func listen(ctx context.Context, in Incoming, folders []FolderRef, opts listenOptions) *listener {
 	ctx, cancel := context.WithCancel(ctx)
-	e := &ear{cancel: cancel, notices: pending.New[FolderRef](func(before, now NoticeKind) NoticeKind {
+	l := &listener{cancel: cancel, notices: pending.New[FolderRef](func(before, now NoticeKind) NoticeKind {
 		return min(before, now) // Listening says all that Activity says
 	})}
 	n, ok := As[Notifier](in)
-	e.polls = !ok
+	l.polls = !ok
 	if ok && len(folders) > 0 {
-		e.lines.Go(func() { e.hear(ctx, n, folders, opts) })
+		l.lines.Go(func() { l.hear(ctx, n, folders, opts) })
 	}
 	pace := opts.pace
 	if pace == nil && !ok {
@@ -48,33 +48,33 @@ func listen(ctx context.Context, in Incoming, folders []FolderRef, opts earOptio
 		pace = &retry.Policy{Initial: each, Factor: 1, Max: each, Jitter: -1}
 	}
 	if pace != nil {
-		e.lines.Go(func() { e.poll(ctx, *pace, slices.Concat(folders, opts.others)) })
+		l.lines.Go(func() { l.poll(ctx, *pace, slices.Concat(folders, opts.others)) })
 	}
-	return e
+	return l
 }
 
 // hear takes down what the backend tells.
-func (e *ear) hear(ctx context.Context, n Notifier, folders []FolderRef, opts earOptions) {
+func (l *listener) hear(ctx context.Context, n Notifier, folders []FolderRef, opts listenOptions) {
 	err := errors.New("the backend has stopped listening, and does not say why; begin another watch")
 	for notice, failed := range n.Notify(ctx, folders, NotifyOptions{Interval: max(opts.interval, 0)}) {
 		if failed != nil {
 			err = failed
 			break
 		}
-		e.again(notice)
+		l.post(notice)
 	}
-	e.notices.Fail(err)
+	l.notices.Fail(err)
 }
 
 // poll takes down that it is time to look.
-func (e *ear) poll(ctx context.Context, pace retry.Policy, folders []FolderRef) {
+func (l *listener) poll(ctx context.Context, pace retry.Policy, folders []FolderRef) {
 	for try := 1; ; try++ {
 		for _, f := range folders {
 			kind := Activity
-			if e.polls && try == 1 {
+			if l.polls && try == 1 {
 				kind = Listening
 			}
-			e.again(Notice{Kind: kind, Folder: f})
+			l.post(Notice{Kind: kind, Folder: f})
 		}
 		if retry.Sleep(ctx, pace.Wait(try, nil)) != nil {
 			return
@@ -82,18 +82,18 @@ func (e *ear) poll(ctx context.Context, pace retry.Policy, folders []FolderRef) 
 	}
 }
 
-// again takes down a notice, one that was heard or one that could not be dealt
+// post takes down a notice, one that was heard or one that could not be dealt
 // with.
-func (e *ear) again(n Notice) { e.notices.Post(n.Folder, n.Kind) }
+func (l *listener) post(n Notice) { l.notices.Post(n.Folder, n.Kind) }
 
 // next waits for a notice. What was heard before the end is told before it.
-func (e *ear) next(ctx context.Context) (Notice, error) {
-	folder, kind, err := e.notices.Next(ctx)
+func (l *listener) next(ctx context.Context) (Notice, error) {
+	folder, kind, err := l.notices.Next(ctx)
 	return Notice{Kind: kind, Folder: folder}, err
 }
 
 // stop ends the lines and waits until they have ended.
-func (e *ear) stop() {
-	e.cancel()
-	e.lines.Wait()
+func (l *listener) stop() {
+	l.cancel()
+	l.lines.Wait()
 }

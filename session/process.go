@@ -217,7 +217,7 @@ func (s *Session) Process(ctx context.Context, p Progress, q Query, handle func(
 	}
 	r := &processor{
 		session: s, syncer: syncer, progress: p, query: q, handle: handle, opts: o,
-		folder: cmp.Or(q.Folder, Inbox), trouble: patience{pace: o.pace()},
+		folder: cmp.Or(q.Folder, Inbox), backoff: backoff{pace: o.pace()},
 	}
 	r.query.Limit, r.query.After, r.query.OldestFirst, r.query.Folder = 0, ID{}, true, r.folder
 	if err = r.run(ctx); err != nil {

@@ -149,11 +149,11 @@ func (p *processor) move(ctx context.Context, to FolderRef, ids []ID) error {
 			continue
 		}
 		i.At = time.Now().Add(p.pace(i.MoveTries))
-		if r.Outcome != DoneUnknown && !p.trouble.passes(r.Err) {
+		if r.Outcome != DoneUnknown && !p.backoff.retries(r.Err) {
 			p.immovable(r, i, to)
 		}
 	}
-	if whole != nil && !p.trouble.passes(whole) && p.unmoved == nil {
+	if whole != nil && !p.backoff.retries(whole) && p.unmoved == nil {
 		p.unmoved, p.stuck = whole, true
 	}
 	return nil

@@ -110,8 +110,8 @@ func (p Progress) own(ctx context.Context, rec *progressRecord) bool {
 	return true
 }
 
-// passed takes away what is settled, when the page that it came in is.
-func (r *progressRecord) passed() {
+// dropSettled forgets what is settled, once the page that it came in is.
+func (r *progressRecord) dropSettled() {
 	maps.DeleteFunc(r.Items, func(_ ID, i *progressItem) bool { return i.settled() })
 }
 
@@ -125,10 +125,11 @@ func (r *progressRecord) waiting() (n int) {
 	return n
 }
 
-// strange compares the messages of a page from the zero cursor, which neither expires
-// nor is refused, with those of the record. It returns [ErrOtherMailbox] where they
-// are another mailbox's, and [ErrCursorExpired] where they have been renumbered.
-func (r *progressRecord) strange(page Changes) error {
+// checkMailbox compares the messages of a page from the zero cursor, which neither
+// expires nor is refused, with those of the record. It returns [ErrOtherMailbox]
+// where they are another mailbox's, and [ErrCursorExpired] where they have been
+// renumbered.
+func (r *progressRecord) checkMailbox(page Changes) error {
 	if len(page.Added) == 0 {
 		return nil
 	}
@@ -152,8 +153,8 @@ func (r *progressRecord) strange(page Changes) error {
 // full reports whether so many messages wait that new ones have to.
 func (r *progressRecord) full(most int) bool { return most > 0 && r.waiting() >= most }
 
-// unmoved reports whether messages that are done have to be moved yet.
-func (r *progressRecord) unmoved() bool {
+// hasUnmoved reports whether messages that are done have to be moved yet.
+func (r *progressRecord) hasUnmoved() bool {
 	for _, i := range r.Items {
 		if i.State == itemDone {
 			return true

@@ -20,7 +20,7 @@ type processor struct {
 	query    Query
 	handle   func(ctx context.Context, t Task) error
 	opts     ProcessOptions
-	trouble  patience
+	backoff  backoff
 
 	record  progressRecord
 	owned   bool // the record has been taken over
@@ -54,36 +54,36 @@ func (p *processor) follow(ctx context.Context) error {
 		return err
 	}
 	for err := p.begin(ctx); err != nil; err = p.begin(ctx) {
-		if err := p.trouble.wait(ctx, err); err != nil {
+		if err := p.backoff.wait(ctx, err); err != nil {
 			return err
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e := listen(ctx, p.session.in, []FolderRef{p.folder}, earOptions{interval: p.opts.Interval})
-	defer e.stop()
+	l := listen(ctx, p.session.in, []FolderRef{p.folder}, listenOptions{interval: p.opts.Interval})
+	defer l.stop()
 	for {
 		if err := p.through(ctx); err != nil {
-			if err := p.trouble.wait(ctx, err); err != nil {
+			if err := p.backoff.wait(ctx, err); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := p.idle(ctx, e); err != nil {
+		if err := p.idle(ctx, l); err != nil {
 			return err
 		}
 	}
 }
 
 // idle waits for a notice, or until a message is to be tried again.
-func (p *processor) idle(ctx context.Context, e *ear) error {
+func (p *processor) idle(ctx context.Context, l *listener) error {
 	until := ctx
 	if _, next := p.record.due(time.Now()); !next.IsZero() {
 		timed, cancel := context.WithDeadline(ctx, next)
 		defer cancel()
 		until = timed
 	}
-	_, err := e.next(until)
+	_, err := l.next(until)
 	if err != nil && ctx.Err() == nil && until.Err() != nil {
 		return nil
 	}
@@ -158,7 +158,7 @@ func (p *processor) through(ctx context.Context) error {
 		err = fmt.Errorf("%d of them: %w", p.record.waiting(), ErrTooManyWaiting)
 	}
 	if err == nil {
-		p.trouble.passed()
+		p.backoff.reset()
 	}
 	return err
 }
@@ -171,14 +171,14 @@ func (p *processor) round(ctx context.Context) (full bool, err error) {
 	}
 	ids, _ := p.record.due(time.Now())
 	for _, id := range ids {
-		if err := p.again(ctx, id); err != nil {
+		if err := p.retry(ctx, id); err != nil {
 			return full, err
 		}
 	}
 	if err := p.moveAll(ctx); err != nil {
 		return full, err
 	}
-	p.record.passed()
+	p.record.dropSettled()
 	return full, p.save(ctx)
 }
 
@@ -200,8 +200,8 @@ func (p *processor) newsOnce(ctx context.Context) (full bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		p.trouble.reached = true
-		if err := p.compare(&page); err != nil {
+		p.backoff.reached = true
+		if err := p.checkFirstPage(&page); err != nil {
 			return false, err
 		}
 		if !page.Reset && len(page.Added) > 0 && p.record.full(p.opts.MaxWaiting) {
@@ -211,19 +211,19 @@ func (p *processor) newsOnce(ctx context.Context) (full bool, err error) {
 			return false, err
 		}
 		if len(page.Added) > 0 {
-			p.trouble.passed()
+			p.backoff.reset()
 		}
 	}
 	return false, nil
 }
 
-// compare has a page of a folder that was renumbered begin anew, where it may, before
-// the record has a cursor that would tell.
-func (p *processor) compare(page *Changes) error {
+// checkFirstPage compares the record with the first page, while there is no cursor
+// that would tell: where the folder was renumbered, the page begins anew, if it may.
+func (p *processor) checkFirstPage(page *Changes) error {
 	if !p.record.Cursor.IsZero() {
 		return nil
 	}
-	switch err := p.record.strange(*page); {
+	switch err := p.record.checkMailbox(*page); {
 	case errors.Is(err, ErrCursorExpired):
 		if page.Reset = true; !p.mayBeginAnew() {
 			return fmt.Errorf("%s was renumbered before the first page was through: %w", p.folder, err)
@@ -237,7 +237,7 @@ func (p *processor) compare(page *Changes) error {
 // mayBeginAnew reports whether a folder that is told anew has nothing in it that
 // must not be handled, as far as the record knows.
 func (p *processor) mayBeginAnew() bool {
-	return p.opts.Anew || p.opts.Done != "" && !p.record.Stay && !p.record.unmoved()
+	return p.opts.Anew || p.opts.Done != "" && !p.record.Stay && !p.record.hasUnmoved()
 }
 
 func (p *processor) fields() Fields {
@@ -270,14 +270,14 @@ func (p *processor) page(ctx context.Context, page Changes) error {
 		if p.record.Items[m.ID] != nil {
 			continue
 		}
-		if err := p.one(ctx, m); err != nil {
+		if err := p.try(ctx, m); err != nil {
 			return err
 		}
 	}
 	if err := p.moveAll(ctx); err != nil {
 		return err
 	}
-	p.record.passed()
+	p.record.dropSettled()
 	p.unsaved = p.unsaved || p.record.Cursor != page.Cursor
 	p.record.Cursor = page.Cursor
 	return nil

@@ -27,8 +27,8 @@ func (p *processor) unreadable(bad *ItemError) {
 	p.end(t, i, GiveUp(bad))
 }
 
-// again hands out a message whose time has come.
-func (p *processor) again(ctx context.Context, id ID) error {
+// retry hands out a message whose time has come.
+func (p *processor) retry(ctx context.Context, id ID) error {
 	i := p.record.Items[id]
 	if i == nil || i.State != itemRetry {
 		return nil
@@ -38,7 +38,7 @@ func (p *processor) again(ctx context.Context, id ID) error {
 		return err
 	}
 	if len(found) > 0 {
-		return p.one(ctx, found[0])
+		return p.try(ctx, found[0])
 	}
 	if i.State == itemRetry { // it is gone, or the folder was renumbered, and it is not one that cannot be read
 		delete(p.record.Items, id)
@@ -47,9 +47,9 @@ func (p *processor) again(ctx context.Context, id ID) error {
 	return nil
 }
 
-// one writes down that a message is begun, with what was to be written before,
+// try writes down that a message is begun, with what was to be written before,
 // and hands it to the handler.
-func (p *processor) one(ctx context.Context, m *Message) error {
+func (p *processor) try(ctx context.Context, m *Message) error {
 	if ctx.Err() != nil {
 		return retry.Ended(ctx)
 	}

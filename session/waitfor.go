@@ -46,7 +46,7 @@ type wait struct {
 	query   Query
 	folders []*waited
 	opts    WatchOptions
-	trouble patience
+	backoff backoff
 
 	lenient bool                // a folder that does not exist is passed over
 	pace    *retry.Policy       // of further looks, however well the backend listens
@@ -61,7 +61,7 @@ type waited struct {
 }
 
 func newWait(in Incoming, q Query, folders []FolderRef, opts WatchOptions) *wait {
-	w := &wait{in: in, query: q, opts: opts, trouble: patience{pace: opts.pace()}}
+	w := &wait{in: in, query: q, opts: opts, backoff: backoff{pace: opts.pace()}}
 	w.query.Limit, w.query.After = 0, ID{}
 	w.syncer, _ = As[Syncer](in)
 	for _, ref := range folders {
@@ -88,10 +88,10 @@ func (w *wait) run(ctx context.Context) (*Message, FolderRef, error) {
 			there = append(there, f.ref)
 		}
 	}
-	e := listen(ctx, w.in, there, earOptions{interval: w.opts.Interval, pace: w.pace, others: missing})
-	defer e.stop()
+	l := listen(ctx, w.in, there, listenOptions{interval: w.opts.Interval, pace: w.pace, others: missing})
+	defer l.stop()
 	for {
-		n, err := e.next(ctx)
+		n, err := l.next(ctx)
 		if err != nil {
 			return nil, "", w.end(err)
 		}
@@ -104,20 +104,20 @@ func (w *wait) run(ctx context.Context) (*Message, FolderRef, error) {
 			return m, n.Folder, nil
 		}
 		if err != nil {
-			if err := w.trouble.wait(ctx, err); err != nil {
+			if err := w.backoff.wait(ctx, err); err != nil {
 				return nil, "", w.end(err)
 			}
-			e.again(n)
+			l.post(n)
 		}
 	}
 }
 
 // end adds what was wrong last to the end of the context.
 func (w *wait) end(err error) error {
-	if w.trouble.last == nil || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+	if w.backoff.last == nil || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return errors.Join(err, w.trouble.last)
+	return errors.Join(err, w.backoff.last)
 }
 
 // first looks into a folder until that worked.
@@ -127,7 +127,7 @@ func (w *wait) first(ctx context.Context, f *waited) (m *Message, missing bool, 
 		if err == nil {
 			return m, missing, nil
 		}
-		if err := w.trouble.wait(ctx, err); err != nil {
+		if err := w.backoff.wait(ctx, err); err != nil {
 			return nil, false, w.end(err)
 		}
 	}
@@ -144,7 +144,7 @@ func (w *wait) look(ctx context.Context, f *waited) (m *Message, missing bool, e
 		return nil, true, nil
 	}
 	if err == nil {
-		w.trouble.passed()
+		w.backoff.reset()
 	}
 	return m, false, err
 }

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -153,7 +151,7 @@ type watch struct {
 	syncer  Syncer
 	opts    WatchOptions
 	folders []*watched
-	trouble patience
+	backoff backoff
 }
 
 // watched is one folder that is watched.
@@ -176,7 +174,7 @@ func (w *watch) name(folders []FolderRef) {
 		c, placed := since[plain(ref)]
 		w.folders = append(w.folders, &watched{ref: ref, cursor: c, placed: placed})
 	}
-	w.trouble = patience{pace: w.opts.pace()}
+	w.backoff = backoff{pace: w.opts.pace()}
 }
 
 // distinct returns folders by their names, each once, and the inbox for none.
@@ -247,13 +245,13 @@ func (w *watch) stand(ctx context.Context, f *watched) (Cursor, error) {
 	for {
 		c, err := w.syncer.Cursor(ctx, f.ref)
 		if err == nil {
-			w.trouble.passed()
+			w.backoff.reset()
 			return c, nil
 		}
 		if f.gone = errors.Is(err, ErrNoFolder); f.gone {
 			return Cursor{}, err
 		}
-		if err := w.trouble.wait(ctx, err); err != nil {
+		if err := w.backoff.wait(ctx, err); err != nil {
 			return Cursor{}, err
 		}
 	}
@@ -261,10 +259,10 @@ func (w *watch) stand(ctx context.Context, f *watched) (Cursor, error) {
 
 // follow listens, and looks where something may have happened.
 func (w *watch) follow(ctx context.Context, in Incoming, yield func(Event, error) bool) error {
-	e := listen(ctx, in, w.refs(), earOptions{interval: w.opts.Interval})
-	defer e.stop()
+	l := listen(ctx, in, w.refs(), listenOptions{interval: w.opts.Interval})
+	defer l.stop()
 	for {
-		n, err := e.next(ctx)
+		n, err := l.next(ctx)
 		if err != nil {
 			return err
 		}
@@ -273,14 +271,14 @@ func (w *watch) follow(ctx context.Context, in Incoming, yield func(Event, error
 			continue // nobody asked for it
 		}
 		f := w.folders[i]
-		if err := w.look(ctx, f, n.Kind, e.polls, yield); err != nil {
+		if err := w.look(ctx, f, n.Kind, l.polls, yield); err != nil {
 			if f.gone = errors.Is(err, ErrNoFolder); f.gone {
 				return err
 			}
-			if err := w.trouble.wait(ctx, err); err != nil {
+			if err := w.backoff.wait(ctx, err); err != nil {
 				return err
 			}
-			e.again(n)
+			l.post(n)
 		}
 	}
 }
@@ -318,7 +316,7 @@ func (w *watch) look(ctx context.Context, f *watched, kind NoticeKind, polls boo
 			f.failed = true
 			return err
 		}
-		w.trouble.passed()
+		w.backoff.reset()
 		if err := tellPage(ctx, f.ref, page, yield); err != nil {
 			return err
 		}
@@ -385,44 +383,4 @@ func eventsOf(page Changes) ([]Event, map[int]*ItemError) {
 		events = append(events, Event{Kind: EventNew, ID: m.ID, Message: m})
 	}
 	return events, items
-}
-
-// patience waits over failures that pass, longer each time.
-type patience struct {
-	pace    retry.Policy
-	tries   int
-	reached bool  // the server answered once
-	last    error // the failure that is waited over
-}
-
-// passed says that something worked.
-func (p *patience) passed() { p.tries, p.reached, p.last = 0, true, nil }
-
-// wait waits where err passes, and returns what does not: err, or why ctx ended.
-func (p *patience) wait(ctx context.Context, err error) error {
-	if errors.Is(err, errLeft) || ctx.Err() == nil && !p.passes(err) {
-		return err
-	}
-	if ctx.Err() != nil {
-		return retry.Ended(ctx)
-	}
-	p.tries++
-	p.last = err
-	if retry.Sleep(ctx, p.pace.Wait(p.tries, err)) != nil {
-		return retry.Ended(ctx)
-	}
-	return nil
-}
-
-// passes reports whether another try may fare better. Nobody knows of a server
-// that was never reached whether there is one.
-func (p *patience) passes(err error) bool {
-	if errors.Is(err, ErrClosed) {
-		return false
-	}
-	if Temporary(err) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return true
-	}
-	_, network := errors.AsType[*net.OpError](err)
-	return network && p.reached
 }
