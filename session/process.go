@@ -229,7 +229,7 @@ func (s *Session) Process(ctx context.Context, p Progress, q Query, handle func(
 
 func (p Progress) check() error {
 	if p.Store == nil {
-		return errors.New("session: process: there is no Store to keep the progress in")
+		return errors.New("session: process: there is no Store to keep the progress in; set Progress.Store")
 	}
 	if err := state.CheckKey(p.Name); err != nil {
 		return fmt.Errorf("session: process: the name of the progress: %w", err)
@@ -240,9 +240,9 @@ func (p Progress) check() error {
 func checkProcess(o ProcessOptions, handler bool) error {
 	switch {
 	case !handler && !o.DryRun:
-		return errors.New("session: process: there is no handler")
+		return errors.New("session: process: there is no handler; give one, or set DryRun")
 	case o.FirstRetry < 0 || o.MaxRetry < 0 || o.TryTimeout < 0:
-		return errors.New("session: process: a wait is negative")
+		return errors.New("session: process: FirstRetry, MaxRetry and TryTimeout must not be negative")
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (p *processor) checkFolders(ctx context.Context) error {
 		return err
 	}
 	if facts.OneFolder || !facts.SafeMove {
-		return fmt.Errorf("messages that were handled cannot be moved here: %w", errors.ErrUnsupported)
+		return fmt.Errorf("messages that were handled cannot be moved here, so that Done and Problem have to be empty: %w", errors.ErrUnsupported)
 	}
 	p.completes = facts.SafeDelete && !facts.Labels // with labels a message is in several folders, and no copy
 	var own []Folder
@@ -42,7 +42,7 @@ func (p *processor) checkFolders(ctx context.Context) error {
 		known := slices.ContainsFunc(own, func(f Folder) bool { return f.Path == path })
 		// There are servers that do not tell small letters from large ones.
 		if path == from || !known && strings.EqualFold(path, from) {
-			return fmt.Errorf("messages that were handled cannot be moved to %s, the folder that they come from", to)
+			return fmt.Errorf("messages that were handled cannot be moved to %s, the folder that they come from; name another one", to)
 		}
 		labels := facts.Labels && to == Archive // what has labels needs no folder for that
 		if known || labels {

@@ -74,7 +74,7 @@ func (p Progress) load(ctx context.Context) (rec progressRecord, fresh bool, err
 		return rec, false, fmt.Errorf("the record of the progress cannot be read; delete it to begin anew: %w", err)
 	}
 	if rec.Version != progressVersion {
-		return rec, false, fmt.Errorf("the record of the progress has the version %d, this program knows %d", rec.Version, progressVersion)
+		return rec, false, fmt.Errorf("the record of the progress has the version %d, this program knows %d; leave it to a program that knows it, or delete it to begin anew", rec.Version, progressVersion)
 	}
 	return rec, false, nil
 }
@@ -90,7 +90,7 @@ func (p Progress) save(ctx context.Context, rec *progressRecord) error {
 		version, err = p.Store.CompareAndSwap(ctx, p.Name, rec.kept, value)
 	}
 	if errors.Is(err, state.ErrConflict) {
-		return fmt.Errorf("another processor has taken over the record: %w", err)
+		return fmt.Errorf("another processor has taken over the record; let one alone work on it: %w", err)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the progress: %w", err)

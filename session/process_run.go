@@ -229,7 +229,7 @@ func (p *processor) checkFirstPage(page *Changes) error {
 			return fmt.Errorf("%s was renumbered before the first page was through: %w", p.folder, err)
 		}
 	case err != nil:
-		return fmt.Errorf("the record is of another mailbox, or of this one by another name of the server or user: %w", err)
+		return fmt.Errorf("the record is of another mailbox, or of this one by another name of the server or user; give each mailbox a Progress.Name of its own: %w", err)
 	}
 	return nil
 }
