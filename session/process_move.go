@@ -76,8 +76,8 @@ func pathAmong(own []Folder, ref FolderRef) string {
 // probe looks into a folder that is not among the user's own, as one that others
 // share.
 func (p *processor) probe(ctx context.Context, folder FolderRef) error {
-	for _, err := range p.session.in.Messages(ctx, Query{Folder: folder, Fields: FieldFlags, Limit: 1}) {
-		if _, bad := errors.AsType[*ItemError](err); err != nil && !bad {
+	for _, err := range readable(p.session.in.Messages(ctx, Query{Folder: folder, Fields: FieldFlags, Limit: 1})) {
+		if err != nil {
 			return err
 		}
 	}
@@ -204,10 +204,7 @@ func (p *processor) copied(ctx context.Context, to FolderRef, id ID) (bool, erro
 // only returns the first message that a query finds and that fits, nil where
 // there is none.
 func (p *processor) only(ctx context.Context, q Query, fits func(*Message) (bool, error)) (*Message, error) {
-	for m, err := range p.session.in.Messages(ctx, q) {
-		if _, bad := errors.AsType[*ItemError](err); bad {
-			continue
-		}
+	for m, err := range readable(p.session.in.Messages(ctx, q)) {
 		if err != nil {
 			return nil, err
 		}

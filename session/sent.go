@@ -238,10 +238,7 @@ func withMessageID(id string) Filter {
 func (s *Session) having(ctx context.Context, q Query, messageID string) ([]*Message, error) {
 	q.Fields = FieldHeader | FieldReceived | FieldFlags
 	var list []*Message
-	for m, err := range s.Messages(ctx, q) {
-		if _, bad := errors.AsType[*ItemError](err); bad {
-			continue // another message than one that can be recognised
-		}
+	for m, err := range readable(s.Messages(ctx, q)) { // what cannot be read cannot be recognised
 		if err != nil {
 			return nil, err
 		}

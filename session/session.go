@@ -312,6 +312,17 @@ func (s *Session) Explain(ctx context.Context, q Query) (Plan, error) {
 	return e.Explain(ctx, q)
 }
 
+// readable passes over the messages of a listing that cannot be read.
+func readable(messages iter.Seq2[*Message, error]) iter.Seq2[*Message, error] {
+	return func(yield func(*Message, error) bool) {
+		for m, err := range messages {
+			if _, bad := errors.AsType[*ItemError](err); !bad && !yield(m, err) {
+				return
+			}
+		}
+	}
+}
+
 func failed[T any](err error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T

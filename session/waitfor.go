@@ -202,10 +202,7 @@ func (w *wait) find(ctx context.Context, folder FolderRef, ids []ID) (*Message, 
 			q.Where.All = []Filter{w.query.Where}
 		}
 	}
-	for m, err := range w.in.Messages(ctx, q) {
-		if _, bad := errors.AsType[*ItemError](err); bad {
-			continue // none to wait for
-		}
+	for m, err := range readable(w.in.Messages(ctx, q)) {
 		if err != nil {
 			return nil, err
 		}
