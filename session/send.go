@@ -142,7 +142,8 @@ type Receipt struct {
 
 // Recipient is the server's answer for one recipient. Where Accepted is false
 // and Err is nil, the server gave no final answer; Receipt.Outcome tells whether
-// the message may have arrived all the same.
+// the message may have arrived all the same. Whom the server refused before the
+// message left has Err also where the outcome is [SentUnknown].
 type Recipient struct {
 	// Address is that of the envelope.
 	Address string

@@ -89,6 +89,38 @@ func TestWithoutExtensions(t *testing.T) {
 	})
 }
 
+// A server that is busy where a connection begins, says so in whatever way, or takes
+// its time, gets everything in the end, each message once.
+func TestBusyServers(t *testing.T) {
+	for name, fault := range map[string]mailtest.Fault{
+		"421 at the door":           mailtest.Bye(mailtest.Greeting, "421 4.3.2 busy"),
+		"450 at the door":           mailtest.Bye(mailtest.Greeting, "450 4.3.2 busy"),
+		"hangs up":                  mailtest.Drop(mailtest.Greeting, 0),
+		"421 to EHLO":               mailtest.Bye("EHLO", "421 4.3.2 busy"),
+		"451 to EHLO":               mailtest.Reply("EHLO", "451 4.3.0 later"),
+		"454 to AUTH":               mailtest.Reply("AUTH", "454 4.7.0 Temporary authentication failure"),
+		"432 to AUTH":               mailtest.Reply("AUTH", "432 4.3.2 Concurrent connections limit exceeded"),
+		"takes its time to greet":   mailtest.Delay(mailtest.Greeting, 50*time.Second),
+		"takes its time for AUTH":   mailtest.Delay("AUTH", 50*time.Second),
+		"takes its time for MAIL":   mailtest.Delay("MAIL", 110*time.Second),
+		"takes its time in the end": mailtest.Delay(smtptest.EndOfData, 9*time.Minute),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, nil)
+				s.Inject(fault.Repeating(3))
+				c := newClient(t, inMemory(s), withPassword(), nil)
+				all, err := sendAll(t, c, circulars(10), nil)
+				if err != nil || count(all)[session.Accepted] != 10 {
+					t.Errorf("SendAll = %v, %v, want all accepted", count(all), err)
+				}
+				checkTruth(t, s, all, 10)
+				s.Heal()
+			})
+		})
+	}
+}
+
 // A refusal of one recipient too many passes, also by the code of old servers; other
 // refusals by that code last.
 func TestOneRecipientTooMany(t *testing.T) {
