@@ -3,6 +3,7 @@ package backend
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -85,8 +86,18 @@ func issuer(c *x509.Certificate) string {
 
 func selfSigned(c *x509.Certificate) bool { return c.Issuer.String() == c.Subject.String() }
 
-// certificateRemedy says what to do about a certificate that is refused, ""
+// CertificateRemedy says what to do about the certificate of s that is refused, ""
 // where err is about something else.
+func CertificateRemedy(err error, s session.Server) string {
+	e, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	if !ok {
+		return ""
+	}
+	c := Checked{Server: s}
+	return certificateRemedy(e, c.certificateHost(), c.now())
+}
+
+// certificateRemedy says what to do about a certificate that is refused.
 func certificateRemedy(err *tls.CertificateVerificationError, host string, now time.Time) string {
 	var leaf *x509.Certificate
 	if len(err.UnverifiedCertificates) > 0 {

@@ -111,8 +111,8 @@ func isTimeout(err error) bool {
 
 // tlsRemedy is for the encryption.
 func (c Checked) tlsRemedy(stage session.Stage, err error) string {
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return certificateRemedy(e, c.certificateHost(), c.now())
+	if r := CertificateRemedy(err, c.Server); r != "" {
+		return r
 	}
 	if stage != session.StageTLS {
 		return ""
