@@ -161,18 +161,6 @@ func offers(err error, name string) bool {
 	})
 }
 
-// schemesOf returns the names of the ways to sign in that a server offers.
-func schemesOf(h http.Header) []string {
-	var all []string
-	for _, v := range h.Values("Www-Authenticate") {
-		name, _, _ := strings.Cut(strings.TrimSpace(v), " ")
-		if name = strings.TrimSuffix(name, ","); name != "" {
-			all = append(all, name)
-		}
-	}
-	return all
-}
-
 // refusedSignIn is how [backend.Login] tells a refusal.
 func refusedSignIn(err error) bool {
 	_, is := errors.AsType[*sasl.Error](err)
