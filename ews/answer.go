@@ -28,14 +28,14 @@ func (a *answer) enter(c *Client) error {
 	e := &Error{
 		Server: c.address, Op: a.request.op, Status: a.resp.StatusCode, size: a.resp.Request.ContentLength,
 		Diagnostics: a.conn.said(a.resp.Header.Get("X-Ms-Diagnostics")),
-		schemes:     schemesOf(a.resp.Header), wait: retry.FromHeader(a.resp.Header, time.Now()),
+		schemes:     a.conn.each(schemesOf(a.resp.Header)), wait: retry.FromHeader(a.resp.Header, time.Now()),
 	}
 	soap := strings.Contains(a.resp.Header.Get("Content-Type"), "xml")
 	if !soap || e.Status != http.StatusOK && e.Status != http.StatusInternalServerError {
 		if page, err := unpacked(a.resp); err == nil {
 			e.judge(page)
 		}
-		e.Remedy = e.ofStatus(c.online(), a.conn.said(a.resp.Header.Get("Location")))
+		e.Remedy = e.ofAnswer(c, a.conn, a.resp.Header)
 		if strings.Contains(a.resp.Header.Get("Location"), "genericerrorpage") {
 			e.Status = http.StatusServiceUnavailable // that is how Exchange Online says it
 		}
@@ -105,7 +105,7 @@ func (a *answer) envelope() error {
 		case a.depth() == 3:
 			return nil
 		default:
-			return a.malformed("it is not SOAP but " + oneLine(a.name))
+			return a.malformed("it is not SOAP but " + a.conn.said(a.name))
 		}
 	}
 }
@@ -121,7 +121,7 @@ func (a *answer) fault(e *Error) error {
 				code = local
 			}
 			if strings.HasPrefix(code, "Error") && e.Code == "" {
-				e.Code = code
+				e.Code = a.conn.code(code)
 			}
 		case "faultstring":
 			e.Text, err = a.word()
@@ -140,7 +140,7 @@ func (a *answer) fault(e *Error) error {
 	if e.Code == "" && saysTooLong(e.Text) {
 		e.turnedAway = true
 	}
-	e.Remedy = cmp.Or(remedy(e), e.ofStatus(false, ""))
+	e.Remedy = cmp.Or(remedy(e), e.ofSize())
 	return e
 }
 
@@ -149,6 +149,7 @@ func (a *answer) detail(e *Error, name string) (err error) {
 	switch name {
 	case "ResponseCode":
 		e.Code, err = a.word()
+		e.Code = a.conn.code(e.Code)
 	case "MessageText", "Message":
 		e.Text, err = a.word()
 		e.Text = a.conn.said(e.Text)
@@ -216,7 +217,7 @@ func (a *answer) replies(read func(i int, name string) error, end func(i int, er
 				}
 				err = end(i, &refusal)
 			case bad:
-				err = end(i, item)
+				err = end(i, a.conn.censored(item))
 			default:
 				err = end(i, nil)
 			}

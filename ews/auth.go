@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/Azure/go-ntlmssp"
 
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
@@ -37,33 +36,19 @@ func (a authorization) RoundTrip(req *http.Request) (*http.Response, error) {
 	return a.base.RoundTrip(req) //nolint:wrapcheck // the next one's error is this one's
 }
 
-// handshake signs in by NTLM, which is good for a connection: where the server
-// remembers, nothing is sent but the request.
-type handshake struct {
-	user, password string
-	base           http.RoundTripper
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (h handshake) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	req.SetBasicAuth(h.user, h.password) // it never leaves as such
-	return ntlmssp.Negotiator{RoundTripper: h.base}.RoundTrip(req)
-}
-
 // way is how to sign in on a connection.
 type way struct {
 	name  string
-	apply func(base http.RoundTripper) http.RoundTripper
+	apply func(base *conn) http.RoundTripper
 }
 
 // ways returns how one may try to sign in with creds, the best first.
 func (c *Client) ways(creds sasl.Credentials, encrypted bool) ([]way, error) {
 	if c.opts.Authenticate != nil {
-		return []way{{Custom, c.opts.Authenticate}}, nil
+		return []way{{Custom, func(base *conn) http.RoundTripper { return c.opts.Authenticate(base) }}}, nil
 	}
 	if creds.Token.IsZero() && creds.Password.IsZero() {
-		return []way{{"", func(base http.RoundTripper) http.RoundTripper { return base }}}, nil
+		return []way{{"", func(base *conn) http.RoundTripper { return base }}}, nil
 	}
 	if !encrypted && !c.server.AllowPlainAuth {
 		return nil, errors.New("the connection is not encrypted, and no credentials are sent over it; use https, or set AllowPlainAuth")
@@ -75,8 +60,8 @@ func (c *Client) ways(creds sasl.Credentials, encrypted bool) ([]way, error) {
 		plain := base64.StdEncoding.EncodeToString([]byte(creds.User + ":" + creds.Password.Reveal()))
 		all = []way{
 			{Basic, authorize("Basic " + plain)},
-			{NTLM, func(base http.RoundTripper) http.RoundTripper {
-				return handshake{user: creds.User, password: creds.Password.Reveal(), base: base}
+			{NTLM, func(base *conn) http.RoundTripper {
+				return &handshake{user: creds.User, password: creds.Password.Reveal(), base: base, known: &c.customs}
 			}},
 		}
 		if strings.Contains(creds.User, ":") {
@@ -86,8 +71,8 @@ func (c *Client) ways(creds sasl.Credentials, encrypted bool) ([]way, error) {
 	return c.allowed(all)
 }
 
-func authorize(value string) func(http.RoundTripper) http.RoundTripper {
-	return func(base http.RoundTripper) http.RoundTripper { return authorization{value: value, base: base} }
+func authorize(value string) func(*conn) http.RoundTripper {
+	return func(base *conn) http.RoundTripper { return authorization{value: value, base: base} }
 }
 
 // allowed orders the ways as the settings want them.
@@ -120,14 +105,14 @@ func preferred(w way, name string) int {
 }
 
 // signIn makes requests over the connection go in the name of the user, and proves
-// it by one that changes nothing.
+// it by one that changes nothing. Each way is tried once, the next one where the
+// server's refusal names it alone.
 func (c *Client) signIn(ctx context.Context, cn *conn, creds sasl.Credentials) error {
 	_, encrypted := cn.wire.TLS()
 	all, err := c.ways(creds, encrypted)
 	if err != nil {
 		return fmt.Errorf("%s: sign in: %w", c.address, err)
 	}
-	cn.secrets = secretsOf(creds)
 	for i, w := range all {
 		cn.trip, cn.mechanism = w.apply(cn), w.name
 		err = c.probe(ctx, cn)
@@ -135,30 +120,66 @@ func (c *Client) signIn(ctx context.Context, cn *conn, creds sasl.Credentials) e
 			c.mechanism.Store(w.name)
 			return nil
 		}
-		if i+1 < len(all) && cn.Usable() && offers(err, all[i+1].name) && !offers(err, w.name) {
-			continue
+		if i+1 == len(all) || !offers(err, all[i+1].name) || offers(err, w.name) {
+			break
 		}
-		break
 	}
 	if refused(err) {
+		c.advise(err, cn.mechanism)
 		return &sasl.Error{Mechanism: cn.mechanism, Err: err}
 	}
 	return err
 }
 
-// secretsOf returns what signs in, in the forms in which it goes over the line.
+// secretsOf returns what signs in, in the forms in which it goes over the line, or in
+// which a server may repeat it.
 func secretsOf(creds sasl.Credentials) backend.Secrets {
 	password := creds.Password.Reveal()
 	plain := base64.StdEncoding.EncodeToString([]byte(creds.User + ":" + password))
-	return backend.Secrets{creds.Token.Reveal(), plain, password}
+	return backend.Secrets{
+		creds.Token.Reveal(), plain, password,
+		base64.StdEncoding.EncodeToString([]byte(password)), url.QueryEscape(password), url.PathEscape(password),
+	}
 }
 
 // offers reports whether a refusal names a way to sign in.
 func offers(err error, name string) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && slices.ContainsFunc(e.schemes, func(s string) bool {
-		return strings.EqualFold(s, name) || name == NTLM && strings.EqualFold(s, "Negotiate")
+		return strings.EqualFold(s, name) || name == NTLM && strings.EqualFold(s, negotiate)
 	})
+}
+
+// advise has a refusal say what to do about it, where more is known than that the
+// credentials may be wrong.
+func (c *Client) advise(err error, mechanism string) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Status != http.StatusUnauthorized || e.Code != "" {
+		return
+	}
+	offered := "nothing"
+	if len(e.schemes) > 0 {
+		offered = strings.Join(e.schemes, ", ")
+	}
+	const names = `check the password, and the user name, as user@domain and as DOMAIN\user`
+	switch {
+	case mechanism == Custom:
+		e.hint = "what Options.Authenticate puts around the connection did not get in, where the server offers " + offered +
+			"; with Kerberos, check the ticket, that its service is HTTP/" + c.server.Host + ", and the clocks"
+	case mechanism != Basic && mechanism != NTLM:
+		return
+	case len(e.schemes) > 0 && !offers(err, Basic) && !offers(err, NTLM):
+		e.hint = "the server takes no password here, but offers " + offered + "; with Bearer, sign in with OAuth"
+	case !offers(err, mechanism) && len(e.schemes) > 0:
+		e.hint = "the server does not offer " + mechanism + ", but " + offered + ": check Server.Mechanisms"
+	case mechanism == NTLM:
+		e.hint = names + "; where both are right, NTLM may be restricted by policy, Extended Protection may be set to Require for EWS (set it to Allow), " +
+			"or a load balancer may share connections among clients; Basic by https, or Kerberos by Options.Authenticate, go without all that"
+	case c.online():
+		e.hint = "Exchange Online takes no passwords any more: sign in with OAuth"
+	default:
+		e.hint = names + "; accounts are locked after a few wrong ones"
+	}
 }
 
 // refusedSignIn is how [backend.Login] tells a refusal.

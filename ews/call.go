@@ -51,6 +51,9 @@ func (c *Client) callOnce(ctx context.Context, r *request, parse func(a *answer)
 		if begun || !backend.IsLost(err) && !unauthorized(err) {
 			return err
 		}
+		if unauthorized(err) {
+			c.retire(l.Conn)
+		}
 		if err := c.renew(l); err != nil {
 			return err
 		}
@@ -135,6 +138,9 @@ func (c *Client) over(l *pool.Lease[*conn], r *request, f func(*conn) error) err
 	if !gone && !unauthorized(err) {
 		return err
 	}
+	if unauthorized(err) {
+		c.retire(l.Conn)
+	}
 	r.sent = false
 	if err := c.renew(l); err != nil {
 		return err
@@ -171,7 +177,7 @@ func (c *Client) begin(ctx context.Context, cn *conn, r *request) (*answer, erro
 	if !r.live {
 		req.Header.Set("Accept-Encoding", "gzip")
 	}
-	c.record("C: %s %s\n%s%s", r.op, c.endpoint, env.before, env.after)
+	c.record(cn, "C: %s %s\n%s%s", r.op, c.endpoint, env.before, env.after)
 	resp, err := cn.trip.RoundTrip(req)
 	if out.broken != nil {
 		return nil, &sourceError{fmt.Errorf("%s: %s: %w", c.address, r.op, out.broken)}
@@ -182,8 +188,7 @@ func (c *Client) begin(ctx context.Context, cn *conn, r *request) (*answer, erro
 		}
 		return nil, err //nolint:wrapcheck // an explanation follows
 	}
-	c.affinity.keep(resp)
-	c.record("S: %s %s", r.op, resp.Status)
+	c.record(cn, "S: %s %s", r.op, resp.Status)
 	a := &answer{conn: cn, request: r, resp: resp}
 	if err := a.enter(c); err != nil {
 		if answered(err) || unauthorized(err) || session.Temporary(err) {
@@ -213,7 +218,6 @@ func (c *Client) headers(req *http.Request) {
 	if at := c.target(); strings.Contains(at, "@") {
 		h.Set("X-AnchorMailbox", at)
 	}
-	c.affinity.add(req)
 }
 
 // header returns the elements of the SOAP header.

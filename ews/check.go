@@ -57,19 +57,31 @@ func (c *Client) greet(ctx context.Context, cn *conn, stages *backend.Stages) er
 		return cn.explain("greeting", err)
 	}
 	defer resp.Body.Close()
-	stages.Detail(session.StageGreeting, "status", resp.Status)
-	if resp.StatusCode/100 == 3 || resp.StatusCode == http.StatusNotFound {
+	stages.Detail(session.StageGreeting, "status", cn.said(resp.Status))
+	if isNotEWS(resp) {
 		e := &Error{Server: c.address, Op: "greeting", Status: resp.StatusCode}
-		e.Remedy = e.ofStatus(c.online(), oneLine(resp.Header.Get("Location")))
+		e.Remedy = e.ofAnswer(c, cn, resp.Header)
 		return e
 	}
 	stages.Enter(session.StageCapabilities)
-	stages.Detail(session.StageCapabilities, "authentication", oneLine(strings.Join(schemesOf(resp.Header), ", ")))
-	stages.Detail(session.StageCapabilities, "server", oneLine(resp.Header.Get("X-FEServer")))
+	stages.Detail(session.StageCapabilities, "authentication", cn.said(strings.Join(schemesOf(resp.Header), ", ")))
+	stages.Detail(session.StageCapabilities, "server", cn.said(resp.Header.Get("X-FEServer")))
 	if _, err := io.CopyN(io.Discard, resp.Body, drainLimit); err != nil && !errors.Is(err, io.EOF) {
 		return cn.explain("greeting", err)
 	}
 	return nil
+}
+
+// isNotEWS reports whether an answer to a request without credentials is one that EWS
+// never gives.
+func isNotEWS(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, loginTimeout:
+		return true
+	case http.StatusOK:
+		return strings.Contains(resp.Header.Get("Content-Type"), "html")
+	}
+	return resp.StatusCode/100 == 3
 }
 
 // checkMailbox lists the folders, on a connection that served nobody before.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/textproto"
 	"time"
 
 	"github.com/mailsession/mailsession/internal/backend"
@@ -26,15 +27,26 @@ const (
 // conn is one connection of HTTP/1.1 that is signed in. One request at a time goes
 // over it. It is an [http.RoundTripper], so that what signs in can be put around it:
 // a handshake of several steps has to stay on one connection.
+//
+// Where an answer ends the connection, the next request goes over a new one: servers
+// and what stands before them end it at the very answer that asks to sign in.
 type conn struct {
 	wire      *wire.Conn
+	dial      func(ctx context.Context) (*wire.Conn, error) // makes the next one
+	lines     int                                           // how many there were before
+	stage     wire.Stage
+	unbind    func()
 	in        *bufio.Reader
 	allow     int64 // how much of a header may still come; negative: what comes is no header
 	trip      http.RoundTripper
 	address   string
 	user      string
 	mechanism string
+	cookies   *affinity
 	secrets   backend.Secrets // which a server may repeat
+	sent      []string        // what was sent to sign in, the last at the end
+	epoch     uint64          // when it was signed in, by the count of refusals
+	retired   func() bool     // credentials were refused since
 
 	scan    *scanner  // of the present answer, or the last one
 	version version   // as the server tells it
@@ -43,11 +55,16 @@ type conn struct {
 	ending  bool      // the server closes the connection
 }
 
-func newConn(w *wire.Conn, user string) *conn {
-	c := &conn{wire: w, address: w.Address(), user: user}
+// newConn makes a connection. It is not bound to a context.
+func newConn(ctx context.Context, user string, dial func(context.Context) (*wire.Conn, error)) (*conn, error) {
+	w, err := dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{wire: w, dial: dial, address: w.Address(), user: user, stage: wire.StageGreeting, unbind: func() {}}
 	c.in = bufio.NewReaderSize(headed{c}, 512) // what is longer than a line goes past it
 	c.trip = c
-	return c
+	return c, nil
 }
 
 // reading returns a scanner of an answer. It is valid until the next answer comes.
@@ -80,12 +97,43 @@ func (h headed) Read(p []byte) (int, error) {
 
 // Bind implements [pool.Conn].
 func (c *conn) Bind(ctx context.Context) (release func()) {
-	c.wire.SetStage(wire.StageCommand)
-	return c.wire.Bind(ctx)
+	c.enter(wire.StageCommand)
+	c.unbind = c.wire.Bind(ctx)
+	return func() { c.unbind() }
+}
+
+// enter says what the connection waits for.
+func (c *conn) enter(stage wire.Stage) {
+	c.stage = stage
+	c.wire.SetStage(stage)
 }
 
 // Usable implements [pool.Conn].
-func (c *conn) Usable() bool { return c.wire.Err() == nil && !c.busy && !c.ending }
+func (c *conn) Usable() bool {
+	return c.wire.Err() == nil && !c.busy && !c.ending && !c.retired()
+}
+
+// line implements [route].
+func (c *conn) line() int { return c.lines }
+
+// leave implements [route].
+func (c *conn) leave() { c.busy, c.ending = false, true }
+
+// reopen goes on over a new connection.
+func (c *conn) reopen(ctx context.Context) error {
+	w, err := c.dial(wire.WithTrace(ctx, &wire.Trace{})) // the stage under way is another one
+	if err != nil {
+		return &deadEndError{err}
+	}
+	c.unbind()
+	c.wire.Kill(session.ErrClosed)
+	c.wire, c.busy, c.ending = w, false, false
+	c.lines++
+	c.in.Reset(headed{c})
+	c.wire.SetStage(c.stage)
+	c.unbind = c.wire.Bind(ctx)
+	return nil
+}
 
 // Rest implements [pool.Conn].
 func (c *conn) Rest() {
@@ -108,6 +156,25 @@ func (c *conn) Goodbye() { _ = c.wire.Close() }
 
 // RoundTrip implements [http.RoundTripper].
 func (c *conn) RoundTrip(req *http.Request) (*http.Response, error) {
+	if c.ending && !c.busy {
+		if err := c.reopen(req.Context()); err != nil {
+			if req.Body != nil {
+				_ = req.Body.Close() // nobody reads it
+			}
+			return nil, err
+		}
+	}
+	req = c.cookies.with(req)
+	c.note(req.Header.Get("Authorization"))
+	resp, err := c.exchange(req)
+	if err == nil {
+		c.cookies.keep(resp)
+	}
+	return resp, err
+}
+
+// exchange sends a request and reads the header of its answer.
+func (c *conn) exchange(req *http.Request) (*http.Response, error) {
 	err := c.write(req)
 	if req.Body != nil {
 		_ = req.Body.Close() // it was read
@@ -187,6 +254,9 @@ func (c *conn) answer(req *http.Request) (*http.Response, error) {
 		c.allow = maxHeader
 		resp, err := http.ReadResponse(c.in, req)
 		c.allow = -1
+		if err != nil && c.wire.Err() == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, &syntaxError{c.said(err.Error())}
+		}
 		if err != nil {
 			return nil, err //nolint:wrapcheck // an explanation follows
 		}
@@ -239,9 +309,6 @@ func (b *responseBody) Close() error {
 	return nil
 }
 
-// said makes a server's words fit to stand in an error.
-func (c *conn) said(words string) string { return oneLine(c.secrets.Mask(words)) }
-
 // explain turns what ended a request into what a caller sees: the server's answer,
 // or why the connection died.
 func (c *conn) explain(op string, err error) error {
@@ -251,12 +318,19 @@ func (c *conn) explain(op string, err error) error {
 	if _, answered := errors.AsType[*Error](err); answered {
 		return err
 	}
+	if _, end := errors.AsType[*deadEndError](err); end {
+		return fmt.Errorf("%s: %s: %w", c.address, op, err)
+	}
+	err = c.censored(err)
 	cause := c.wire.Err()
 	if cause == nil && errors.Is(err, io.ErrUnexpectedEOF) {
 		cause = err // the answer has its length, and not its end
 		c.wire.Kill(cause)
 	}
 	if cause == nil {
+		if trailer, ok := errors.AsType[textproto.ProtocolError](err); ok {
+			err = &syntaxError{c.said(trailer.Error())}
+		}
 		return fmt.Errorf("%s: %s: %w", c.address, op, err)
 	}
 	if _, malformed := errors.AsType[*syntaxError](err); malformed && !backend.Deliberate(cause) {
@@ -264,6 +338,9 @@ func (c *conn) explain(op string, err error) error {
 	}
 	if errors.Is(cause, io.EOF) {
 		cause = io.ErrUnexpectedEOF // no connection ends by itself during a request
+	}
+	if _, halfway := errors.AsType[*midHandshakeError](err); halfway {
+		cause = fmt.Errorf("%w in the midst of the handshake of NTLM; where it always breaks there, %s", cause, keepConnections)
 	}
 	return &backend.LostError{Server: c.address, Op: op, Err: cause}
 }

@@ -322,7 +322,7 @@ func (d *discoverer) run(ctx context.Context) (*Discovered, error) {
 		}
 		d.sentBy = way
 		if d.about(t.mailbox) != nil {
-			return nil, fmt.Errorf("%w: the server sends to %q, which is not the address of a mailbox", ErrNotDiscovered, d.secrets.Mask(t.mailbox))
+			return nil, fmt.Errorf("%w: the server sends to %q, which is not the address of a mailbox", ErrNotDiscovered, d.mask(t.mailbox))
 		}
 	}
 }
@@ -391,8 +391,7 @@ func (d *discoverer) named(host string, exactly bool) bool {
 		name = strings.ToLower(strings.TrimSuffix(name, "."))
 		return name != "" && (host == name || strings.HasSuffix(host, "."+name))
 	}
-	own := []string{d.first, "autodiscover." + d.first, hostOf(d.opts.Host)}
-	return slices.ContainsFunc(d.opts.Hosts, below) || slices.Contains(own, host) || !exactly && slices.ContainsFunc(own, below)
+	return slices.ContainsFunc(d.opts.Hosts, below) || d.own(host) || !exactly && (below(d.first) || below(hostOf(d.opts.Host)))
 }
 
 // trust reports whether a host may be believed. Who was approved once is not asked
@@ -412,7 +411,7 @@ func (d *discoverer) trust(ctx context.Context, r Referral) bool {
 		return true
 	}
 	d.denied[question] = true
-	if shown := d.secrets.Mask(host); !slices.Contains(d.unnamed, shown) {
+	if shown := d.mask(host); !slices.Contains(d.unnamed, shown) {
 		d.unnamed = append(d.unnamed, shown)
 	}
 	return false
@@ -428,15 +427,46 @@ func hostOf(host string) string {
 
 // note takes down a try.
 func (d *discoverer) note(ctx context.Context, way DiscoveryWay, url string, since time.Time, err error) {
-	if scheme, rest, ok := strings.Cut(url, "://"); ok {
-		if host, path, ok := strings.Cut(rest, "/"); ok { // a server may have made it up
-			url = scheme + "://" + host + "/" + d.secrets.Mask(path)
-		}
-	}
+	url, err = d.shown(url), d.advised(url, err)
 	t := DiscoveryTry{Way: way, URL: url, Took: time.Since(since), Err: err}
 	d.tried = append(d.tried, t)
 	d.log.DebugContext(ctx, "ews discover", "way", string(way), "url", url, "error", err)
 }
+
+// shown is an address without secrets: a server may have made it up. The user's own
+// names are no secrets, whatever the password is.
+func (d *discoverer) shown(address string) string {
+	if scheme, rest, ok := strings.Cut(address, "://"); ok {
+		if host, path, ok := strings.Cut(rest, "/"); ok && d.own(hostOf(host)) {
+			return scheme + "://" + host + "/" + d.mask(path)
+		}
+	}
+	return d.mask(address)
+}
+
+// own reports whether the user named a host himself.
+func (d *discoverer) own(host string) bool {
+	return slices.Contains([]string{d.first, "autodiscover." + d.first, hostOf(d.opts.Host)}, host)
+}
+
+// advised is an error without secrets, which says what to do about a certificate.
+func (d *discoverer) advised(address string, err error) error {
+	if err == nil {
+		return nil
+	}
+	_, host, _ := strings.Cut(address, "://")
+	host, _, _ = strings.Cut(host, "/")
+	if remedy := backend.CertificateRemedy(err, session.Server{Host: host, TLS: d.opts.TLS}); remedy != "" {
+		err = fmt.Errorf("%w; %s", err, remedy)
+	}
+	if words := err.Error(); d.mask(words) != words {
+		return errors.New(d.mask(words))
+	}
+	return err
+}
+
+// mask takes out of words what was sent to sign in.
+func (d *discoverer) mask(words string) string { return masked(words, slices.Clone(d.secrets)) }
 
 // unnamedError says that a host is not believed.
 type unnamedError struct{ host string }

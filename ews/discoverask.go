@@ -62,18 +62,18 @@ func (d *discoverer) accept(ctx context.Context, way DiscoveryWay, from string, 
 		return errors.New("it leads to what is no address of the web")
 	}
 	if u.Scheme != "https" {
-		return fmt.Errorf("it leads to %s by %q, where no credentials go", d.secrets.Mask(u.Host), d.secrets.Mask(u.Scheme))
+		return fmt.Errorf("it leads to %s by %q, where no credentials go", d.mask(u.Host), d.mask(u.Scheme))
 	}
 	if t.service != "" {
 		if _, _, err := ParseURL(t.service); err != nil {
-			_, _, masked := ParseURL(d.secrets.Mask(t.service))
-			return cmp.Or(masked, errors.New("it leads to what is no address of EWS"))
+			_, _, shown := ParseURL(d.mask(t.service))
+			return cmp.Or(shown, errors.New("it leads to what is no address of EWS"))
 		}
 	}
 	origin, err := url.Parse(from)
 	secure := err == nil && origin.Scheme == "https"
 	if !d.trust(ctx, Referral{Host: strings.ToLower(u.Host), From: from, By: way, Secure: secure, Service: t.service != ""}) {
-		return &unnamedError{d.secrets.Mask(hostOf(u.Host))}
+		return &unnamedError{d.mask(hostOf(u.Host))}
 	}
 	return nil
 }
@@ -108,11 +108,11 @@ func (r *reply) told(way DiscoveryWay) (told, error) {
 // answer leads is read as it stands: a password may be a word that is part of it.
 func (r *reply) complaint(way DiscoveryWay, err error) error {
 	said := string(r.body)
-	masked := r.secrets.Mask(said)
-	if masked == said {
+	shown := masked(said, slices.Clone(r.secrets))
+	if shown == said {
 		return err
 	}
-	if _, err := way.read([]byte(masked)); err != nil {
+	if _, err := way.read([]byte(shown)); err != nil {
 		return err
 	}
 	return errors.New("the answer names no EWS")
@@ -134,7 +134,7 @@ func (d *discoverer) fetch(ctx context.Context, way DiscoveryWay, target string)
 // transport makes connections, one at a time: NTLM signs in a connection.
 func (d *discoverer) transport() *http.Transport {
 	return &http.Transport{
-		DialContext: d.opts.Dial, TLSClientConfig: d.opts.TLS.Clone(),
+		DialContext: d.opts.Dial, TLSClientConfig: overHTTP1(d.opts.TLS.Clone()),
 		TLSNextProto:    map[string]func(string, *tls.Conn) http.RoundTripper{}, // no HTTP/2
 		MaxConnsPerHost: 1, MaxResponseHeaderBytes: maxRefusal,
 	}
@@ -175,7 +175,7 @@ func (d *discoverer) send(ctx context.Context, trip http.RoundTripper, way Disco
 const maxRefusals = 2
 
 // signedIn makes a request in the name of the user.
-func (d *discoverer) signedIn(ctx context.Context, base http.RoundTripper, way DiscoveryWay, target string, offered []string) (*reply, error) {
+func (d *discoverer) signedIn(ctx context.Context, base *http.Transport, way DiscoveryWay, target string, offered []string) (*reply, error) {
 	u, err := url.Parse(target)
 	if err != nil || u.Scheme != "https" {
 		return nil, errors.New("it wants credentials, which go nowhere but by https")
@@ -201,11 +201,14 @@ func (d *discoverer) signedIn(ctx context.Context, base http.RoundTripper, way D
 		}
 		r, err := d.send(ctx, trip, way, target)
 		if err == nil && r.status == http.StatusUnauthorized {
-			err = &sasl.Error{Mechanism: name, Err: &Error{Server: u.Host, Op: "Autodiscover", Status: r.status, schemes: schemesOf(r.header)}}
+			err = &sasl.Error{Mechanism: name, Err: &Error{Server: d.mask(u.Host), Op: "Autodiscover", Status: r.status}}
 		}
 		return r, err
 	}}
 	r, err := login.Connect(ctx, c, server, net.JoinHostPort(server.Host, strconv.Itoa(server.Port)))
+	if e, ok := errors.AsType[*session.AuthError](err); ok && !d.own(host) {
+		e.Server = d.mask(e.Server) // an answer led there
+	}
 	if session.NeedsSignIn(err) {
 		d.refused[host] = true
 		d.refusal = cmp.Or(d.refusal, err)
@@ -213,26 +216,36 @@ func (d *discoverer) signedIn(ctx context.Context, base http.RoundTripper, way D
 	return r, err
 }
 
+// overTransport is the route of a handshake of discovery, which is one for each request.
+type overTransport struct{ *http.Transport }
+
+func (overTransport) line() int { return 0 }
+
+func (t overTransport) leave() { t.CloseIdleConnections() }
+
 // way returns how to sign in: by what the host offers, and nothing else.
-func (d *discoverer) way(base http.RoundTripper, creds sasl.Credentials, offered []string) (string, http.RoundTripper, error) {
-	offers := func(names ...string) bool {
-		return slices.ContainsFunc(offered, func(o string) bool {
-			return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(o, n) })
-		})
+func (d *discoverer) way(base *http.Transport, creds sasl.Credentials, offered []string) (string, http.RoundTripper, error) {
+	offers := func(name string) bool {
+		return slices.ContainsFunc(offered, func(o string) bool { return strings.EqualFold(o, name) })
 	}
-	plain := base64.StdEncoding.EncodeToString([]byte(creds.User + ":" + creds.Password.Reveal()))
-	d.secrets = append(d.secrets, plain, creds.Password.Reveal(), creds.Token.Reveal())
+	d.secrets = append(d.secrets, secretsOf(creds)...)
 	switch {
 	case !creds.Token.IsZero():
 		if offers(Bearer) {
 			return Bearer, authorization{"Bearer " + creds.Token.Reveal(), base}, nil
 		}
 	case offers(Basic) && !strings.Contains(creds.User, ":"):
+		plain := base64.StdEncoding.EncodeToString([]byte(creds.User + ":" + creds.Password.Reveal()))
 		return Basic, authorization{"Basic " + plain, base}, nil
-	case offers(NTLM, "Negotiate"):
-		return NTLM, handshake{user: creds.User, password: creds.Password.Reveal(), base: base}, nil
+	case offers(NTLM), offers(negotiate):
+		h := &handshake{
+			user: creds.User, password: creds.Password.Reveal(), base: overTransport{base}, known: new(customs),
+			learn: func(sent string) { d.secrets = append(d.secrets, sent) },
+		}
+		h.known.negotiate.Store(!offers(NTLM))
+		return NTLM, h, nil
 	}
-	return "", nil, fmt.Errorf("it offers to sign in by %s, which does not go with the credentials", oneLine(strings.Join(offered, ", ")))
+	return "", nil, fmt.Errorf("it offers to sign in by %s, which does not go with the credentials", oneLine(d.mask(strings.Join(offered, ", "))))
 }
 
 // redirect asks by plain http, without credentials, who knows.

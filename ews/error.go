@@ -1,9 +1,11 @@
 package ews
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +38,7 @@ type Error struct {
 	// turnedAway says that the request was refused for its size, passedOn that a
 	// machine in between does not know what became of it.
 	turnedAway, passedOn bool
+	hint                 string // what to do, which the error around this one says
 }
 
 // Error returns where, at what and with which words the server refused.
@@ -142,8 +145,8 @@ func remedy(err error) string {
 	if !ok {
 		return ""
 	}
-	if e.Remedy != "" {
-		return e.Remedy
+	if known := cmp.Or(e.Remedy, e.hint); known != "" {
+		return known
 	}
 	switch e.Code {
 	case "ErrorPasswordExpired", "ErrorPasswordChangeRequired":
@@ -181,27 +184,73 @@ func sendingRemedy(code string) string {
 	return ""
 }
 
-// ofStatus returns what to do about an answer that is not SOAP.
-func (e *Error) ofStatus(online bool, location string) string {
+// ofAnswer returns what to do about an answer that is not SOAP.
+func (e *Error) ofAnswer(c *Client, cn *conn, h http.Header) string {
+	location := h.Get("Location")
 	switch {
-	case e.Status == http.StatusForbidden && strings.Contains(e.Diagnostics, "scope"):
-		return "the access token lacks the permission for EWS: EWS.AccessAsUser.All, or full_access_as_app for a program"
-	case e.Status == http.StatusForbidden && online:
-		return switchedOff
 	case e.Status == http.StatusForbidden:
-		return "EWS is switched off for the mailbox or the program, or a firewall stands before it: ask an administrator to look at EwsEnabled and EwsApplicationAccessPolicy"
+		return e.ofForbidden(c)
 	case e.oversized():
-		return fmt.Sprintf("a request of %d bytes is larger than the web server, or a machine before it, allows; "+
-			"its administrator sets that limit (maxAllowedContentLength, maxReceivedMessageSize)", e.size)
-	case e.Status == http.StatusNotFound, e.Status == http.StatusMethodNotAllowed:
+		return e.ofSize()
+	case e.Status == http.StatusNotFound:
 		return "there is no EWS at this path: check host and Options.Path"
+	case e.Status == http.StatusMethodNotAllowed:
+		return "what is at this path takes no requests of EWS: check host and Options.Path"
+	case e.Status == http.StatusProxyAuthRequired:
+		return "a proxy on the way wants to be signed in to: give its address, User and Password as Server.Proxy"
+	case e.Status == loginTimeout, e.Status/100 == 3 && signsIn(location):
+		return fmt.Sprintf("it sends to %q: %s", cn.said(location), preAuthentication)
 	case e.Status/100 == 3:
-		return fmt.Sprintf("it sends to %q, where no credentials are sent unasked: where that is the right place, set it as the server", location)
+		return fmt.Sprintf("it sends to %q, where no credentials are sent unasked: where that is the right place, set it as the server", cn.said(location))
+	case cn.mechanism == Custom && (e.Status == http.StatusBadRequest || e.Status == http.StatusRequestHeaderFieldsTooLarge):
+		return "a Kerberos ticket of a user in many groups is too large for some servers: see MaxFieldLength and MaxRequestBytes there"
+	case e.Status/100 == 2 && strings.Contains(h.Get("Content-Type"), "html"):
+		return "this is a page for people and not EWS: check host and Options.Path; where they are right, something on the way answers in its place, or " + preAuthentication
 	case e.Status/100 == 2:
 		return "this is not EWS: check host and Options.Path, and whether something on the way answers in its place"
 	}
 	return ""
 }
+
+// ofSize returns what to do about a request that is too large, "" about any other.
+func (e *Error) ofSize() string {
+	if !e.oversized() {
+		return ""
+	}
+	return fmt.Sprintf("a request of %d bytes is larger than the web server, or a machine before it, allows; "+
+		"its administrator sets that limit (maxAllowedContentLength, maxReceivedMessageSize)", e.size)
+}
+
+// loginTimeout is the status by which the web pages of Exchange want to be signed in to.
+const loginTimeout = 440
+
+// preAuthentication is what keeps programs from signing in where people can.
+const preAuthentication = "a page to sign in (Outlook on the web, AD FS, or the pre-authentication of a reverse proxy) stands before EWS, " +
+	"where no program gets past it: have the administrator publish the path of EWS without pre-authentication, so that EWS itself asks to sign in"
+
+// signsIn reports whether an address is that of a page to sign in.
+func signsIn(location string) bool {
+	location = strings.ToLower(location)
+	return slices.ContainsFunc([]string{
+		"/owa", "/adfs/", "logon", "login", "signin", "cookieauth.dll", "my.policy", "samlrequest=", "/vpn/",
+	}, func(part string) bool { return strings.Contains(location, part) })
+}
+
+// ofForbidden returns what to do about a 403.
+func (e *Error) ofForbidden(c *Client) string {
+	switch {
+	case strings.Contains(e.Diagnostics, "scope"):
+		return "the access token lacks the permission for EWS: EWS.AccessAsUser.All, or full_access_as_app for a program"
+	case c.online():
+		return switchedOff
+	case c.server.Security == session.None:
+		return "the server may want https: leave Server.Security at its zero value; " + forbiddenRemedy
+	}
+	return forbiddenRemedy
+}
+
+const forbiddenRemedy = "EWS is switched off for the mailbox or the program, a firewall stands before it, or the web server wants a client certificate (Server.TLS): " +
+	"ask an administrator to look at EwsEnabled, EwsApplicationAccessPolicy and the settings of the path in IIS"
 
 // oneLine makes a server's words fit to stand in an error.
 func oneLine(s string) string {

@@ -66,7 +66,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -79,9 +78,7 @@ import (
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/observe"
 	"github.com/mailsession/mailsession/internal/pool"
-	"github.com/mailsession/mailsession/internal/sasl"
 	"github.com/mailsession/mailsession/internal/throttle"
-	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/session"
 )
@@ -110,7 +107,8 @@ type Options struct {
 
 	// Authenticate, where it is not nil, puts around each connection what signs in,
 	// in place of the credentials: Kerberos, or whatever else HTTP knows. It is given
-	// the connection, and every request of it goes through what it returns.
+	// the connection, and every request of it goes through what it returns. Where an
+	// answer ends the connection, the next request goes over a new one.
 	Authenticate func(connection http.RoundTripper) http.RoundTripper
 
 	// SoftDelete leaves what Change.Delete removes where the user can recover it for
@@ -134,11 +132,13 @@ type Options struct {
 	UserAgent string
 
 	// Logger gets one record a request at level debug, and at warn where the server
-	// refused the credentials. Nil means the Session's logger, or silence.
+	// refused the credentials. Nil means the Session's logger, or
+	// silence.
 	Logger *slog.Logger
 
 	// Observer is told of each request by the name of its operation, such as
-	// "ews.getitem", of "ews.connect" and "ews.check". Nil means the Session's.
+	// "ews.getitem", of "ews.connect" and "ews.check", Nil means the
+	// Session's.
 	Observer session.Observer
 }
 
@@ -257,10 +257,13 @@ type Client struct {
 	log      *slog.Logger
 	pool     *pool.Pool[*conn]
 	held     throttle.Governor
-	affinity affinity
+	affinity *affinity
 
-	streams   chan struct{} // as many as there may be loops that hold a connection
+	gate      *gate
+	epoch     atomic.Uint64 // how often credentials were refused that had been good
 	mechanism atomic.Value  // the name of the way that worked last
+	customs   customs
+	streams   chan struct{} // as many as there may be loops that hold a connection
 	version   atomic.Pointer[version]
 	seekless  atomic.Bool // the server does not seek, whatever its version
 
@@ -316,13 +319,16 @@ func newClient(server session.Server, setup session.Setup, opts *Options) (*Clie
 		opts:    o,
 		address: server.Address(server.Port),
 		log:     observe.Logger(o.Logger),
+		gate:    newGate(),
 		streams: make(chan struct{}, o.MaxConnections-1),
 		closed:  make(chan struct{}),
 	}
 	c.endpoint = c.url()
-	if _, err := http.NewRequestWithContext(context.Background(), http.MethodPost, c.endpoint, nil); err != nil {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, c.endpoint, nil)
+	if err != nil {
 		return nil, fmt.Errorf("ews: the address of the server: %w", err)
 	}
+	c.affinity = newAffinity(req.URL)
 	c.mailbox = session.Fingerprint(c.address, c.target())
 	c.pool = pool.New(pool.Options[*conn]{
 		Name: c.address, Size: o.MaxConnections, IdleTimeout: o.IdleTimeout, Dial: c.connect, Closed: session.ErrClosed,
@@ -364,63 +370,6 @@ func (c *Client) online() bool {
 	return host == "outlook.office365.com" || host == "outlook.office.com" || strings.HasSuffix(host, ".outlook.com")
 }
 
-// connect makes a connection that is signed in.
-func (c *Client) connect(ctx context.Context) (_ *conn, err error) {
-	ctx, end := observe.Start(ctx, c.opts.Observer, "ews.connect", slog.String("server", c.address))
-	defer func() { end(err) }()
-	login := backend.Login[*conn]{Attempt: c.dial, Refused: refusedSignIn, Remedy: remedy}
-	cn, err := login.Connect(ctx, c.setup.Credentials, c.server, c.address)
-	if err != nil {
-		return nil, err
-	}
-	known := cn.version // every answer tells it again
-	c.version.Store(&known)
-	_, encrypted := cn.wire.TLS()
-	c.log.DebugContext(ctx, "ews connected", "server", c.address, "user", c.setup.Credentials.User, "encrypted", encrypted, "version", cn.version.String())
-	return cn, nil
-}
-
-// dial makes a connection and signs in on it.
-func (c *Client) dial(ctx context.Context, creds sasl.Credentials) (*conn, error) {
-	plain := c.server
-	plain.Transcript = nil // requests are written down, not bytes
-	cfg := backend.Wire(plain, ports(), nil, creds)
-	w, err := wire.Dial(ctx, cfg)
-	if err != nil {
-		return nil, backend.Connecting(c.address, err)
-	}
-	release := w.Bind(ctx)
-	cn := newConn(w, creds.User)
-	if v := c.version.Load(); v != nil {
-		cn.version = *v
-	}
-	err = c.open(ctx, cn, creds)
-	release()
-	if err != nil {
-		w.Kill(session.ErrClosed)
-		return nil, err
-	}
-	return cn, nil
-}
-
-// open signs in on a connection.
-func (c *Client) open(ctx context.Context, cn *conn, creds sasl.Credentials) error {
-	stages := backend.StagesOf(ctx)
-	if stages != nil {
-		if err := c.greet(ctx, cn, stages); err != nil {
-			return err
-		}
-	}
-	stages.Enter(session.StageSignIn)
-	cn.wire.SetStage(wire.StageAuth)
-	if err := c.signIn(ctx, cn, creds); err != nil {
-		return err
-	}
-	stages.Detail(session.StageSignIn, "mechanism", cn.mechanism)
-	stages.Detail(session.StageSignIn, "version", cn.version.String())
-	return nil
-}
-
 // report tells the logger how a request ended.
 func (c *Client) report(ctx context.Context, op string, attrs []slog.Attr, err error) {
 	level := slog.LevelDebug
@@ -434,10 +383,11 @@ func (c *Client) report(ctx context.Context, op string, attrs []slog.Attr, err e
 	c.log.LogAttrs(ctx, level, "ews", append(attrs, slog.String("operation", op))...)
 }
 
-// record writes down what is said, without messages. Credentials are in none of it.
-func (c *Client) record(format string, values ...any) {
+// record writes down what is said, without messages. Credentials are in none of it:
+// what a server makes of them, such as an id, is masked.
+func (c *Client) record(cn *conn, format string, values ...any) {
 	if c.server.Transcript != nil {
-		_, _ = io.WriteString(c.server.Transcript, fmt.Sprintf(format, values...)+"\n") // a transcript that fails changes nothing
+		_, _ = io.WriteString(c.server.Transcript, cn.mask(fmt.Sprintf(format, values...))+"\n") // a transcript that fails changes nothing
 	}
 }
 
@@ -486,50 +436,4 @@ func (c *Client) Close() error {
 	c.parts.drop()
 	c.pool.Close()
 	return nil
-}
-
-// affinity keeps the cookies that lead to the same machine behind a load balancer.
-type affinity struct {
-	mu      sync.Mutex
-	cookies map[string]string
-}
-
-// maxCookie bounds what a cookie may have.
-const maxCookie = 4 << 10
-
-// keep takes the cookies of an answer.
-func (a *affinity) keep(resp *http.Response) {
-	for _, cookie := range resp.Cookies() {
-		switch cookie.Name {
-		case "X-BackEndOverrideCookie", "X-BackEndCookie", "exchangecookie":
-		default:
-			continue
-		}
-		if len(cookie.Value) > maxCookie {
-			continue
-		}
-		a.mu.Lock()
-		if a.cookies == nil {
-			a.cookies = map[string]string{}
-		}
-		if a.cookies[cookie.Name] = cookie.Value; takenBack(cookie) {
-			delete(a.cookies, cookie.Name)
-		}
-		a.mu.Unlock()
-	}
-}
-
-// takenBack reports whether a server sets a cookie to have it forgotten.
-func takenBack(c *http.Cookie) bool {
-	past := c.MaxAge == 0 && !c.Expires.IsZero() && !c.Expires.After(time.Now())
-	return c.Value == "" || c.MaxAge < 0 || past
-}
-
-// add puts them into a request.
-func (a *affinity) add(req *http.Request) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(a.cookies)) {
-		req.AddCookie(&http.Cookie{Name: name, Value: a.cookies[name]}) //nolint:gosec // G124: it goes to a server
-	}
 }

@@ -103,7 +103,7 @@ func (a *answer) another() error {
 	case t == endOfInput:
 		return &backend.LostError{Server: a.conn.address, Op: a.request.op, Err: io.ErrUnexpectedEOF}
 	case a.name != "Envelope":
-		return a.malformed("it is not SOAP but " + oneLine(a.name))
+		return a.malformed("it is not SOAP but " + a.conn.said(a.name))
 	}
 	if err := a.envelope(); err != nil || a.name != "Fault" {
 		return err

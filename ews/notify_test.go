@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -337,37 +336,21 @@ func TestSubscriptionsAreUsedAgain(t *testing.T) {
 	})
 }
 
-// balancer is a load balancer before two machines, of which one knows of the
-// subscription: it has the client come back there by a cookie.
-type balancer struct {
-	http.RoundTripper
-
-	lost *int // requests that would not have got there
-}
-
-func (r balancer) RoundTrip(req *http.Request) (*http.Response, error) {
-	if c, err := req.Cookie("X-BackEndOverrideCookie"); req.Header.Get("X-Anchormailbox") != ann || req.Header.Get("X-Preferserveraffinity") != "true" {
-		*r.lost++
-	} else if err != nil || c.Value != "machine~1" {
-		*r.lost++
-	}
-	resp, err := r.RoundTripper.RoundTrip(req)
-	if err == nil {
-		resp.Header.Add("Set-Cookie", "X-BackEndOverrideCookie=machine~1; path=/; secure; HttpOnly")
-	}
-	return resp, err
-}
-
-// TestAffinity: all that is about a subscription goes to the machine that keeps it.
+// TestAffinity: all that is about a subscription goes to the machine that keeps it, of
+// those behind a load balancer, which tells them by a cookie.
 func TestAffinity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lost := 0
-		b := newBed(t, settings{
-			server: ewstest.Options{Schemes: []string{ewstest.Basic}},
-			client: ews.Options{Authenticate: func(connection http.RoundTripper) http.RoundTripper {
-				return balancer{signed{connection}, &lost}
-			}},
-		})
+		lb := &between{
+			request: func(text string) string {
+				if !strings.Contains(text, "\r\nX-Anchormailbox: "+ann) || !strings.Contains(text, "\r\nX-Preferserveraffinity: true") || !strings.Contains(cookiesOf(text), "lb=machine~1") {
+					lost++
+				}
+				return text
+			},
+			answer: func(answer, _ string) string { return with(answer, "Set-Cookie: lb=machine~1; path=/; HttpOnly") },
+		}
+		b := newBed(t, settings{server: ewstest.Options{Schemes: []string{ewstest.Basic}}, change: lb.stand})
 		e := b.listen(t, session.Inbox)
 		e.wantNews(t, "at first", "listening inbox")
 		b.server.Disconnect()
@@ -378,15 +361,6 @@ func TestAffinity(t *testing.T) {
 			t.Errorf("%d requests went to any machine, want the first alone", lost)
 		}
 	})
-}
-
-// signed signs in by itself.
-type signed struct{ http.RoundTripper }
-
-func (s signed) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	req.SetBasicAuth(ann, password().Reveal())
-	return s.RoundTripper.RoundTrip(req)
 }
 
 // TestNotifyFails: what does not pass is told, and nothing is tried again.
