@@ -49,7 +49,9 @@ func newBed(tb testing.TB, o settings) *bed {
 	if o.creds.Tokens == nil && o.creds.Password.IsZero() {
 		o.creds.Password = password()
 	}
-	o.client.Logger, o.client.Observer = testlog.Logger(log), testlog.NewObserver(log)
+	if o.client.Logger == nil {
+		o.client.Logger, o.client.Observer = testlog.Logger(log), testlog.NewObserver(log)
+	}
 	var err error
 	if b.Client, err = ews.New(s, o.creds, &o.client); err != nil {
 		tb.Fatalf("ews.New: %v", err)

@@ -31,6 +31,11 @@ type request struct {
 	// was. It is for what is sent once, whose fate is not to be in doubt for a
 	// connection that died unnoticed.
 	proven bool
+	// crowds says that a limit on how many there are of the thing is told at once: it
+	// does not pass soon.
+	crowds bool
+	// hasty says that it is not tried again.
+	hasty bool
 	// live has the server send its answer as it comes, and not pack it.
 	live  bool
 	attrs []slog.Attr
@@ -108,6 +113,9 @@ func (c *Client) patientlyWith(ctx context.Context, r *request, try func(context
 		last = try(ctx)
 		e, ok := errors.AsType[*Error](last)
 		if !ok || !e.Temporary() || e.Code == "ErrorBatchProcessingStopped" || session.NeedsSignIn(last) {
+			return nil
+		}
+		if r.hasty || r.crowds && crowded(last) {
 			return nil
 		}
 		if e.class() == throttled {

@@ -136,6 +136,13 @@ func (g *gate) doubt() {
 	g.mu.Unlock()
 }
 
+// isGood reports whether the last sign-in succeeded.
+func (g *gate) isGood() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.good
+}
+
 // enter waits for its turn. The error is the refusal of the same credentials meanwhile,
 // or that of ctx. Leave is told how the sign-in went.
 func (g *gate) enter(ctx context.Context, creds sasl.Credentials) (leave func(error), err error) {

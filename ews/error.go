@@ -34,11 +34,11 @@ type Error struct {
 
 	wait    time.Duration
 	schemes []string // by which it would let in
+	hint    string   // what to do, which the error around this one says
 	size    int64    // of the request
 	// turnedAway says that the request was refused for its size, passedOn that a
 	// machine in between does not know what became of it.
 	turnedAway, passedOn bool
-	hint                 string // what to do, which the error around this one says
 }
 
 // Error returns where, at what and with which words the server refused.

@@ -132,13 +132,13 @@ type Options struct {
 	UserAgent string
 
 	// Logger gets one record a request at level debug, and at warn where the server
-	// refused the credentials. Nil means the Session's logger, or
-	// silence.
+	// refused the credentials, or has no room for another subscription or stream. Nil
+	// means the Session's logger, or silence.
 	Logger *slog.Logger
 
 	// Observer is told of each request by the name of its operation, such as
-	// "ews.getitem", of "ews.connect" and "ews.check", Nil means the
-	// Session's.
+	// "ews.getitem", of "ews.connect" and "ews.check", and of "ews.fallback" where the
+	// server has no room for another subscription or stream. Nil means the Session's.
 	Observer session.Observer
 }
 
@@ -429,11 +429,3 @@ func (c *Client) Facts(ctx context.Context) (session.Facts, error) {
 }
 
 const backendName = "ews"
-
-// Close implements [session.Incoming].
-func (c *Client) Close() error {
-	c.closing.Do(func() { close(c.closed) })
-	c.parts.drop()
-	c.pool.Close()
-	return nil
-}

@@ -45,7 +45,7 @@ func (c *Client) getStreamingEvents(ctx context.Context, s *subscription, up fun
 		if l.Conn != nil {
 			l.Release()
 		}
-		if e, ok := errors.AsType[*Error](err); ok && e.class() == throttled {
+		if e, ok := errors.AsType[*Error](err); ok && e.class() == throttled && !crowded(err) {
 			c.held.Hold(e.RetryAfter())
 		}
 		return err

@@ -44,6 +44,9 @@ const (
 	looking
 )
 
+// String returns the way in a word.
+func (w wayToHear) String() string { return [...]string{"stream", "pull", "poll"}[w] }
+
 // notifier is one iteration over notices.
 type notifier struct {
 	client   *Client
@@ -58,32 +61,48 @@ type notifier struct {
 	lost    bool      // what happened lately may not have been told
 	anew    bool      // the folders were asked for anew since the line was up last
 	since   time.Time // since when the line is up, zero where it is not
+	better  time.Time // when the best way is to be tried again, zero for never
 }
 
 // steady is for how long a line has to last for the next one to be tried as if it
 // were the first.
 const steady = time.Minute
 
+// crowdPause is how long a notifier is content with less than the best way, where the
+// server has no room for another subscription or stream of the user.
+const crowdPause = 10 * time.Minute
+
+// errBetter ends a line for a better way to be tried.
+var errBetter = errors.New("a better way may be free again")
+
 // run keeps a line until ctx ends or an error comes that does not pass. There are
 // growing pauses after the others.
 func (n *notifier) run(ctx context.Context) {
-	select {
-	case n.client.streams <- struct{}{}:
-		n.place = true
-	default:
-		n.way = pulling
-	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-n.client.closed:
+			cancel(session.ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
+	n.client.subscriptions.join()
 	defer func() {
 		n.leavePlace()
-		n.client.subscriptions.put(n.sub)
+		n.client.subscriptions.leave(n.sub)
 	}()
+	n.bestWay()
 	policy := retry.Policy{Initial: time.Second, Max: 2 * time.Minute}
 	for try := 1; ; try++ {
 		n.since = time.Time{}
 		err := n.listen(ctx)
 		lasted := !n.since.IsZero() && time.Since(n.since) >= steady
-		again := n.adapt(err, lasted)
+		again := n.adapt(ctx, err, lasted)
 		switch {
+		case errors.Is(context.Cause(ctx), session.ErrClosed):
+			n.board.Fail(n.client.pool.Fail(session.ErrClosed))
+			return
 		case ctx.Err() != nil:
 			return
 		case !again && !n.passes(err):
@@ -92,7 +111,7 @@ func (n *notifier) run(ctx context.Context) {
 		case lasted:
 			try = 1
 		}
-		n.lost = n.lost || !errors.Is(err, errOver)
+		n.lost = n.lost || !expected(err) && !crowded(err)
 		if again {
 			continue
 		}
@@ -100,6 +119,23 @@ func (n *notifier) run(ctx context.Context) {
 			n.board.Fail(err)
 			return
 		}
+	}
+}
+
+// expected reports whether a line ended in order.
+func expected(err error) bool { return errors.Is(err, errOver) || errors.Is(err, errBetter) }
+
+// bestWay goes for a stream where a connection can be left to it.
+func (n *notifier) bestWay() {
+	n.way, n.better = pulling, time.Time{}
+	if n.place {
+		n.way = streaming
+		return
+	}
+	select {
+	case n.client.streams <- struct{}{}:
+		n.place, n.way = true, streaming
+	default:
 	}
 }
 
@@ -126,9 +162,15 @@ func (n *notifier) rest(ctx context.Context, d time.Duration) error {
 
 // adapt draws conclusions from what ended a line, and reports whether the next one is
 // worth a try at once.
-func (n *notifier) adapt(err error, lasted bool) bool {
-	if errors.Is(err, errOver) {
+func (n *notifier) adapt(ctx context.Context, err error, lasted bool) bool {
+	switch {
+	case errors.Is(err, errOver):
 		return lasted
+	case errors.Is(err, errBetter):
+		n.client.subscriptions.put(n.sub)
+		n.sub = nil
+		n.bestWay()
+		return true
 	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Code == "" || session.NeedsSignIn(err) {
@@ -143,14 +185,29 @@ func (n *notifier) adapt(err error, lasted bool) bool {
 		first := !n.anew
 		n.anew, n.sub = true, nil
 		return n.client.forget() && first
-	case e.Code == "ErrorExceededConnectionCount" && n.way == streaming:
-		return n.fallBack(pulling)
-	case e.Code == "ErrorExceededSubscriptionCount" && n.way < looking:
-		return n.fallBack(looking)
+	case crowded(err) && n.way < looking:
+		return n.giveWay(ctx, e)
 	case !e.Temporary() && n.way < looking:
 		return n.fallBack(n.way + 1)
 	}
 	return false
+}
+
+// giveWay goes on in another way where the server has no room, and tells: by a stream
+// less where streams are too many, and else without a subscription. The best way is
+// tried again later.
+func (n *notifier) giveWay(ctx context.Context, e *Error) bool {
+	c := n.client
+	to := looking
+	if e.Code == "ErrorExceededConnectionCount" && n.way == streaming {
+		to = pulling
+	}
+	attrs := []slog.Attr{slog.String("server", c.address), slog.String("way", to.String()), slog.Duration("again", crowdPause)}
+	ctx, end := observe.Start(ctx, c.opts.Observer, "ews.fallback", attrs...)
+	end(e)
+	c.log.LogAttrs(ctx, slog.LevelWarn, "ews has no room to be told of changes, and asks", append(attrs, slog.Any("error", e))...)
+	n.better = time.Now().Add(crowdPause)
+	return n.fallBack(to)
 }
 
 // fallBack goes on in another way.
@@ -167,7 +224,7 @@ func (n *notifier) passes(err error) bool {
 	switch {
 	case errors.Is(err, session.ErrClosed), session.NeedsSignIn(err):
 		return false
-	case session.Temporary(err), errors.Is(err, errOver), refused && e.class() == resubscribe:
+	case session.Temporary(err), expected(err), refused && e.class() == resubscribe:
 		return true
 	case n.reached && backend.Unreachable(err):
 		return true
@@ -182,7 +239,7 @@ func (n *notifier) listen(ctx context.Context) (err error) {
 	ctx, end := observe.Start(ctx, c.opts.Observer, "ews.listen", slog.String("server", c.address))
 	defer func() {
 		told := err
-		if errors.Is(err, errOver) {
+		if expected(err) {
 			told = nil
 		}
 		end(told)
@@ -242,11 +299,19 @@ func (n *notifier) subscribe(ctx context.Context) (err error) {
 	if n.sub = c.subscriptions.take(wanted, n.way == streaming); n.sub != nil {
 		return nil
 	}
-	if old := c.subscriptions.surplus(); old != nil {
-		c.unsubscribe(ctx, old)
+	old := c.subscriptions.surplus()
+	for {
+		if old != nil {
+			_ = c.unsubscribe(ctx, old) // the server forgets it by itself
+		}
+		n.sub, err = c.subscribe(ctx, n.folders, n.way == streaming, n.interval)
+		if !crowded(err) {
+			return err
+		}
+		if old = c.subscriptions.oldest(); old == nil {
+			return err
+		}
 	}
-	n.sub, err = c.subscribe(ctx, n.folders, n.way == streaming, n.interval)
-	return err
 }
 
 // up takes note that the server tells from now on.
@@ -278,6 +343,15 @@ func (n *notifier) post(all []happening) {
 	}
 }
 
+// turn waits for the time of the next question, or returns why there is none.
+func (n *notifier) turn(ctx context.Context) error {
+	err := n.rest(ctx, n.interval)
+	if err == nil && !n.better.IsZero() && !time.Now().Before(n.better) {
+		err = errBetter
+	}
+	return err
+}
+
 // pull asks now and then what happened.
 func (n *notifier) pull(ctx context.Context) error {
 	for {
@@ -293,7 +367,7 @@ func (n *notifier) pull(ctx context.Context) error {
 			n.up()
 		}
 		n.post(all)
-		if err := n.rest(ctx, n.interval); err != nil {
+		if err := n.turn(ctx); err != nil {
 			return err
 		}
 	}
@@ -317,7 +391,7 @@ func (n *notifier) look(ctx context.Context) error {
 			n.up()
 		}
 		n.board.Post(session.Activity, n.board.Folders()...)
-		if err := n.rest(ctx, n.interval); err != nil {
+		if err := n.turn(ctx); err != nil {
 			return err
 		}
 	}
