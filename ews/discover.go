@@ -10,7 +10,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/net/idna"
@@ -67,8 +66,8 @@ type DiscoverOptions struct {
 	// Hosts are further hosts that may be believed, and get credentials, if discovery
 	// is sent there, as are those below them: such as "outlook.com".
 	Hosts []string
-	// Trust decides about any other host that discovery is sent to. Nil means that
-	// none is believed.
+	// Trust decides about any other host that discovery is sent to, also where the
+	// Cache knows the answer. Nil means that none is believed.
 	Trust func(ctx context.Context, r Referral) bool
 
 	// Dial makes connections, such as through a proxy; nil means a [net.Dialer].
@@ -166,56 +165,6 @@ func (e *DiscoverError) Error() string {
 // Unwrap returns why.
 func (e *DiscoverError) Unwrap() error { return e.Err }
 
-// DiscoveryCache keeps what was found for a while. The zero value works, also for
-// several goroutines.
-type DiscoveryCache struct {
-	// TTL is how long it is kept; zero means [DefaultDiscoveryTTL]. It is not to be
-	// changed once the cache is in use.
-	TTL time.Duration
-
-	mu    sync.Mutex
-	found map[string]Discovered
-}
-
-func (c *DiscoveryCache) load(key string) (Discovered, bool) {
-	if c == nil {
-		return Discovered{}, false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d, ok := c.found[key]
-	d.Tried = slices.Clone(d.Tried)
-	if ok && time.Since(d.At) >= cmp.Or(c.TTL, DefaultDiscoveryTTL) {
-		delete(c.found, key)
-		return d, false
-	}
-	return d, ok
-}
-
-func (c *DiscoveryCache) store(key string, d Discovered) {
-	if c == nil {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.found == nil {
-		c.found = map[string]Discovered{}
-	}
-	c.found[key] = d
-}
-
-// Forget drops what is known of an address, as is to be done where the mailbox is not
-// there any more.
-func (c *DiscoveryCache) Forget(address string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for key := range c.found {
-		if at, _, _ := strings.Cut(key, " "); strings.EqualFold(at, address) {
-			delete(c.found, key)
-		}
-	}
-}
-
 // Discover finds out where the mailbox of an address is, as Exchange's own clients do:
 // it asks the domain, and the host autodiscover of the domain, by version 2 of
 // Autodiscover, by its XML and by SOAP; then whoever the latter host redirects to, and
@@ -242,8 +191,8 @@ func Discover(ctx context.Context, address string, opts *DiscoverOptions) (_ *Di
 	if err := d.about(address); err != nil {
 		return nil, fmt.Errorf("ews: discover: %w", err)
 	}
-	key := strings.ToLower(address) + " " + strings.ToLower(o.Host)
-	if found, ok := o.Cache.load(key); ok {
+	key := o.key(address)
+	if found, ok := o.Cache.load(ctx, key, d); ok {
 		return &found, nil
 	}
 	ctx, end := observe.Start(ctx, o.Observer, "ews.discover", slog.String("domain", d.domain))
@@ -253,7 +202,7 @@ func Discover(ctx context.Context, address string, opts *DiscoverOptions) (_ *Di
 		return nil, &DiscoverError{Address: address, Tried: d.tried, Err: err}
 	}
 	found.Tried, found.At = d.tried, time.Now()
-	o.Cache.store(key, *found)
+	o.Cache.store(key, *found, d)
 	return found, nil
 }
 
@@ -269,6 +218,7 @@ type discoverer struct {
 
 	tried     []DiscoveryTry
 	referrals int
+	relied    []Referral      // hosts that were believed
 	approved  map[string]bool // hosts that the program trusts
 	denied    map[Referral]bool
 	asked     map[string]bool // whom, and about which address
@@ -399,6 +349,7 @@ func (d *discoverer) named(host string, exactly bool) bool {
 func (d *discoverer) trust(ctx context.Context, r Referral) bool {
 	host := hostOf(r.Host)
 	if d.named(host, r.By == ByRedirect) || d.approved[host] {
+		d.relied = append(d.relied, r)
 		return true
 	}
 	question := r
@@ -408,6 +359,7 @@ func (d *discoverer) trust(ctx context.Context, r Referral) bool {
 	}
 	if d.opts.Trust != nil && d.opts.Trust(ctx, r) {
 		d.approved[host] = true
+		d.relied = append(d.relied, r)
 		return true
 	}
 	d.denied[question] = true

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -453,27 +452,6 @@ func TestDiscoverAtAHost(t *testing.T) {
 	}
 }
 
-// TestDiscoveryCache: what was found is found again without a question, until it is
-// forgotten or too old.
-func TestDiscoveryCache(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWeb(t)
-		w.exchange(mail, ewstest.Options{NoAutodiscover: only("")})
-		o := w.options()
-		o.Host, o.Cache = mail, &ews.DiscoveryCache{TTL: time.Hour}
-		asked := 0
-		for i, step := range []func(){func() {}, func() { later(time.Hour - time.Second) }, func() { later(time.Second) }, func() { o.Cache.Forget(mailbox) }} {
-			step()
-			d, err := ews.Discover(t.Context(), mailbox, o)
-			wantFound(t, d, err, ews.ByPath)
-			if again := len(w.dialed) == asked; again != (i == 1) {
-				t.Errorf("step %d: nobody was asked: %v", i, again)
-			}
-			asked = len(w.dialed)
-		}
-	})
-}
-
 // TestDiscoverInSilence: hosts that say nothing cost the time of one request each, and
 // the program's own end ends it at once.
 func TestDiscoverInSilence(t *testing.T) {
@@ -505,27 +483,5 @@ func TestDiscoverWantsAnAddress(t *testing.T) {
 		if _, err := ews.Discover(t.Context(), address, newWeb(t).options()); err == nil || !strings.Contains(err.Error(), "not the address of a mailbox") {
 			t.Errorf("Discover(%q) = %v, want that it is no address", address, err)
 		}
-	}
-}
-
-// TestDiscoverWithAWordAsPassword: a password that is a word of the answer does not
-// keep the answer from being understood.
-func TestDiscoverWithAWordAsPassword(t *testing.T) {
-	const pox = `<Autodiscover><Response><Account><Action>settings</Action><Protocol><Type>EXCH</Type>` +
-		`<EwsUrl>` + atMail + `</EwsUrl></Protocol></Account></Response></Autodiscover>`
-	for _, word := range []string{"example", "Exchange", "Protocol"} {
-		w := newWeb(t)
-		w.stub(auto+":443", func(rw http.ResponseWriter, req *http.Request) {
-			if req.Header.Get("Authorization") == "" {
-				wantsPassword(rw, req)
-				return
-			}
-			rw.Header().Set("Content-Type", "text/xml")
-			_, _ = io.WriteString(rw, pox)
-		})
-		o := w.options()
-		o.Credentials.Password = secret.New(word)
-		d, err := ews.Discover(t.Context(), mailbox, o)
-		wantFound(t, d, err, ews.ByPOX)
 	}
 }

@@ -279,3 +279,25 @@ func raw(text string) func(http.ResponseWriter, string) {
 		_ = nc.Close()
 	}
 }
+
+// TestDiscoverWithAWordAsPassword: a password that is a word of the answer does not
+// keep the answer from being understood.
+func TestDiscoverWithAWordAsPassword(t *testing.T) {
+	const pox = `<Autodiscover><Response><Account><Action>settings</Action><Protocol><Type>EXCH</Type>` +
+		`<EwsUrl>` + atMail + `</EwsUrl></Protocol></Account></Response></Autodiscover>`
+	for _, word := range []string{"example", "Exchange", "Protocol"} {
+		w := newWeb(t)
+		w.stub(auto+":443", func(rw http.ResponseWriter, req *http.Request) {
+			if req.Header.Get("Authorization") == "" {
+				wantsPassword(rw, req)
+				return
+			}
+			rw.Header().Set("Content-Type", "text/xml")
+			_, _ = io.WriteString(rw, pox)
+		})
+		o := w.options()
+		o.Credentials.Password = secret.New(word)
+		d, err := ews.Discover(t.Context(), mailbox, o)
+		wantFound(t, d, err, ews.ByPOX)
+	}
+}
