@@ -49,7 +49,7 @@ func (e *Error) Error() string {
 	case e.Code != "":
 		b.WriteString(e.Code)
 	default:
-		fmt.Fprintf(&b, "HTTP %d %s", e.Status, http.StatusText(e.Status))
+		b.WriteString(strings.TrimSpace(fmt.Sprintf("HTTP %d %s", e.Status, http.StatusText(e.Status))))
 	}
 	for _, words := range []string{e.Text, e.Diagnostics} {
 		if words != "" {
