@@ -36,6 +36,16 @@
 // [Options.Authenticate] puts around a connection. A program that signs in by itself
 // ([oauth.App]) always impersonates a mailbox.
 //
+// A password is shown once by Basic and once by NTLM at most before it counts as
+// refused, however many operations begin at the same time: accounts are locked after a
+// few wrong ones. One that is refused in the midst of things is shown once more, since
+// web servers refuse a request now and then for other reasons; then another one is
+// asked for (Credentials.Passwords), or the operation fails. The next operation shows
+// it again.
+//
+// Cookies, by which a load balancer leads to the same machine, are kept by each Client
+// for itself.
+//
 // # What Exchange does in its own way
 //
 // Messages come in the order in which they came to the folder. The bytes of a message
