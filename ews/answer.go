@@ -200,22 +200,19 @@ func (a *answer) replies(read func(i int, name string) error, end func(i int, er
 				return read(i, name)
 			})
 			item, bad := errors.AsType[*itemFaultError](err)
-			switch {
-			case bad:
-				if err := a.surface(depth - 1); err != nil {
-					return err
-				}
-			case err != nil:
+			if bad {
+				err = a.surface(depth - 1)
+			}
+			if err != nil {
 				return err
 			}
 			switch {
 			case failed || e.Code == "ErrorBatchProcessingStopped":
-				refusal := e
-				refusal.Remedy = remedy(&refusal)
+				refusal := advised(e)
 				if refusal.class() == throttled && !a.request.single {
-					return &refusal
+					return refusal
 				}
-				err = end(i, &refusal)
+				err = end(i, refusal)
 			case bad:
 				err = end(i, a.conn.censored(item))
 			default:
@@ -225,6 +222,12 @@ func (a *answer) replies(read func(i int, name string) error, end func(i int, er
 			return err
 		})
 	})
+}
+
+// advised returns a refusal of an item with what to do about it.
+func advised(e Error) *Error {
+	e.Remedy = remedy(&e)
+	return &e
 }
 
 // only is replies for a request about one thing.

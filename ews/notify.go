@@ -99,16 +99,10 @@ func (n *notifier) run(ctx context.Context) {
 		err := n.listen(ctx)
 		lasted := !n.since.IsZero() && time.Since(n.since) >= steady
 		again := n.adapt(ctx, err, lasted)
-		switch {
-		case errors.Is(context.Cause(ctx), session.ErrClosed):
-			n.board.Fail(n.client.pool.Fail(session.ErrClosed))
+		if n.ends(ctx, err, again) {
 			return
-		case ctx.Err() != nil:
-			return
-		case !again && !n.passes(err):
-			n.board.Fail(err)
-			return
-		case lasted:
+		}
+		if lasted {
 			try = 1
 		}
 		n.lost = n.lost || !expected(err) && !crowded(err)
@@ -120,6 +114,20 @@ func (n *notifier) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// ends reports whether no other line is to follow, and leaves word of why.
+func (n *notifier) ends(ctx context.Context, err error, again bool) bool {
+	switch {
+	case errors.Is(context.Cause(ctx), session.ErrClosed):
+		n.board.Fail(n.client.pool.Fail(session.ErrClosed))
+	case ctx.Err() != nil:
+	case !again && !n.passes(err):
+		n.board.Fail(err)
+	default:
+		return false
+	}
+	return true
 }
 
 // expected reports whether a line ended in order.
