@@ -237,7 +237,7 @@ func (a *Account) BumpUIDValidity(name string) error {
 	}
 	a.box.lastValidity++
 	f.validity = firstValidity + a.box.lastValidity
-	f.log = nil
+	f.log, f.gone = nil, nil
 	f.nextUID = 1
 	for _, m := range f.messages {
 		m.uid = f.nextUID

@@ -78,6 +78,7 @@ type folder struct {
 	modSeq   uint64
 	messages []*message // in the order of their UIDs
 	log      []entry    // in the order of modSeq
+	gone     []entry    // those of the log by which messages left, in the order of their UIDs
 	shared   []string   // addresses of others, or Everyone
 }
 
@@ -141,9 +142,34 @@ func (f *folder) copyOf(m *message) Message {
 	}
 }
 
+// leave counts that a message leaves the folder.
+func (f *folder) leave(m *message) {
+	f.modSeq++
+	e := entry{modSeq: f.modSeq, uid: m.uid, id: m.id}
+	f.log = append(f.log, e)
+	at, _ := slices.BinarySearchFunc(f.gone, e.uid, func(x entry, uid UID) int { return cmp.Compare(x.uid, uid) })
+	f.gone = slices.Insert(f.gone, at, e)
+}
+
+// trace is what is told of a message that left.
+func (f *folder) trace(e entry) Message {
+	return Message{ID: e.id, UID: e.uid, Folder: f.name, UIDValidity: f.validity, ModSeq: e.modSeq}
+}
+
 // delta collects the changes after since.
 func (f *folder) delta(since uint64) Delta {
 	d := Delta{UIDValidity: f.validity, UIDNext: f.nextUID, ModSeq: f.modSeq}
+	if since == 0 {
+		d.Changed = make([]Message, 0, len(f.messages))
+		for _, m := range f.messages {
+			d.Changed = append(d.Changed, f.copyOf(m))
+		}
+		d.Expunged = make([]Message, 0, len(f.gone))
+		for _, e := range f.gone {
+			d.Expunged = append(d.Expunged, f.trace(e))
+		}
+		return d
+	}
 	from, _ := slices.BinarySearchFunc(f.log, since+1, func(e entry, modSeq uint64) int {
 		return cmp.Compare(e.modSeq, modSeq)
 	})
@@ -154,7 +180,7 @@ func (f *folder) delta(since uint64) Delta {
 		if i, there := f.at(e.uid); there {
 			d.Changed = append(d.Changed, f.copyOf(f.messages[i]))
 		} else {
-			d.Expunged = append(d.Expunged, Message{ID: e.id, UID: e.uid, Folder: f.name, UIDValidity: f.validity, ModSeq: e.modSeq})
+			d.Expunged = append(d.Expunged, f.trace(e))
 		}
 	}
 	return d

@@ -133,8 +133,7 @@ func (a *Account) remove(f *folder, uids []UID) {
 		if _, gone := slices.BinarySearch(uids, m.uid); !gone {
 			return false
 		}
-		f.modSeq++
-		f.log = append(f.log, entry{modSeq: f.modSeq, uid: m.uid, id: m.id})
+		f.leave(m)
 		return true
 	})
 	a.box.note(a, f.name, Expunged)
