@@ -79,6 +79,7 @@ func table() map[string]layering.Rule {
 		"internal/pending":    {Packages: []string{"internal/retry"}},
 		"internal/pipe":       {},
 		"internal/pool":       {Packages: []string{"internal/retry"}},
+		"internal/racing":     {},
 		"internal/retry":      {},
 		"internal/sasl":       {Packages: []string{"secret"}, Modules: sasl},
 		"internal/spelling":   {},
