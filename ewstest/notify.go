@@ -91,9 +91,11 @@ func unsubscribe(c *call) error {
 		id := c.req.child("SubscriptionId").value()
 		c.server.mu.Lock()
 		defer c.server.mu.Unlock()
-		if c.server.subscriptions[id] == nil {
+		sub := c.server.subscriptions[id]
+		if sub == nil {
 			return fail("ErrorSubscriptionNotFound", "The specified subscription was not found.")
 		}
+		sub.stop()
 		delete(c.server.subscriptions, id)
 		close(c.server.dropped)
 		c.server.dropped = make(chan struct{})
@@ -301,9 +303,10 @@ func (s *subscription) carry() int {
 	again, carried := s.told, len(s.events)
 	s.told = true
 	s.mu.Unlock()
-	if again {
-		s.begin()
+	if !again {
+		return 0
 	}
+	s.begin()
 	return carried
 }
 

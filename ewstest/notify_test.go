@@ -52,7 +52,7 @@ func TestPullingTellsWhatHappened(t *testing.T) {
 	}
 	b.append("Drafts", mailtest.Sample(3), mailtest.Draft)
 	r = get(mark).want(200, "<t:UnreadCount>", "OldItemId")
-	if got, want := r.all(itemEvents), []string{"MovedEvent", "CreatedEvent"}; !slices.Equal(got, want) {
+	if got, want := r.all(itemEvents), []string{"NewMailEvent", "CreatedEvent", "MovedEvent", "DeletedEvent", "CreatedEvent"}; !slices.Equal(got, want) {
 		t.Errorf("events: %v, want %v", got, want)
 	}
 	marks := r.all(`<t:Watermark>([^<]*)<`)
@@ -94,6 +94,25 @@ func (b *bed) stream(ctx context.Context, id, minutes string) (next func() strin
 		}
 		return envelope.String()
 	}, func() { _ = resp.Body.Close() }
+}
+
+// TestWhatComesAndGoesIsTold: a message that is moved and removed before anybody
+// asks leaves its trace in each of the folders.
+func TestWhatComesAndGoesIsTold(t *testing.T) {
+	b := newBed(t, nil)
+	made := b.ask(subscribe("Pull", known("drafts")+known("junkemail"), "<t:Timeout>10</t:Timeout>")).want(200, "NoError")
+	uid := b.append("Drafts", mailtest.Sample(1))
+	if _, err := b.ann.Move("Drafts", "Junk", uid); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.ann.Expunge("Junk", 1); err != nil {
+		t.Fatal(err)
+	}
+	r := b.ask(`<m:GetEvents><m:SubscriptionId>` + made.one(subscriptionID) + `</m:SubscriptionId><m:Watermark>` + made.one(`<m:Watermark>([^<]+)<`) + `</m:Watermark></m:GetEvents>`).want(200)
+	told := slices.DeleteFunc(r.all(`<t:(\w+Event)>`), func(kind string) bool { return kind == "ModifiedEvent" }) // of the folders
+	if want := []string{"CreatedEvent", "MovedEvent", "DeletedEvent"}; !slices.Equal(told, want) {
+		t.Errorf("GetEvents tells %q, want %q", told, want)
+	}
 }
 
 func TestAStreamTellsAtOnceAndEndsInTime(t *testing.T) {

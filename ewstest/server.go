@@ -82,7 +82,11 @@ func (s *Server) scheme() string {
 
 // Close ends the listener and all connections and waits for their goroutines.
 // It returns nil and may be called more than once.
-func (s *Server) Close() error { return s.net.Close() }
+func (s *Server) Close() error {
+	err := s.net.Close()
+	s.DropSubscriptions()
+	return err
+}
 
 // ClientTLS returns new settings for a client that trusts the server's
 // certificate and nothing else. ServerName is empty: the client sets it, to

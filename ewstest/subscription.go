@@ -19,6 +19,7 @@ type subscription struct {
 	timeout   time.Duration // of a pull subscription between two questions
 	folders   []uint64      // nil for all
 	kinds     map[string]bool
+	stop      func() // ends the watch that collects events
 
 	mu     sync.Mutex
 	marks  map[uint64]mark
@@ -267,6 +268,9 @@ func (c *call) subscriptionOf(id string, streaming bool) (*subscription, error) 
 // Streams that carry them end.
 func (s *Server) DropSubscriptions() {
 	s.mu.Lock()
+	for _, sub := range s.subscriptions {
+		sub.stop()
+	}
 	clear(s.subscriptions)
 	close(s.dropped)
 	s.dropped = make(chan struct{})
@@ -280,11 +284,17 @@ func (s *Server) Subscriptions() int {
 	return len(s.subscriptions)
 }
 
-// newSubscription keeps a subscription and gives it its id.
+// newSubscription keeps a subscription and gives it its id. From now on each event
+// is taken note of when it happens: of what comes and goes again, both are told.
 func (s *Server) newSubscription(sub *subscription) {
 	n := s.next()
 	sub.id = s.state("S;%s;%d", sub.owner.Address(), n)
 	sub.begin()
+	sub.stop = s.box.Watch(func(c mailtest.Change) {
+		if c.Account == sub.owner.Address() {
+			sub.collect(s)
+		}
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.subscriptions[sub.id] = sub
