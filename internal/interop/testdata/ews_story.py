@@ -243,7 +243,7 @@ def sync(a):
 def notify(a):
     """Is told of a message by asking, and by a stream."""
     from exchangelib import FolderCollection, Message
-    from exchangelib.properties import CreatedEvent, NewMailEvent, StatusEvent
+    from exchangelib.properties import CreatedEvent, DeletedEvent, MovedEvent, NewMailEvent, StatusEvent
 
     def deliver(subject):
         Message(account=a, subject=subject, body="x", to_recipients=[a.primary_smtp_address]).send(save_copy=False)
@@ -265,11 +265,13 @@ def notify(a):
             assert found.id == n.events[0].item_id.id
             break
     several = FolderCollection(account=a, folders=[a.drafts, a.junk])
-    with several.streaming_subscription(event_types=["CreatedEvent"]) as subscription:
-        for folder in (a.drafts, a.junk):
-            Message(account=a, folder=folder, subject="several", body="x").save()
+    with several.streaming_subscription(event_types=["CreatedEvent", "MovedEvent", "DeletedEvent"]) as subscription:
+        m = Message(account=a, folder=a.drafts, subject="wanders", body="x").save()
+        m.move(a.junk)
+        m.delete()
         told = [e for n in a.drafts.get_streaming_events(subscription, connection_timeout=1, max_notifications_returned=1) for e in n.events]
-        assert {e.parent_folder_id.id for e in told} == {a.drafts.id, a.junk.id} and {type(e) for e in told} == {CreatedEvent}, told
+        assert [type(e) for e in told] == [CreatedEvent, MovedEvent, DeletedEvent], told
+        assert [e.parent_folder_id.id for e in told] == [a.drafts.id, a.junk.id, a.junk.id], told
     story.say("notify", ok=True)
 
 
