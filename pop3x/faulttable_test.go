@@ -52,7 +52,13 @@ func columns() []column {
 		{"cut again", func(r row) []mailtest.Fault {
 			return []mailtest.Fault{mailtest.Drop(r.command, 2).Repeating(-1)}
 		}},
-		one("drip", func(command string) mailtest.Fault { return mailtest.Drip(command, 8, lateBy) }),
+		one("drip", func(command string) mailtest.Fault {
+			chunk := 8
+			if command == "NOOP" || command == "RSET" {
+				chunk = 1 // the whole answer has five bytes
+			}
+			return mailtest.Drip(command, chunk, lateBy)
+		}),
 		one("late", func(command string) mailtest.Fault { return mailtest.Delay(command, lateBy) }),
 		several("leaving", mailtest.Bye, "-ERR [SYS/TEMP] going down"),
 		several("err", mailtest.Reply, "-ERR", "-ERR never", "-err [NEVER] ever"),
