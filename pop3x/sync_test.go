@@ -175,7 +175,7 @@ func TestAWatchOutlastsALockedMaildrop(t *testing.T) {
 				}()
 			case session.EventNew:
 				told = append(told, strings.TrimPrefix(e.Message.Header.Subject(), "Sample "))
-			case session.EventChanged, session.EventRemoved, session.EventReset, session.EventReconnected:
+			case session.EventChanged, session.EventRemoved, session.EventReset, session.EventReconnected, session.EventGone:
 				t.Errorf("the event %v of %v, where messages came alone", e.Kind, e.ID)
 			}
 			if len(told) == 17 {
