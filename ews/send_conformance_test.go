@@ -16,7 +16,7 @@ import (
 // TestSendingConformance: the client keeps the rules of a way out, but for those that
 // need SMTP's envelope.
 func TestSendingConformance(t *testing.T) {
-	for _, version := range ewstest.Versions() {
+	for _, version := range releases() {
 		t.Run(string(version), func(t *testing.T) {
 			sessiontest.TestOutgoing(t, func(tb testing.TB) *sessiontest.Outgoing {
 				tb.Helper()
