@@ -75,19 +75,20 @@ func markOf(f *folder) mark {
 
 // collect looks for what happened since and adds it to the events.
 func (s *subscription) collect(server *Server) {
-	all := tree(s.owner)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	all := tree(s.owner)
 	var found []event
 	moved := make(map[uint64]bool) // messages that a move was told of
+	told := make(map[uint64]news)
 	for _, f := range s.watched(all) {
 		found = append(found, s.folderEvents(f)...)
-		found = append(found, s.left(server, all, f, moved)...)
+		told[f.id] = s.news(f)
+		found = append(found, s.left(server, all, f, told[f.id], moved)...)
 	}
 	for _, f := range s.watched(all) {
-		came := s.came(server, f, moved)
-		found = append(found, came...)
-		if last := markOf(f); last != s.marks[f.id] {
+		found = append(found, s.came(server, f, told[f.id], moved)...)
+		if last := told[f.id].mark; last != s.marks[f.id] {
 			s.marks[f.id] = last
 			if f.parent != nil {
 				found = append(found, event{
@@ -147,14 +148,10 @@ func keysOf(m map[uint64]string) func(yield func(uint64) bool) {
 }
 
 // left tells of messages that are in a folder no more.
-func (s *subscription) left(server *Server, all []*folder, f *folder, moved map[uint64]bool) []event {
-	d, rewritten, ok := s.delta(f)
-	if !ok {
-		return nil
-	}
+func (s *subscription) left(server *Server, all []*folder, f *folder, n news, moved map[uint64]bool) []event {
 	var found []event
-	for _, m := range d.Expunged {
-		if m.UID >= s.marks[f.id].next || rewritten[m.ID] {
+	for _, m := range n.Expunged {
+		if m.UID >= s.marks[f.id].next || n.rewritten[m.ID] {
 			continue
 		}
 		old := server.item(f, m)
@@ -175,40 +172,45 @@ func (s *subscription) left(server *Server, all []*folder, f *folder, moved map[
 	return found
 }
 
-// delta returns what changed in a folder, and which messages were rewritten.
-func (s *subscription) delta(f *folder) (d mailtest.Delta, rewritten map[uint64]bool, ok bool) {
+// news is what happened in a folder since it was looked at.
+type news struct {
+	mailtest.Delta
+
+	mark      mark            // how far the folder is looked at with this
+	rewritten map[uint64]bool // messages that left under one UID and came under another
+}
+
+// news looks what happened in a folder.
+func (s *subscription) news(f *folder) news {
+	n := news{mark: markOf(f), rewritten: make(map[uint64]bool)}
 	since, there := s.marks[f.id]
 	if !there || f.path == "" {
-		return d, nil, false
+		return n
 	}
 	d, err := s.owner.ChangedSince(f.path, since.modSeq)
 	if err != nil {
-		return d, nil, false
+		return n
 	}
-	rewritten = make(map[uint64]bool)
+	n.Delta, n.mark = d, mark{modSeq: d.ModSeq, next: d.UIDNext, validity: d.UIDValidity}
 	for _, m := range d.Changed {
 		for _, gone := range d.Expunged {
 			if gone.ID == m.ID && gone.UID < since.next {
-				rewritten[m.ID] = true
+				n.rewritten[m.ID] = true
 			}
 		}
 	}
-	return d, rewritten, true
+	return n
 }
 
 // came tells of messages that are new in a folder, or changed.
-func (s *subscription) came(server *Server, f *folder, moved map[uint64]bool) []event {
-	d, rewritten, ok := s.delta(f)
-	if !ok {
-		return nil
-	}
-	slices.SortFunc(d.Changed, func(a, b mailtest.Message) int { return cmp.Compare(a.ModSeq, b.ModSeq) })
+func (s *subscription) came(server *Server, f *folder, n news, moved map[uint64]bool) []event {
+	slices.SortFunc(n.Changed, func(a, b mailtest.Message) int { return cmp.Compare(a.ModSeq, b.ModSeq) })
 	var found []event
-	for _, m := range d.Changed {
+	for _, m := range n.Changed {
 		it := server.item(f, m)
 		e := event{kind: "ModifiedEvent", key: it.key(), changeKey: it.changeKey(), parent: f, unread: -1, modified: true}
 		switch {
-		case m.UID < s.marks[f.id].next, rewritten[m.ID]:
+		case m.UID < s.marks[f.id].next, n.rewritten[m.ID]:
 		case moved[m.ID]:
 			continue
 		default:
