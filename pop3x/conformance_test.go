@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/mailsession/mailsession/internal/racing"
 	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/pop3test"
@@ -22,6 +23,9 @@ func TestConformance(t *testing.T) {
 		"without CAPA":       {NoCAPA: true, Capabilities: pop3test.Without("PIPELINING")},
 		"several sessions":   {Shared: true},
 	} {
+		if racing.Enabled && name != "everything" && name != "without CAPA" {
+			continue // all code is used between these two
+		}
 		t.Run(name, func(t *testing.T) {
 			sessiontest.TestIncoming(t, func(tb testing.TB) *sessiontest.Incoming {
 				tb.Helper()

@@ -22,17 +22,21 @@ func TestARealKeyring(t *testing.T) {
 	home, folder := t.TempDir(), filepath.Join(t.TempDir(), "grants")
 	// The daemon reads the keyring's password to the end of its input and ends with the session's bus.
 	const unlocked = `printf password | gnome-keyring-daemon --unlock --components=secrets >/dev/null && "$@"`
-	session := func(script string, args ...string) (string, error) {
+	// What the bus and the daemon have to say goes beside what the program prints.
+	session := func(script string, args ...string) (printed, said string, err error) {
 		command := append([]string{"-i", "HOME=" + home, "XDG_RUNTIME_DIR=" + home, "PATH=/usr/local/bin:/usr/bin:/bin"},
 			append([]string{"dbus-run-session", "--", "sh", "-c", script, "session", program}, args...)...)
-		out, err := exec.CommandContext(t.Context(), "env", command...).CombinedOutput() //nolint:gosec // G204: the command is ours.
-		return string(out), err
+		cmd := exec.CommandContext(t.Context(), "env", command...) //nolint:gosec // G204: the command is ours.
+		var out, beside strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, &beside
+		err = cmd.Run()
+		return out.String(), beside.String(), err
 	}
-	if out, err := session(unlocked, folder, "a refresh token"); err != nil {
-		t.Fatalf("the first session: %v\n%s", err, out)
+	if _, said, err := session(unlocked, folder, "a refresh token"); err != nil {
+		t.Fatalf("the first session: %v\n%s", err, said)
 	}
-	if out, err := session(unlocked, folder); err != nil || !strings.HasSuffix(out, "a refresh token") {
-		t.Errorf("the next session prints %q, %v; want what was kept", out, err)
+	if printed, said, err := session(unlocked, folder); err != nil || printed != "a refresh token" {
+		t.Errorf("the next session prints %q, %v; want what was kept\n%s", printed, err, said)
 	}
 	bare := exec.CommandContext(t.Context(), "env", "-i", "HOME="+home, "PATH=/bin", program, folder) //nolint:gosec // G204: the command is ours.
 	if out, err := bare.CombinedOutput(); err == nil || !strings.Contains(string(out), "passphrase or a key file") {

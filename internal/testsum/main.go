@@ -3,7 +3,9 @@
 //
 // Without arguments it reads the stream on standard input and prints a line for
 // each package, the whole output of each test that failed, and every line that
-// is not JSON as it came. With files as arguments, each holding such a stream,
+// is not JSON as it came. It searches all that was printed for the secrets of the
+// tests, and fails where one is found, which is named by package, test, kind and
+// place, and not printed. With files as arguments, each holding such a stream,
 // it prints what the phases have to say together: which tests were skipped and
 // why, which failed, and last a line of the form
 //
@@ -11,9 +13,6 @@
 //
 // A test that several phases ran is counted once: it failed if it failed
 // anywhere, and is skipped only if no phase ran it.
-//
-// Both search all that was printed for the secrets of the tests, and fail where
-// one is found. It is named by package, test, kind and place, and not printed.
 package main
 
 import (
@@ -35,8 +34,8 @@ var errLeak = errors.New("the output holds secrets of the tests")
 
 // run follows the stream where no files are named, and sums up the files otherwise.
 func run(files []string, stdin io.Reader, stdout io.Writer) error {
-	found := newSearch()
 	if len(files) == 0 {
+		found := newSearch()
 		if err := follow(stdin, stdout, found); err != nil {
 			return err
 		}
@@ -44,30 +43,21 @@ func run(files []string, stdin io.Reader, stdout io.Writer) error {
 	}
 	sum := newSummary()
 	for _, name := range files {
-		if err := addFile(sum, found, name); err != nil {
+		if err := addFile(sum, name); err != nil {
 			return err
 		}
 	}
-	return errors.Join(found.print(stdout), sum.print(stdout))
+	return sum.print(stdout)
 }
 
-func addFile(sum *summary, found *search, name string) error {
+func addFile(sum *summary, name string) error {
 	f, err := os.Open(name) //nolint:gosec // G304: reading the files it is given is the program's purpose.
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	onEvent := func(e event) {
-		sum.add(e)
-		found.add(e)
-	}
-	onText := func(line string) error {
-		found.text(line)
-		return nil
-	}
-	if err := events(f, onEvent, onText); err != nil {
+	if err := events(f, sum.add, func(string) error { return nil }); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	found.flush()
 	return nil
 }
