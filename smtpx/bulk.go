@@ -71,10 +71,10 @@ func (r Retry) policy() retry.Policy {
 // that nothing of one that was refused can become a part of the next.
 //
 // An answer to a message in other words than the server's first, or a refusal with a
-// code for addresses, can be the answer to something else, where the server gave
-// one too many. It is believed when EHLO, sent behind all that is on its way, is
-// answered in its turn; where it is not, that message is [session.SentUnknown], and so
-// are those that were on their way behind it.
+// code for addresses or for commands, can be the answer to something else, where the
+// server gave one too many. It is believed when EHLO, sent behind all that is on its
+// way, is answered in its turn; where it is not, that message is
+// [session.SentUnknown], and so are those that were on their way behind it.
 //
 // Messages that were on their way when the line was lost are
 // [session.SentUnknown] if all of them had left. What nothing was answered of

@@ -246,7 +246,7 @@ func TestAShiftIsNeverBelieved(t *testing.T) {
 	verdicts := []string{"", "554 5.6.0 no", "550 5.1.8 bad sender", "250 2.7.0 Ok, discarded"}
 	for name, d := range dialects() {
 		for behind, own := range map[string]string{"RSET": d.reset, "MAIL": d.mail, "RCPT 1": d.rcpt, "RCPT 2": d.rcpt, "BDAT": "250 2.0.0 Ok"} {
-			for _, extra := range []string{own, "250 2.0.0 and so on", "550 5.1.1 no such user"} {
+			for _, extra := range []string{own, "250 2.0.0 and so on", "550 5.1.1 no such user", "500 5.5.2 what?", "502 not implemented"} {
 				for _, to := range [][]string{{bob}, {bob, carol}, {bob, unknown}, {unknown, bob}} {
 					for _, verdict := range verdicts {
 						shift(t, d, fmt.Sprintf("%s, %q behind %s, %v, %q", name, extra, behind, to, verdict), behind, extra, verdict, to)

@@ -40,7 +40,7 @@ func (s *stream) judge(ctx context.Context, f *flight, r reply) {
 			v.err = f.refused
 		}
 		// A goodbye is an answer to anything.
-		fits = r.enhanced()[1] != 1 || s.bye != nil
+		fits = r.enhanced()[1] != 1 && !aboutCommands(r.code) || s.bye != nil
 	}
 	if !fits || len(s.doubts) > 0 { // behind a doubt nothing is certain
 		s.doubt(v)
@@ -49,11 +49,16 @@ func (s *stream) judge(ctx context.Context, f *flight, r reply) {
 	s.done(ctx, v)
 }
 
+// aboutCommands reports whether a code is about commands and not about messages (RFC
+// 5321 section 4.2.2).
+func aboutCommands(code int) bool { return code == 500 || code == 502 || code == 504 }
+
 // doubt keeps a verdict in mind that may be the answer to something else: one that
 // takes the message in other words than the first, or that refuses it with a code
-// for addresses. Servers have such answers to messages, and it is also what a server
-// looks like that gave one answer too many. [stream.resolve] finds out which it is;
-// until then no other message is begun, and nothing is believed of those on their way.
+// for addresses or for commands. Servers have such answers to messages, and it is
+// also what a server looks like that gave one answer too many. [stream.resolve] finds
+// out which it is; until then no other message is begun, and nothing is believed of
+// those on their way.
 func (s *stream) doubt(v verdict) {
 	s.doubts = append(s.doubts, v)
 	s.clean = false
@@ -73,6 +78,7 @@ func (s *stream) resolve(ctx context.Context) (again bool) {
 	}
 	for _, v := range s.doubts {
 		if err != nil {
+			s.unchunked(v) // who does not know BDAT may have read the message as commands
 			v = verdict{f: v.f, outcome: session.SentUnknown, err: err}
 			v.f.refused = nil
 		}
@@ -104,11 +110,10 @@ func (s *stream) tell(ctx context.Context, v verdict) {
 }
 
 // unchunked reports whether a message was refused since the server does not know
-// BDAT, though it offers CHUNKING: 500, 502 and 504 are about commands and not about
-// messages (RFC 5321 section 4.2.2). It is sent by DATA then, as is all that follows.
+// BDAT, though it offers CHUNKING. It is sent by DATA then, as is all that follows.
 func (s *stream) unchunked(v verdict) bool {
 	e, ok := errors.AsType[*Error](v.err)
-	if !ok || !s.chunking || v.outcome != session.NotSent || e.Op != opMessage || e.Code != 500 && e.Code != 502 && e.Code != 504 {
+	if !ok || !s.chunking || v.outcome != session.NotSent || e.Op != opMessage || !aboutCommands(e.Code) {
 		return false
 	}
 	s.b.c.unchunked.Store(true)
