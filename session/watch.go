@@ -133,11 +133,11 @@ func (s *Session) Watch(ctx context.Context, folders []FolderRef, opts *WatchOpt
 		return failed[Event](err)
 	}
 	return func(yield func(Event, error) bool) {
-		w := &watch{syncer: syncer, opts: opts.orZero()}
+		w := &watch{in: s.in, syncer: syncer, opts: opts.orZero()}
 		w.name(folders)
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		if err := w.run(ctx, s.in, yield); err != nil && !errors.Is(err, errLeft) {
+		if err := w.run(ctx, yield); err != nil && !errors.Is(err, errLeft) {
 			yield(Event{}, fmt.Errorf("session: watch: %w", err))
 		}
 	}
@@ -148,6 +148,7 @@ var errLeft = errors.New("the loop was left")
 
 // watch is one loop over events.
 type watch struct {
+	in      Incoming
 	syncer  Syncer
 	opts    WatchOptions
 	folders []*watched
@@ -210,11 +211,11 @@ func (w *watch) refs() []FolderRef {
 }
 
 // run watches the folders for as long as there are any.
-func (w *watch) run(ctx context.Context, in Incoming, yield func(Event, error) bool) error {
+func (w *watch) run(ctx context.Context, yield func(Event, error) bool) error {
 	for {
 		err := w.begin(ctx)
 		if err == nil {
-			err = w.follow(ctx, in, yield)
+			err = w.follow(ctx, yield)
 		}
 		if !errors.Is(err, ErrNoFolder) {
 			return err
@@ -258,8 +259,8 @@ func (w *watch) stand(ctx context.Context, f *watched) (Cursor, error) {
 }
 
 // follow listens, and looks where something may have happened.
-func (w *watch) follow(ctx context.Context, in Incoming, yield func(Event, error) bool) error {
-	l := listen(ctx, in, w.refs(), listenOptions{interval: w.opts.Interval})
+func (w *watch) follow(ctx context.Context, yield func(Event, error) bool) error {
+	l := listen(ctx, w.in, w.refs(), listenOptions{interval: w.opts.Interval})
 	defer l.stop()
 	for {
 		n, err := l.next(ctx)
@@ -285,7 +286,8 @@ func (w *watch) follow(ctx context.Context, in Incoming, yield func(Event, error
 
 // part tells which folder is gone, and goes on without it. Where it was the last
 // one, or where all are there, it returns the error. The word of those who listen
-// does not say which one it is.
+// does not say which one it is, and that of a server which refuses a folder does not
+// say why: what it lists is there.
 func (w *watch) part(ctx context.Context, gone error, yield func(Event, error) bool) error {
 	isGone := func(f *watched) bool { return f.gone }
 	for i := 0; i < len(w.folders) && !slices.ContainsFunc(w.folders, isGone); i++ {
@@ -298,11 +300,29 @@ func (w *watch) part(ctx context.Context, gone error, yield func(Event, error) b
 		return gone
 	}
 	f := w.folders[i]
+	if there, err := w.listed(ctx, f.ref); there || err != nil {
+		f.gone = false
+		return w.backoff.wait(ctx, cmp.Or(err, gone))
+	}
 	w.folders = slices.Delete(w.folders, i, i+1)
 	if !yield(Event{Kind: EventGone, Folder: f.ref}, fmt.Errorf("session: watch: %w", gone)) {
 		return errLeft
 	}
 	return nil
+}
+
+// listed reports whether a folder is among those that hold messages. Those that
+// others share are not the user's own, and not looked for.
+func (w *watch) listed(ctx context.Context, ref FolderRef) (bool, error) {
+	var own []Folder
+	for f, err := range w.in.Folders(ctx) {
+		if err != nil {
+			return false, err
+		}
+		own = append(own, f)
+	}
+	path := pathAmong(own, ref)
+	return slices.ContainsFunc(own, func(f Folder) bool { return f.Path == path && !f.NoMessages }), nil
 }
 
 // look tells what happened in a folder.

@@ -97,16 +97,41 @@ func (mistaken) Notify(context.Context, []session.FolderRef, session.NotifyOptio
 	return func(yield func(session.Notice, error) bool) { yield(session.Notice{}, session.ErrNoFolder) }
 }
 
-// TestWatchBelievesNoMistake: where all folders are there, an error about one is
-// the end.
-func TestWatchBelievesNoMistake(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorks(t, 0)
-		w.over(func(in beneath) session.Incoming { return mistaken{in} })
-		if got, err := w.watch(session.Inbox, session.Archive); got != "" || !errors.Is(err, session.ErrNoFolder) {
-			t.Errorf("the watch tells %q, %v; want session.ErrNoFolder alone", got, err)
+// refusing is a way in to a server that refuses to look into the inbox for a while, in
+// the words that it has for a folder that is not there.
+type refusing struct {
+	beneath
+
+	from time.Time
+}
+
+func (r refusing) Changes(ctx context.Context, folder session.FolderRef, since session.Cursor, opts session.SyncOptions) iter.Seq2[session.Changes, error] {
+	if folder == session.Inbox && time.Now().After(r.from) {
+		return func(yield func(session.Changes, error) bool) {
+			yield(session.Changes{}, fmt.Errorf("server unavailable: %w", session.ErrNoFolder))
 		}
-	})
+	}
+	return r.beneath.Changes(ctx, folder, since, opts)
+}
+
+// TestWatchBelievesNoMistake: where all folders are there, an error about one is
+// the end, and no folder is left out in silence.
+func TestWatchBelievesNoMistake(t *testing.T) {
+	for name, tt := range map[string]struct {
+		way  func(in beneath) session.Incoming
+		want string
+	}{
+		"of who listens":    {func(in beneath) session.Incoming { return mistaken{in} }, ""},
+		"where it is asked": {func(in beneath) session.Incoming { return refusing{in, time.Now().Add(time.Minute / 2)} }, "listening inbox, listening archive"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorks(t, 0)
+			w.over(tt.way)
+			if got, err := w.watch(session.Inbox, session.Archive); got != tt.want || !errors.Is(err, session.ErrNoFolder) {
+				t.Errorf("%s: the watch tells %q, %v; want %q and session.ErrNoFolder", name, got, err, tt.want)
+			}
+		})
+	}
 }
 
 // TestAWatchIsLeftAtAFolderThatIsGone: then nothing more comes.
