@@ -123,3 +123,6 @@ func (e *partError) Unwrap() error { return e.err }
 
 // Temporary returns false, whatever the cause says of itself.
 func (*partError) Temporary() bool { return false }
+
+// LeftCopies returns true: messages that were to be moved may be in both folders.
+func (*partError) LeftCopies() bool { return true }

@@ -204,7 +204,7 @@ func (w *work) move(change session.Change, uids []uint32) error {
 		return err
 	}
 	if len(w.tellNewIDs(told.copied)) < len(uids) {
-		return fmt.Errorf("%s: move to %s: the server does not confirm every copy; the originals stay, copies may be there too", w.conn.address, shownName(w.to))
+		return &partError{fmt.Errorf("%s: move to %s: the server does not confirm every copy; the originals stay, copies may be there too", w.conn.address, shownName(w.to))}
 	}
 	if err := w.expunge(uids); err != nil {
 		return &partError{fmt.Errorf("%s: move to %s: the copies are there, the originals could not be removed: %w", w.conn.address, shownName(w.to), err)}

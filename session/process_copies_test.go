@@ -97,34 +97,63 @@ func TestAMoveThatHalted(t *testing.T) {
 
 // TestAMoveIsCompletedByACopyAlone: another message with the same Message-ID is none.
 func TestAMoveIsCompletedByACopyAlone(t *testing.T) {
+	other := strings.Replace(mailtest.Sample(1), "This is", "That is", 1) // of the same length
+	if other == mailtest.Sample(1) {
+		t.Fatal("the other message is the same")
+	}
+	if inbox, archive, tries := movedBesides(t, other, session.DoneUnknown); inbox != "" || archive != "1 1" || tries != 2 {
+		t.Errorf("after %d tries the inbox holds %q, the archive %q, want both messages there", tries, inbox, archive)
+	}
+}
+
+// TestAMoveThatWasRefused has made no copy: what is in the target and is the same
+// message is not taken for one, and the original is moved and not removed.
+func TestAMoveThatWasRefused(t *testing.T) {
+	if inbox, archive, tries := movedBesides(t, mailtest.Sample(1), session.NotDone); inbox != "" || archive != "1 1" || tries != 2 {
+		t.Errorf("after %d tries the inbox holds %q, the archive %q, want both messages there", tries, inbox, archive)
+	}
+}
+
+// movedBesides processes a message, with another one in the folder for what is done.
+// The first try to change it changes nothing, and has an outcome.
+func movedBesides(t *testing.T, other string, first session.ChangeOutcome) (inbox, archive string, tries int) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorks(t, 1)
-		other := strings.Replace(mailtest.Sample(1), "This is", "That is", 1) // of the same length
-		if other == mailtest.Sample(1) {
-			t.Fatal("the other message is the same")
-		}
 		if _, err := w.account.Append("Archive", other, nil); err != nil {
 			t.Fatal(err)
 		}
-		tries := 0
 		w.over(func(in beneath) session.Incoming { return labelless{in} })
-		w.over(func(in beneath) session.Incoming {
-			return failing{beneath: in, apply: func(session.ID) error {
-				if tries++; tries == 1 {
-					return passes{errors.New("busy")}
-				}
-				return nil
-			}}
-		})
-		opts := &session.ProcessOptions{Done: session.Archive}
+		w.over(func(in beneath) session.Incoming { return busyOnce{in, first, &tries} })
 		for range 2 {
-			if _, err := w.process(t.Context(), opts); err != nil {
+			if _, err := w.process(t.Context(), &session.ProcessOptions{Done: session.Archive}); err != nil {
 				t.Fatal(err)
 			}
 			<-time.After(time.Hour)
 		}
-		if inbox, archive := w.in("INBOX"), w.in("Archive"); inbox != "" || archive != "1 1" || tries != 2 {
-			t.Errorf("after %d tries the inbox holds %q, the archive %q, want both messages there", tries, inbox, archive)
-		}
+		inbox, archive = w.in("INBOX"), w.in("Archive")
 	})
+	return inbox, archive, tries
+}
+
+// busyOnce is a way in on which the first change comes to nothing.
+type busyOnce struct {
+	beneath
+
+	outcome session.ChangeOutcome
+	tries   *int
+}
+
+func (b busyOnce) Apply(ctx context.Context, c session.Change, ids ...session.ID) ([]session.Result, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if *b.tries++; *b.tries > 1 {
+		return b.beneath.Apply(ctx, c, ids...)
+	}
+	results := make([]session.Result, 0, len(ids))
+	for _, id := range ids {
+		results = append(results, session.Result{ID: id, Outcome: b.outcome, Err: passes{errors.New("busy")}})
+	}
+	return results, nil
 }

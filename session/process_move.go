@@ -110,8 +110,9 @@ func (p *processor) moveAll(ctx context.Context) error {
 	}
 	for _, ids := range targets {
 		for _, id := range ids {
-			p.record.Items[id].MoveTries++
-			p.unsaved = true
+			i := p.record.Items[id]
+			i.MoveTries++
+			i.look, i.MoveHalted, p.unsaved = i.MoveHalted, true, true
 		}
 	}
 	if err := p.save(ctx); err != nil {
@@ -136,12 +137,15 @@ func (p *processor) leave(i *progressItem) {
 // keeps nothing else waiting.
 func (p *processor) move(ctx context.Context, to FolderRef, ids []ID) error {
 	results, ids := p.complete(ctx, to, ids)
-	more, whole := p.session.Apply(ctx, Change{MoveTo: to}, ids...)
-	results = append(results, more...)
+	moved, whole := p.session.Apply(ctx, Change{MoveTo: to}, ids...)
 	if ctx.Err() != nil {
 		return retry.Ended(ctx)
 	}
 	p.unsaved = true
+	for _, r := range moved {
+		p.record.Items[r.ID].MoveHalted = mayHaveCopied(r)
+	}
+	results = append(results, moved...)
 	for _, r := range results {
 		i := p.record.Items[r.ID]
 		if r.Outcome == Done || errors.Is(r.Err, ErrNoMessage) || errors.Is(r.Err, ErrStaleID) {
@@ -159,13 +163,24 @@ func (p *processor) move(ctx context.Context, to FolderRef, ids []ID) error {
 	return nil
 }
 
-// complete ends the moves that were begun before, by this program or by one that
-// died. A server that cannot move is told to copy and to remove: where the copy is
-// there, the next move would make another one, and the original is all that is
-// left to do something about. What remains has to be moved all the same.
+// mayHaveCopied reports whether a move that was not done may have left a copy.
+func mayHaveCopied(r Result) bool {
+	part, ok := errors.AsType[interface {
+		error
+		LeftCopies() bool
+	}](r.Err)
+	return r.Outcome == DoneUnknown || ok && part.LeftCopies()
+}
+
+// complete ends the moves that halted before, in this program or in one that died. A
+// server that cannot move is told to copy and to remove: where the copy is there, the
+// next move would make another one, and the original is all that is left to do
+// something about. What remains has to be moved all the same. After a try that was
+// refused nothing is looked for: what the folder shows then is no copy, and may be
+// the original itself in a folder that shows what is in others.
 func (p *processor) complete(ctx context.Context, to FolderRef, ids []ID) (results []Result, remain []ID) {
 	for _, id := range ids {
-		if !p.completes || p.record.Items[id].MoveTries == 1 {
+		if !p.completes || !p.record.Items[id].look {
 			remain = append(remain, id)
 			continue
 		}

@@ -34,6 +34,11 @@ type progressItem struct {
 	// nobody knows the end of among them.
 	Move      bool `json:"move,omitempty"`
 	MoveTries int  `json:"moveTries,omitempty"`
+	// MoveHalted says that nobody knows how far the last of them came: a copy may be
+	// there. It is set before a try is made.
+	MoveHalted bool `json:"moveHalted,omitempty"`
+
+	look bool // the try before the present one halted
 }
 
 // settled reports whether nothing is left to do.
