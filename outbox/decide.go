@@ -135,8 +135,8 @@ func (b *Outbox) decide(ctx context.Context, key, op string, from []State, chang
 }
 
 // Prune forgets messages that have been [Entry.Decided] for longer than age, and
-// those that their program began to enqueue as long ago and never came to the end
-// with. It returns how many. Their keys may be used again.
+// those that their program began to enqueue as long ago, a day at least, and never
+// came to the end with. It returns how many. Their keys may be used again.
 func (b *Outbox) Prune(ctx context.Context, age time.Duration) (int, error) {
 	all, err := b.all(ctx)
 	if err != nil {
@@ -162,10 +162,13 @@ func (b *Outbox) Prune(ctx context.Context, age time.Duration) (int, error) {
 	return n, nil
 }
 
+// abandonedAfter is longer than anybody takes to enqueue a message.
+const abandonedAfter = 24 * time.Hour
+
 // abandoned reports whether the program that enqueued a message ended before its
 // bytes were kept, and did not come back.
 func (b *Outbox) abandoned(ctx context.Context, it *item) bool {
-	if it.State != StateNew || it.Tries > 0 {
+	if it.State != StateNew || it.Tries > 0 || time.Since(it.Changed) <= abandonedAfter {
 		return false
 	}
 	body, err := b.store.Load(ctx, it.Body)

@@ -173,7 +173,8 @@ var errPruned = fmt.Errorf("%w any more: it was pruned meanwhile", ErrNoEntry)
 // made for it where raw is nil.
 func (b *Outbox) keepBytes(ctx context.Context, it *item, raw []byte, write func(id string) ([]byte, error)) error {
 	var err error
-	if raw == nil {
+	again := raw == nil
+	if again {
 		if raw, err = write(it.MessageID); err == nil {
 			raw, _, err = complete(raw, it.MessageID, time.Now())
 		}
@@ -183,6 +184,14 @@ func (b *Outbox) keepBytes(ctx context.Context, it *item, raw []byte, write func
 	}
 	if _, err = b.put(ctx, it.Body, "", raw); err != nil && !errors.Is(err, state.ErrConflict) {
 		return fmt.Errorf("keep the message's bytes: %w", err)
+	}
+	if again && err == nil {
+		// Prune may have found no bytes just before, and forgets no entry that has
+		// changed since. Whoever else changed it does not matter.
+		it.Beat++
+		if err := b.swap(ctx, it); err != nil && !errors.Is(err, state.ErrConflict) {
+			return fmt.Errorf("keep the entry: %w", err)
+		}
 	}
 	switch now, err := b.load(ctx, it.key); {
 	case errors.Is(err, ErrNoEntry), err == nil && now.Body != it.Body:

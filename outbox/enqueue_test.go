@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/outbox"
 	"github.com/mailsession/mailsession/session"
+	"github.com/mailsession/mailsession/state"
 )
 
 // A program that stands still in the middle of enqueueing, for however long and
@@ -172,6 +174,47 @@ func TestAnEnqueuerWhoseEntryIsGone(t *testing.T) {
 		enqueue(t, first, "a", draft("One", bob))
 		<-time.After(time.Minute)
 		if wantState(t, second, "a", outbox.StateSent); o.count(bob, "INBOX") != 1 {
+			t.Errorf("bob has %d messages, want 1", o.count(bob, "INBOX"))
+		}
+	})
+}
+
+// meddled is a Store on which something happens behind the first look for bytes.
+type meddled struct {
+	state.Store
+
+	meddle func()
+}
+
+func (m *meddled) Unwrap() state.Store { return m.Store }
+
+func (m *meddled) Load(ctx context.Context, key string) (state.Record, error) {
+	kept, err := m.Store.Load(ctx, key)
+	if meddle := m.meddle; meddle != nil && strings.Contains(key, "/body/") {
+		m.meddle = nil
+		meddle()
+	}
+	return kept, err
+}
+
+// A program that comes back to its message at the moment at which that is forgotten
+// is not told that it is enqueued when it is not.
+func TestAnEnqueuerThatComesBackAtTheLastMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		o.crash("entry kept")
+		<-time.After(48 * time.Hour)
+		b := o.box(outbox.Options{})
+		kept := o.store
+		o.store = &meddled{Store: kept, meddle: func() { enqueue(t, b, "a", draft("One", bob)) }}
+		if n, err := o.box(outbox.Options{}).Prune(t.Context(), time.Hour); n != 0 || err != nil {
+			t.Errorf("Prune = %d, %v; want nothing forgotten", n, err)
+		}
+		o.store = kept
+		if err := b.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if wantState(t, b, "a", outbox.StateSent); o.count(bob, "INBOX") != 1 {
 			t.Errorf("bob has %d messages, want 1", o.count(bob, "INBOX"))
 		}
 	})
