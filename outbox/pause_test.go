@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -8,7 +9,9 @@ import (
 
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/outbox"
+	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
+	"github.com/mailsession/mailsession/smtpx"
 )
 
 // A pause that the server asks for just when a message was taken into the hands
@@ -73,6 +76,36 @@ func TestMoreRecipientsThanAtATime(t *testing.T) {
 		}
 		if o.count(bob, "INBOX") != 1 || o.count(eve, "INBOX") != 1 || o.count(ann, "INBOX") != 1 {
 			t.Error("not everybody has it once")
+		}
+	})
+}
+
+// A Drain at a session that is to send so much in a minute sends everything, each
+// message once.
+func TestADrainWaitsForItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		s, err := session.New(session.Credentials{User: ann, Password: secret.New("correct horse")}, nil,
+			smtpx.Backend(o.provider.Preset().SMTP, &smtpx.Options{Rate: smtpx.Rate{Messages: 2, Per: time.Minute}}), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		b := o.boxOver(s, outbox.Options{})
+		for i := range 5 {
+			enqueue(t, b, strconv.Itoa(i), draft("One", bob))
+		}
+		began := time.Now()
+		if err := b.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); o.count(bob, "INBOX") != 5 || took != 2*time.Minute {
+			t.Errorf("bob has %d messages after %v, want all 5 after 2m", o.count(bob, "INBOX"), took)
+		}
+		for i := range 5 {
+			if e := wantState(t, b, strconv.Itoa(i), outbox.StateSent); e.Tries != 1 {
+				t.Errorf("message %d took %d tries", i, e.Tries)
+			}
 		}
 	})
 }

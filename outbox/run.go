@@ -21,7 +21,7 @@ const pruneEvery = time.Hour
 func (b *Outbox) Run(ctx context.Context) error {
 	var pruned time.Time
 	for failures := 0; ; {
-		next, err := b.pass(ctx)
+		next, err := b.pass(ctx, false)
 		if fatal := b.fatal(err); fatal != nil {
 			return fatal
 		}
@@ -53,15 +53,17 @@ func (b *Outbox) storePace() retry.Policy {
 }
 
 // Drain sends what is due, each message once at most, and returns: for programs
-// that run now and then. What it cannot send stays, which is no error. Where ctx ends
-// before it has tried all that is due, the error wraps the context's.
+// that run now and then. What it cannot send stays, which is no error. Pauses that the
+// server or the session's own settings want are waited for, up to [Options.MaxWait]
+// each. Where ctx ends before it has tried all that is due, the error wraps the
+// context's.
 //
 // Where it finds messages in the hands of other workers it watches those until they
 // show that they are alive, by renewing their claims or by being done, which a third
 // of [Options.Term] is enough for. Messages of workers that do not for the whole term
 // become [StateUnknown], and are looked for.
 func (b *Outbox) Drain(ctx context.Context) error {
-	_, err := b.pass(ctx)
+	_, err := b.pass(ctx, true)
 	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
 		err = errors.Join(err, fmt.Errorf("outbox: %w", ended))
 	}
@@ -95,8 +97,9 @@ func (b *Outbox) fatal(err error) error {
 }
 
 // pass does for each message what is due, the oldest first, and returns when to
-// come again; zero where nothing is known to become due.
-func (b *Outbox) pass(ctx context.Context) (next time.Time, err error) {
+// come again; zero where nothing is known to become due. Where it is patient it waits
+// for pauses in its way.
+func (b *Outbox) pass(ctx context.Context, patient bool) (next time.Time, err error) {
 	if b.session == nil {
 		return next, errNoSender
 	}
@@ -112,6 +115,9 @@ func (b *Outbox) pass(ctx context.Context) (next time.Time, err error) {
 			return next, nil
 		}
 		due, failed := b.work(ctx, body)
+		for patient && b.waits(ctx, failed) {
+			due, failed = b.work(ctx, body)
+		}
 		if hold, ok := errors.AsType[*holdError](failed); ok {
 			b.hold(hold.until)
 			due = hold.until
@@ -123,6 +129,13 @@ func (b *Outbox) pass(ctx context.Context) (next time.Time, err error) {
 		}
 	}
 	return next, err
+}
+
+// waits waits for the end of a pause for which a message was not tried. It reports
+// false where there is none, or where it is too long.
+func (b *Outbox) waits(ctx context.Context, failed error) bool {
+	hold, ok := errors.AsType[*holdError](failed)
+	return ok && hold.pause && time.Until(hold.until) <= b.opts.MaxWait && pause(ctx, time.Until(hold.until), nil) == nil
 }
 
 // work does what is due for the message with the bytes at a key, and returns when

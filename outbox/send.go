@@ -18,6 +18,7 @@ import (
 type holdError struct {
 	until time.Time
 	err   error
+	pause bool // the message was not tried, since a pause was asked for
 }
 
 func (e *holdError) Error() string { return "outbox: no message can be sent for now: " + e.err.Error() }
@@ -110,7 +111,7 @@ func (b *Outbox) reschedule(ctx context.Context, it *item, receipt session.Recei
 	if pause, ok := errors.AsType[*throttle.HeldError](err); ok && receipt.Outcome == session.NotSent {
 		it.Tries-- // nothing was tried
 		it.Next = now.Add(pause.Remaining)
-		return &holdError{it.Next, err}
+		return &holdError{until: it.Next, err: err, pause: true}
 	}
 	it.Next = now.Add(b.pace.Wait(it.Tries, err))
 	if isFull(receipt) {
@@ -119,9 +120,9 @@ func (b *Outbox) reschedule(ctx context.Context, it *item, receipt session.Recei
 	var hold error
 	if session.NeedsSignIn(err) {
 		it.Next = now.Add(b.opts.MaxWait)
-		hold = &holdError{it.Next, err}
+		hold = &holdError{until: it.Next, err: err}
 	} else if err != nil && receipt.Outcome == session.NotSent && len(receipt.Recipients) == 0 && again(err) {
-		hold = &holdError{it.Next, err}
+		hold = &holdError{until: it.Next, err: err}
 	}
 	if now.Sub(it.Since) >= b.opts.GiveUpAfter {
 		it.turn(Waiting, Refused, it.Err)
