@@ -87,7 +87,9 @@ func Open(ctx context.Context, cfg *Config, keep Keep) (*Grant, error) {
 // person starts now and then opens the browser the first time, and when there is no
 // other way.
 //
-// A grant of another client or tenant than the Config's is the error of Open. What
+// The grant is the one of its Key, whomever SignInOptions.LoginHint names: a program
+// with several users needs a Key for each. A grant of another client or tenant than
+// the Config's is the error of Open. What
 // the server thinks of the grant by now shows when a token is asked for: where
 // NeedsSignIn reports true for that error, the next OpenOrSignIn opens the browser.
 func OpenOrSignIn(ctx context.Context, cfg *Config, o *SignInOptions) (*Grant, error) {

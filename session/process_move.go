@@ -211,7 +211,7 @@ func (p *processor) copied(ctx context.Context, to FolderRef, id ID) (bool, erro
 		if m.Size != original.Size || !m.Received.Equal(original.Received) {
 			return false, nil
 		}
-		return p.same(ctx, m.ID, id)
+		return p.same(ctx, id, m.ID)
 	})
 	return copied != nil, err
 }
@@ -233,24 +233,30 @@ func (p *processor) only(ctx context.Context, q Query, fits func(*Message) (bool
 	return nil, nil //nolint:nilnil // there is none
 }
 
-// same reports whether two messages have the same bytes.
-func (p *processor) same(ctx context.Context, a, b ID) (bool, error) {
-	var sums [2][sha256.Size]byte
-	for i, id := range []ID{a, b} {
-		body, err := p.session.in.Open(ctx, id)
-		if err != nil {
-			return false, err
-		}
-		sum := sha256.New()
-		if _, err := io.Copy(sum, body); err != nil {
-			return false, errors.Join(err, body.Close())
-		}
-		if err := body.Close(); err != nil {
-			return false, err
-		}
-		sum.Sum(sums[i][:0])
+// same reports whether a copy has the bytes of the original. One that went meanwhile
+// has not.
+func (p *processor) same(ctx context.Context, original, copied ID) (bool, error) {
+	want, err := p.sum(ctx, original)
+	if err != nil {
+		return false, err
 	}
-	return sums[0] == sums[1], nil
+	got, err := p.sum(ctx, copied)
+	if errors.Is(err, ErrNoMessage) || errors.Is(err, ErrStaleID) {
+		return false, nil
+	}
+	return err == nil && got == want, err
+}
+
+// sum returns the SHA-256 of a message's bytes.
+func (p *processor) sum(ctx context.Context, id ID) (sum [sha256.Size]byte, err error) {
+	body, err := p.session.in.Open(ctx, id)
+	if err != nil {
+		return sum, err
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, body)
+	h.Sum(sum[:0])
+	return sum, errors.Join(err, body.Close())
 }
 
 // immovable takes down that a message cannot be moved, and leaves it where it is

@@ -97,7 +97,7 @@ func (e *Error) RetryAfter() time.Duration {
 // throttled reports whether the server finds that the client sends too much or
 // too fast. Codes alone do not tell: 4.7.0 may be anything.
 func (e *Error) throttled() bool {
-	if !e.Temporary() || e.greylisted() {
+	if !e.Temporary() || e.greylisted() || e.TooManyRecipients() {
 		return false
 	}
 	if e.Enhanced == (smtp.EnhancedCode{4, 7, 28}) || e.Enhanced[1] == 7 && e.Enhanced[2] >= 500 && e.Enhanced[2] < 700 {

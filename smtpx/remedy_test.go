@@ -110,3 +110,13 @@ func FuzzStatedPause(f *testing.F) {
 		}
 	})
 }
+
+// TestRecipientsBeyondTheLimitAreNoPause: a server that takes so many recipients at a
+// time does not find that too much is sent.
+func TestRecipientsBeyondTheLimitAreNoPause(t *testing.T) {
+	t.Parallel()
+	e := refusalOf(t, opRcpt, "452 4.5.3 Recipient limit exceeded")
+	if pause := e.RetryAfter(); pause != 0 || e.throttled() || !e.Temporary() {
+		t.Errorf("pause %v, throttled %t, temporary %t; want none, false, true", pause, e.throttled(), e.Temporary())
+	}
+}

@@ -1,5 +1,5 @@
-// The command gmail lists the unread mail of the last week that has a label, and
-// marks it as read:
+// The command gmail lists the unread mail of the last week in the inbox that has a
+// label, and marks it as read:
 //
 //	CLIENT_SECRET=… go run ./examples/gmail -client-id … -label work
 //

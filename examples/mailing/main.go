@@ -7,7 +7,7 @@
 // the folder until they are sent. The same command given again, after a crash as
 // well, sends what is left: what was refused for the time being is tried again for
 // two days. At the end it prints what became of the messages, and a line for each
-// recipient who has not got one.
+// recipient of whom it is not certain that they have got one.
 package main
 
 import (
@@ -67,7 +67,9 @@ func send(ctx context.Context, out io.Writer, server session.Server, creds sessi
 	if err != nil {
 		return err
 	}
-	rows, err := csv.NewReader(table).ReadAll()
+	customers := csv.NewReader(table)
+	customers.FieldsPerRecord = 3 // key, address and name
+	rows, err := customers.ReadAll()
 	if err != nil {
 		return err
 	}
