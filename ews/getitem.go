@@ -25,6 +25,7 @@ func getItem(properties []element, mime bool, ids ...element) element {
 func asItemFault(err error) (*itemFaultError, bool) { return errors.AsType[*itemFaultError](err) }
 
 // getItems asks for items, page by page, and returns one for each id, in their order.
+// One that could not be had has its id beside the error.
 func (c *Client) getItems(ctx context.Context, ids []string, properties []element) ([]found, error) {
 	all := make([]found, 0, len(ids))
 	for part := range slices.Chunk(ids, c.opts.PageSize) {
@@ -33,6 +34,11 @@ func (c *Client) getItems(ctx context.Context, ids []string, properties []elemen
 		err := c.call(ctx, r, func(a *answer) error { return a.items(page) })
 		if err != nil {
 			return nil, err
+		}
+		for i := range page {
+			if page[i].itemInfo == nil {
+				page[i].itemInfo = &itemInfo{id: part[i]}
+			}
 		}
 		all = append(all, page...)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/mailsession/mailsession/ewstest"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/session"
 )
@@ -76,6 +77,32 @@ func TestMessagesThatVanishAgainAndAgain(t *testing.T) {
 		}
 		if pages != 1 || n > 20 {
 			t.Errorf("%d pages after %d messages, want one", pages, n)
+		}
+	})
+}
+
+// TestChangeThatCannotBeRead: a message that came and cannot be read is told of once,
+// with what the server says, and the history is not asked for any further.
+func TestChangeThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, settings{})
+		b.fill(t, 3)
+		b.server.Inject(ewstest.Failing("GetItem", "ErrorCorruptData").Repeating(-1))
+		for page, err := range b.Changes(t.Context(), session.Inbox, session.Cursor{}, session.SyncOptions{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page.Failed) != 3 || len(page.Added) != 0 {
+				t.Errorf("%d have failed and %d were added, want three and none", len(page.Failed), len(page.Added))
+			}
+			for _, bad := range page.Failed {
+				if !strings.Contains(bad.Error(), "ErrorCorruptData") {
+					t.Errorf("told is %v, want what the server says", bad)
+				}
+			}
+		}
+		if n := b.asked("SyncFolderItems"); n != 1 {
+			t.Errorf("the history was asked for %d times, want once", n)
 		}
 	})
 }

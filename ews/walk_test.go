@@ -1,6 +1,7 @@
 package ews_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -272,6 +273,30 @@ func TestMessagesNamedByTheThousand(t *testing.T) {
 		}
 		if made := len(b.server.Requests()) - before; made > tt.most {
 			t.Errorf("%s: %d requests, want at most %d", tt.name, made, tt.most)
+		}
+	}
+}
+
+// TestNamedMessageThatCannotBeHad: what the server says about one message is told of it,
+// whether its summary comes with its number or later.
+func TestNamedMessageThatCannotBeHad(t *testing.T) {
+	b := newBed(t, settings{})
+	b.fill(t, 3)
+	_, ids, err := b.list(t.Context(), session.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.server.Inject(ewstest.Failing("GetItem", "ErrorCorruptData").Repeating(-1))
+	for _, fields := range []session.Fields{session.FieldFlags, session.FieldsAll} {
+		told := 0
+		for _, err := range b.Messages(t.Context(), session.Query{Where: session.Filter{IDs: ids[1:2]}, Fields: fields}) {
+			bad, ok := errors.AsType[*session.ItemError](err)
+			if told++; !ok || bad.ID != ids[1] || !strings.Contains(err.Error(), "ErrorCorruptData") {
+				t.Errorf("fields %v: %v; want an ItemError of the message that was named", fields, err)
+			}
+		}
+		if told != 1 {
+			t.Errorf("fields %v: told of %d messages, want one", fields, told)
 		}
 	}
 }
