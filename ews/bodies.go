@@ -112,7 +112,7 @@ func (b *bulk) page(ctx context.Context) error {
 	r := &request{op: "GetItem", body: getItem(nil, true, itemIDs(keys)...)}
 	next := 0 // of part, not told yet
 	return b.client.callOnce(ctx, r, func(a *answer) error {
-		return b.client.eachMIME(a, len(part), func(i int, content io.Reader, err error) error {
+		err := b.client.eachMIME(a, len(part), func(i int, content io.Reader, err error) error {
 			if i < next {
 				return nil
 			}
@@ -122,6 +122,10 @@ func (b *bulk) page(ctx context.Context) error {
 			next++
 			return b.message(a, part[i], content, err)
 		})
+		if err == nil && next == 0 {
+			err = &itemFaultError{noContent}
+		}
+		return err
 	})
 }
 

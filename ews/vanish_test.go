@@ -1,6 +1,7 @@
 package ews_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -105,4 +106,27 @@ func TestChangeThatCannotBeRead(t *testing.T) {
 			t.Errorf("the history was asked for %d times, want once", n)
 		}
 	})
+}
+
+// TestAnswerWithoutMessages: where the server answers and tells nothing of what it was
+// asked for, each message is an ItemError.
+func TestAnswerWithoutMessages(t *testing.T) {
+	b := newBed(t, settings{})
+	b.fill(t, 2)
+	_, ids, err := b.list(t.Context(), session.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.server.Inject(mailtest.Reply("GetItem", "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n"+
+		`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><GetItemResponse/></s:Body></s:Envelope>`).Repeating(-1))
+	told := 0
+	for body, err := range b.Bodies(t.Context(), ids...) {
+		if bad, ok := errors.AsType[*session.ItemError](err); !ok || bad.ID != body.ID {
+			t.Errorf("message %v: %v; want an ItemError of it", body.ID, err)
+		}
+		told++
+	}
+	if told != 2 {
+		t.Errorf("told of %d messages, want two", told)
+	}
 }
