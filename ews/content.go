@@ -257,17 +257,13 @@ func (c *characters) reference() error {
 // end reads the end tag, which is all that may follow.
 func (c *characters) end() error {
 	x := c.scan
-	for {
-		t, err := x.next(false)
-		switch {
-		case err != nil:
-			return err
-		case t == endTag && x.depth() < c.depth:
-			x.free = false
-			return io.EOF
-		case t == textRun:
-			continue
-		}
-		return x.malformed("there is more than base64 in " + x.name)
+	t, err := x.next(false)
+	switch {
+	case err != nil:
+		return err
+	case t == endTag && x.depth() < c.depth:
+		x.free = false
+		return io.EOF
 	}
+	return x.malformed("there is more than base64 in " + x.name)
 }

@@ -155,6 +155,8 @@ func TestContent(t *testing.T) {
 		{`SGVsbG8=</d></m>`, "Hello", &syntaxError{}},
 		{`SGVs!G8=</c></m>`, "Hel", &syntaxError{}},
 		{`SGVs<b/></c></m>`, "Hel", &syntaxError{}},
+		{`SGVs<![CDATA[bG8=]]></c></m>`, "Hel", &syntaxError{}},
+		{`SGVs<!-- so far -->bG8=</c></m>`, "Hel", &syntaxError{}},
 	} {
 		x := newScanner(iotest.OneByteReader(strings.NewReader(start + tt.in)))
 		_, _ = x.next(false)
