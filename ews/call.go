@@ -27,10 +27,6 @@ type request struct {
 	sent bool
 	// single says that items which the server is too busy for are told one by one.
 	single bool
-	// proven has the connection show a sign of life first, however short its rest
-	// was. It is for what is sent once, whose fate is not to be in doubt for a
-	// connection that died unnoticed.
-	proven bool
 	// crowds says that a limit on how many there are of the thing is told at once: it
 	// does not pass soon.
 	crowds bool
@@ -105,6 +101,7 @@ func (c *Client) patiently(ctx context.Context, try func(context.Context) error)
 // patientlyWith is patiently for a request, which is not made again where it must not
 // be carried out twice and may have been.
 func (c *Client) patientlyWith(ctx context.Context, r *request, try func(context.Context) error) error {
+	ctx = c.gate.begin(ctx)
 	var last error
 	err := retry.Do(ctx, retry.Policy{}, func(ctx context.Context) error {
 		if err := c.held.Wait(ctx); err != nil {
@@ -136,9 +133,14 @@ func (c *Client) patientlyWith(ctx context.Context, r *request, try func(context
 // sent again. Where no connection can be made, the lease has none afterwards, and is
 // released.
 func (c *Client) over(l *pool.Lease[*conn], r *request, f func(*conn) error) error {
-	if r.once && l.Reused && (r.proven || l.Conn.stale()) && c.probe(l.Context, l.Conn) != nil {
-		if err := c.renew(l); err != nil {
-			return err
+	if r.once && l.Reused && l.Conn.stale() {
+		if err := c.probe(l.Context, l.Conn); err != nil {
+			if unauthorized(err) {
+				c.retire(l.Conn)
+			}
+			if err := c.renew(l); err != nil {
+				return err
+			}
 		}
 	}
 	err := f(l.Conn)

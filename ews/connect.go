@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/observe"
@@ -115,13 +116,15 @@ func (c *Client) retire(cn *conn) {
 }
 
 // gate lets one sign-in after the other through for as long as nobody knows whether the
-// credentials are good. Those who waited share a refusal, so that what is wrong is
-// shown to the server once, and not on every connection.
+// credentials are good. Calls that began before they were refused share the refusal, so
+// that what is wrong is shown to the server once, and not on every connection, nor by
+// every call that waits for one.
 type gate struct {
 	turn chan struct{} // holds one element while somebody signs in
 
 	mu       sync.Mutex // never held during I/O
 	good     bool       // the last sign-in succeeded
+	at       time.Time  // when that was
 	refusals int
 	refused  sasl.Credentials // the last ones
 	refusal  error
@@ -136,6 +139,20 @@ func (g *gate) doubt() {
 	g.mu.Unlock()
 }
 
+// goodFor is for how long credentials count as good without a doubt after a sign-in: a
+// password may be changed while nobody signs in.
+const goodFor = 10 * time.Second
+
+// callKey is the key of how many refusals there were when a call began.
+type callKey struct{}
+
+// begin returns the context of a call, which shares the refusals that come from now on.
+func (g *gate) begin(ctx context.Context) context.Context {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return context.WithValue(ctx, callKey{}, g.refusals)
+}
+
 // isGood reports whether the last sign-in succeeded.
 func (g *gate) isGood() bool {
 	g.mu.Lock()
@@ -143,12 +160,19 @@ func (g *gate) isGood() bool {
 	return g.good
 }
 
-// enter waits for its turn. The error is the refusal of the same credentials meanwhile,
-// or that of ctx. Leave is told how the sign-in went.
+// enter waits for its turn. The error is the refusal of the same credentials since the
+// call began, or that of ctx. Leave is told how the sign-in went.
 func (g *gate) enter(ctx context.Context, creds sasl.Credentials) (leave func(error), err error) {
 	g.mu.Lock()
-	good, seen := g.good, g.refusals
+	good, now := g.good && time.Since(g.at) < goodFor, g.refusals
 	g.mu.Unlock()
+	seen, called := ctx.Value(callKey{}).(int)
+	if !called {
+		seen = now
+	}
+	if err := g.since(seen, creds); err != nil {
+		return nil, err
+	}
 	if good {
 		return func(err error) { g.note(creds, err) }, nil
 	}
@@ -167,14 +191,20 @@ func (g *gate) enter(ctx context.Context, creds sasl.Credentials) (leave func(er
 	}, nil
 }
 
-// since returns the refusal of credentials after so many.
+// since returns the refusal of credentials after so many, nil where they were found to be
+// good again.
 func (g *gate) since(seen int, creds sasl.Credentials) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.refusals != seen && g.refused.Password.Equal(creds.Password) && g.refused.Token.Equal(creds.Token) {
+	if g.refusals != seen && g.sameAsRefused(creds) {
 		return g.refusal
 	}
 	return nil
+}
+
+// sameAsRefused is for who holds the lock.
+func (g *gate) sameAsRefused(creds sasl.Credentials) bool {
+	return g.refused.Password.Equal(creds.Password) && g.refused.Token.Equal(creds.Token)
 }
 
 // note takes note of how a sign-in went.
@@ -183,7 +213,10 @@ func (g *gate) note(creds sasl.Credentials, err error) {
 	defer g.mu.Unlock()
 	switch {
 	case err == nil:
-		g.good = true
+		g.good, g.at = true, time.Now()
+		if g.sameAsRefused(creds) {
+			g.refusal = nil
+		}
 	case refusedSignIn(err):
 		g.good = false
 		g.refusals++

@@ -183,7 +183,7 @@ func TestWrongPasswordsAreShownOnce(t *testing.T) {
 					change: func(s *session.Server) { s.Mechanisms = tt.wanted; lb.stand(s) },
 				})
 				b.server.Inject(mailtest.Delay(ewstest.SignIn, time.Second))
-				for i, err := range b.together(t.Context(), 4) {
+				for i, err := range b.together(t.Context(), 20) { // over four connections
 					if !session.NeedsSignIn(err) || !strings.Contains(err.Error(), tt.words) {
 						t.Errorf("operation %d: %v; want an AuthError that has %q", i, err, tt.words)
 					}
@@ -253,6 +253,36 @@ func TestChangedPassword(t *testing.T) {
 				}
 				if refusals := b.asked(ewstest.SignIn); scheme == ewstest.Basic && refusals != 2 {
 					t.Errorf("the old password was refused %d times, want twice", refusals)
+				}
+			})
+		})
+	}
+}
+
+// TestPasswordChangedAtRest: where the password is changed while there is no connection,
+// the old one goes once, however many operations begin then.
+func TestPasswordChangedAtRest(t *testing.T) {
+	for _, scheme := range []string{ewstest.Basic, ewstest.NTLM} {
+		t.Run(scheme, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				lb := &between{}
+				b := newBed(t, settings{
+					server: ewstest.Options{Schemes: []string{scheme}}, client: ews.Options{IdleTimeout: time.Minute}, change: lb.stand,
+				})
+				if _, err := b.Count(t.Context(), session.Inbox); err != nil {
+					t.Fatal(err)
+				}
+				later(2 * time.Minute)
+				b.account.SetPassword(secret.New("new horse"))
+				b.server.Inject(mailtest.Delay(ewstest.SignIn, time.Second))
+				lb.basic, lb.proofs = 0, 0
+				for i, err := range b.together(t.Context(), 8) {
+					if !session.NeedsSignIn(err) {
+						t.Errorf("operation %d: %v; want an AuthError", i, err)
+					}
+				}
+				if basic, proofs := lb.shown(); basic+proofs != 1 {
+					t.Errorf("the old password went %d times by Basic and %d times by NTLM, want once", basic, proofs)
 				}
 			})
 		})
