@@ -104,6 +104,9 @@ func (c *Client) patientlyWith(ctx context.Context, r *request, try func(context
 	ctx = c.gate.begin(ctx)
 	var last error
 	err := retry.Do(ctx, retry.Policy{}, func(ctx context.Context) error {
+		if r.once {
+			r.sent = false // else it is not made again
+		}
 		if err := c.held.Wait(ctx); err != nil {
 			return fmt.Errorf("%s: %w", c.address, err)
 		}

@@ -267,6 +267,34 @@ func TestALineThatBreaksWhileSending(t *testing.T) {
 	}
 }
 
+// TestABusyServerThatGoesAway has sent nothing, as it said itself.
+func TestABusyServerThatGoesAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _ := newSender(t)
+		var down atomic.Bool
+		at := session.Server{Host: "localhost", Security: session.None, AllowPlainAuth: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if down.Load() {
+				return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+			}
+			return b.server.Dial(ctx, network, address)
+		}}
+		s, err := ews.NewSender(at, session.Credentials{User: ann, Password: password()}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		b.server.Inject(ewstest.BusyItems("CreateItem", time.Minute))
+		time.AfterFunc(time.Second, func() {
+			down.Store(true)
+			b.server.Disconnect()
+		})
+		e, m := large(t, 10)
+		if receipt, err := s.Send(t.Context(), e, m); receipt.Outcome != session.NotSent || err == nil {
+			t.Errorf("Send = %v, %v; want not sent", receipt.Outcome, err)
+		}
+	})
+}
+
 // TestALostAnswerIsLookedForOnItsWay: what was handed to the transport waits in the folder
 // it was made in, and is not in the folder of sent mail yet. A draft with the same
 // Message-ID that nobody sent tells nothing.
