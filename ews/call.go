@@ -192,6 +192,7 @@ func (c *Client) begin(ctx context.Context, cn *conn, r *request) (*answer, erro
 	}
 	c.record(cn, "C: %s %s\n%s%s", r.op, c.endpoint, env.before, env.after)
 	resp, err := cn.trip.RoundTrip(req)
+	_ = out.Close() // what signs in may have ended before it came to the request
 	if out.broken != nil {
 		return nil, &sourceError{fmt.Errorf("%s: %s: %w", c.address, r.op, out.broken)}
 	}

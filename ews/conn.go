@@ -175,12 +175,12 @@ func (c *conn) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // exchange sends a request and reads the header of its answer.
 func (c *conn) exchange(req *http.Request) (*http.Response, error) {
-	err := c.write(req)
+	gone, err := c.write(req)
 	if req.Body != nil {
 		_ = req.Body.Close() // it was read
 	}
 	if err != nil {
-		if resp := c.refusal(req); resp != nil {
+		if resp := c.refusal(req, gone); resp != nil {
 			return resp, nil
 		}
 		// Half a request was sent, and nothing can follow it.
@@ -203,34 +203,42 @@ func (c *conn) exchange(req *http.Request) (*http.Response, error) {
 // largeRequest is from which size on servers refuse requests before they have come.
 const largeRequest = 64 << 10
 
-// write sends a request.
-func (c *conn) write(req *http.Request) error {
+// write sends a request. Gone says that the server takes no more of it, and may have
+// said why; otherwise an error is about what was to be sent.
+func (c *conn) write(req *http.Request) (gone bool, err error) {
 	if req.ContentLength < largeRequest {
 		if err := req.Write(c.wire); err != nil {
-			return err //nolint:wrapcheck // an explanation follows
+			return false, err //nolint:wrapcheck // an explanation follows
 		}
-		return c.wire.Flush() //nolint:wrapcheck // an explanation follows
+		return false, c.wire.Flush() //nolint:wrapcheck // an explanation follows
 	}
-	w := bufio.NewWriterSize(sender{c.wire}, 32<<10)
-	if err := req.Write(w); err != nil {
-		return err //nolint:wrapcheck // an explanation follows
+	s := &sender{wire: c.wire}
+	w := bufio.NewWriterSize(s, 32<<10)
+	if err = req.Write(w); err == nil {
+		err = w.Flush()
 	}
-	return w.Flush() //nolint:wrapcheck // an explanation follows
+	return s.gone, err //nolint:wrapcheck // an explanation follows
 }
 
 // sender sends past the buffer of a connection, so that one that the server closes
 // meanwhile can still be read.
-type sender struct{ wire *wire.Conn }
+type sender struct {
+	wire *wire.Conn
+	gone bool
+}
 
 // Write implements [io.Writer].
-func (s sender) Write(p []byte) (int, error) {
-	return s.wire.Send(p) //nolint:wrapcheck // io.Writer's contract
+func (s *sender) Write(p []byte) (int, error) {
+	n, err := s.wire.Send(p)
+	s.gone = s.gone || err != nil
+	return n, err //nolint:wrapcheck // io.Writer's contract
 }
 
 // refusal returns what a server said before it closed the connection in the midst of
-// a request, nil where it said nothing of the kind.
-func (c *conn) refusal(req *http.Request) *http.Response {
-	if c.wire.Err() != nil || req.ContentLength < largeRequest {
+// a request, nil where it said nothing of the kind: one that is not gone waits for the
+// rest of it.
+func (c *conn) refusal(req *http.Request, gone bool) *http.Response {
+	if c.wire.Err() != nil || !gone {
 		return nil
 	}
 	resp, err := c.answer(req)
@@ -316,6 +324,9 @@ func (c *conn) explain(op string, err error) error {
 		return nil
 	}
 	if _, answered := errors.AsType[*Error](err); answered {
+		return err
+	}
+	if _, ours := errors.AsType[*sourceError](err); ours {
 		return err
 	}
 	if _, end := errors.AsType[*deadEndError](err); end {

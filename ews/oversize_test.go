@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"regexp"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -263,6 +265,48 @@ func TestALineThatBreaksWhileSending(t *testing.T) {
 			if receipt.Outcome != tt.want || (err == nil) != (tt.want == session.Accepted) || len(b.server.Sent()) != tt.sent || len(b.drafts(t)) != 0 {
 				t.Errorf("%v, %v; %d were sent and %d drafts are left; want %v, %d and none", receipt.Outcome, err, len(b.server.Sent()), len(b.drafts(t)), tt.want, tt.sent)
 			}
+		})
+	}
+}
+
+// failing is a message that can be read once, and up to its half from then on.
+type failing struct {
+	message.Source
+
+	cause  error
+	opened int
+}
+
+// Open implements [message.Source].
+func (f *failing) Open() (io.ReadCloser, error) {
+	r, err := f.Source.Open()
+	if f.opened++; err != nil || f.opened == 1 {
+		return r, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(io.LimitReader(r, f.Size()/2), iotest.ErrReader(f.cause)), r}, nil
+}
+
+// TestAMessageThatCannotBeReadHere: nothing is sent, at once, and the error is that of
+// reading it. The server, which waits for the rest, is not waited for.
+func TestAMessageThatCannotBeReadHere(t *testing.T) {
+	for _, size := range []int{10, 100_000, 600_000} {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, s := newLargeSender(t, ewstest.Exchange2016)
+				e, m := large(t, size)
+				cause := errors.New("the disk is gone")
+				began := time.Now()
+				receipt, err := s.Send(t.Context(), e, &failing{Source: m, cause: cause})
+				if receipt.Outcome != session.NotSent || !errors.Is(err, cause) || strings.Contains(err.Error(), "lost") || session.Temporary(err) {
+					t.Errorf("Send = %v, %v; want not sent, for that reason", receipt.Outcome, err)
+				}
+				if took := time.Since(began); took != 0 || len(b.server.Sent()) != 0 {
+					t.Errorf("it took %v, and %d were sent; want no time and none", took, len(b.server.Sent()))
+				}
+			})
 		})
 	}
 }
