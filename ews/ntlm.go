@@ -114,6 +114,8 @@ func (h *handshake) signIn(req *http.Request) (*http.Response, error) {
 			continue
 		case err != nil:
 			return nil, err
+		case resp.StatusCode > http.StatusInternalServerError || resp.StatusCode == http.StatusTooManyRequests:
+			return resp, nil // it is not about the step, and the request may be tried again
 		case resp.StatusCode != http.StatusUnauthorized:
 			drain(resp)
 			return h.base.RoundTrip(req) //nolint:wrapcheck // the next one's error is this one's

@@ -101,6 +101,33 @@ func TestNTLMBreaksAtTheProof(t *testing.T) {
 	})
 }
 
+// TestNTLMWhereTheServerIsBusy: what passes, at any step, is waited for, and is no refusal
+// of a password that was not shown.
+func TestNTLMWhereTheServerIsBusy(t *testing.T) {
+	for _, status := range []string{"503 Service Unavailable", "502 Bad Gateway", "429 Too Many Requests"} {
+		synctest.Test(t, func(t *testing.T) {
+			busy := true
+			lb := &between{answer: func(text, request string) string {
+				if busy && strings.Contains(request, " TlRMTVNTUAABAAAA") {
+					busy = false
+					return "HTTP/1.1 " + status + "\r\nContent-Length: 0\r\n\r\n"
+				}
+				return text
+			}}
+			b := newBed(t, settings{
+				server: ewstest.Options{Schemes: []string{ewstest.NTLM}},
+				change: func(s *session.Server) { s.Mechanisms = []string{ews.NTLM}; lb.stand(s) },
+			})
+			if _, err := b.Count(t.Context(), session.Inbox); err != nil {
+				t.Errorf("after one %s: Count = %v", status, err)
+			}
+			if _, proofs := lb.shown(); proofs != 1 {
+				t.Errorf("after one %s the password was proven %d times, want once", status, proofs)
+			}
+		})
+	}
+}
+
 // TestSpellingsOfChallenges: however a server writes down that it wants NTLM.
 func TestSpellingsOfChallenges(t *testing.T) {
 	for name, tt := range map[string]struct{ offer, scheme string }{
