@@ -61,8 +61,11 @@ func unpacked(resp *http.Response) (io.Reader, error) {
 		return resp.Body, nil
 	}
 	r, err := gzip.NewReader(resp.Body)
-	if errors.Is(err, gzip.ErrHeader) {
+	switch {
+	case errors.Is(err, gzip.ErrHeader):
 		err = &syntaxError{"it is not packed as it says"}
+	case errors.Is(err, io.EOF):
+		err = io.ErrUnexpectedEOF // something should have been packed
 	}
 	return &packed{r}, err
 }

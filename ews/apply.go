@@ -256,11 +256,11 @@ func (w *work) outcome(err error, part []*changing) error {
 	return err
 }
 
-// act makes a request that changes something; a loss that leaves the outcome open is
-// an unsureError.
+// act makes a request that changes something; where it was sent, and the server has
+// not said what became of it, the error is an unsureError.
 func (w *work) act(ctx context.Context, r *request, parse func(a *answer) error) error {
 	err := w.client.call(ctx, r, parse)
-	if r.sent && lostInside(err) {
+	if _, told := errors.AsType[*Error](err); err != nil && r.sent && !told {
 		return &unsureError{err}
 	}
 	return err

@@ -154,7 +154,6 @@ func (c *Client) over(l *pool.Lease[*conn], r *request, f func(*conn) error) err
 	if unauthorized(err) {
 		c.retire(l.Conn)
 	}
-	r.sent = false
 	if err := c.renew(l); err != nil {
 		return err
 	}

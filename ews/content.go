@@ -239,18 +239,18 @@ func squeezed(text []byte) []byte {
 	return kept
 }
 
-// reference passes over a reference to a line break.
+// reference passes over a reference to white space.
 func (c *characters) reference() error {
 	x := c.scan
 	err := x.more(longestReference)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return x.cut(err)
 	}
-	end := bytes.IndexByte(x.buf[x.r:min(x.w, x.r+longestReference)], ';')
-	if end < 0 {
+	char, length := reference(x.buf[x.r:x.w])
+	if length == 0 || char > ' ' {
 		return x.malformed("an ampersand stands in what should be base64")
 	}
-	x.r += end + 1
+	x.r += length
 	return nil
 }
 

@@ -13,8 +13,8 @@ import (
 
 // itemInfo is what a server tells of an item.
 type itemInfo struct {
-	id, change, parent string
-	received, created  time.Time
+	id, change         string
+	received           time.Time
 	size               int64
 	read, draft        bool
 	categories         []string
@@ -52,12 +52,8 @@ func (x *scanner) itemProperty(it *itemInfo, name string) (known bool, err error
 	switch name {
 	case "ItemId":
 		it.id, it.change = x.attr("Id"), x.attr("ChangeKey")
-	case "ParentFolderId":
-		it.parent = x.attr("Id")
 	case "DateTimeReceived":
 		it.received, err = x.time()
-	case "DateTimeCreated":
-		it.created, err = x.time()
 	case "Size":
 		it.size, err = x.number()
 	case "IsRead":
@@ -132,10 +128,10 @@ func appendField(b []byte, name string, value []byte) []byte {
 		return b
 	}
 	b = append(append(b, name...), ": "...)
-	value = bytes.TrimRight(value, "\n")
+	value = bytes.TrimRight(value, "\r\n")
 	for {
 		line, rest, more := bytes.Cut(value, []byte("\n"))
-		b = append(append(b, line...), "\r\n"...)
+		b = append(append(b, bytes.TrimRight(line, "\r")...), "\r\n"...)
 		if !more {
 			return b
 		}

@@ -35,7 +35,7 @@ func (c *Client) Notify(ctx context.Context, folders []session.FolderRef, opts s
 	}
 }
 
-// way is how to learn that something happened, the best first.
+// wayToHear is how to learn that something happened, the best first.
 type wayToHear int
 
 const (

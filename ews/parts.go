@@ -91,6 +91,9 @@ func (c *Client) fetch(ctx context.Context, id session.ID, key string) (*keptMes
 					case "ItemId":
 						k.change = a.attr("ChangeKey")
 					case "MimeContent":
+						if there {
+							return a.malformed("a message has two contents")
+						}
 						there = true
 						return k.spool.Fill(a.content())
 					}

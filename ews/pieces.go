@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailsession/mailsession/internal/throttle"
 	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 )
@@ -208,7 +209,8 @@ func (a *appending) bringInPieces(ctx context.Context, f *folder, refusal error,
 // discard removes a draft whose purpose failed for a reason. Left says that it is still
 // there, as does the error then.
 func (d *assembled) discard(ctx context.Context, c *Client, reason error) (left bool, err error) {
-	_ = c.held.Wait(ctx) // where the server asked to be left alone, for as long as the caller is there
+	ctx = throttle.Patient(ctx) // since the draft would stay, again at each try
+	_ = c.held.Wait(ctx)        // where the server asked to be left alone, for as long as the caller is there
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeWithin)
 	defer cancel()
 	results, err := c.Apply(ctx, session.Change{Delete: true}, d.id)

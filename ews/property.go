@@ -34,7 +34,6 @@ const (
 	flagged          = 2
 	repliedTo        = 102
 	repliedToAll     = 103
-	forwarded        = 104
 	iconReplied      = 261
 	markedDeleted    = 1
 	typeInteger      = "Integer"

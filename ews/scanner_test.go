@@ -156,6 +156,8 @@ func TestContent(t *testing.T) {
 		{`SGVs!G8=</c></m>`, "Hel", &syntaxError{}},
 		{`SGVs<b/></c></m>`, "Hel", &syntaxError{}},
 		{`SGVs<![CDATA[bG8=]]></c></m>`, "Hel", &syntaxError{}},
+		{`SGVs&#65;bG8=</c></m>`, "Hel", &syntaxError{}},
+		{`SGVs&#xD;&#10;bG8=</c></m>`, "Hello", nil},
 		{`SGVs<!-- so far -->bG8=</c></m>`, "Hel", &syntaxError{}},
 	} {
 		x := newScanner(iotest.OneByteReader(strings.NewReader(start + tt.in)))

@@ -185,7 +185,9 @@ func (l *listing) read(ctx context.Context, entries []entry, which []int, each f
 		}
 		r := &request{op: "GetItem", body: getItem(nil, true, itemIDs(ids)...)}
 		err := l.client.call(ctx, r, func(a *answer) error {
-			return l.client.eachMIME(a, len(part), func(k int, content io.Reader, err error) error {
+			told := 0
+			err := l.client.eachMIME(a, len(part), func(k int, content io.Reader, err error) error {
+				told++
 				watched := &watching{src: content}
 				if err != nil {
 					each(part[k], nil, err)
@@ -194,6 +196,10 @@ func (l *listing) read(ctx context.Context, entries []entry, which []int, each f
 				each(part[k], watched, nil)
 				return watched.err
 			})
+			if err == nil && told != len(part) {
+				err = a.malformed("it is about another number of messages")
+			}
+			return err
 		})
 		if err != nil {
 			return err

@@ -1,13 +1,17 @@
 package ews_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"github.com/mailsession/mailsession/ewstest"
+	"github.com/mailsession/mailsession/internal/testlog"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/session"
 )
@@ -128,5 +132,46 @@ func TestAnswerWithoutMessages(t *testing.T) {
 	}
 	if told != 2 {
 		t.Errorf("told of %d messages, want two", told)
+	}
+}
+
+// TestListingWithoutContents: an answer that leaves out contents which a listing needs
+// does not end in structures that are empty.
+func TestListingWithoutContents(t *testing.T) {
+	b := newBed(t, settings{})
+	b.fill(t, 2)
+	b.server.Inject(mailtest.Reply("GetItem", "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n"+
+		`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><GetItemResponse/></s:Body></s:Envelope>`).Containing("IncludeMimeContent").Repeating(-1))
+	for m, err := range b.Messages(t.Context(), session.Query{Fields: session.FieldStructure}) {
+		if err == nil {
+			t.Errorf("message %v: structure %+v, and no error", m.ID, m.Structure)
+		}
+	}
+}
+
+// TestAChangeWhoseAnswerIsLost: where the answer is lost, and no connection can be made
+// to ask again, nobody knows what became of a change.
+func TestAChangeWhoseAnswerIsLost(t *testing.T) {
+	var down atomic.Bool
+	b := newBed(t, settings{change: func(s *session.Server) {
+		dial := s.Dial
+		s.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if down.Load() {
+				return nil, errors.New("no way")
+			}
+			return dial(ctx, network, address)
+		}
+	}})
+	b.fill(t, 1)
+	_, ids, err := b.list(t.Context(), session.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	down.Store(true)
+	b.server.Inject(mailtest.Drop("UpdateItem", 20))
+	results, err := b.Apply(t.Context(), session.Change{Set: session.Flags{session.Seen}}, ids...)
+	testlog.Error(t, err)
+	if len(results) != 1 || results[0].Outcome != session.DoneUnknown {
+		t.Errorf("results %+v, want that the outcome is unknown", results)
 	}
 }

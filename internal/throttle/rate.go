@@ -99,6 +99,12 @@ func Impatient(ctx context.Context) context.Context {
 	return context.WithValue(ctx, impatience{}, true)
 }
 
+// Patient returns a context under which is waited again, within one that is
+// [Impatient].
+func Patient(ctx context.Context) context.Context {
+	return context.WithValue(ctx, impatience{}, nil)
+}
+
 // pause waits for d, unless ctx has less time than that or no patience.
 func pause(ctx context.Context, d time.Duration) error {
 	if ctx.Err() != nil {
