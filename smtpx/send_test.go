@@ -2,10 +2,8 @@ package smtpx_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -136,7 +134,7 @@ func TestPipelining(t *testing.T) {
 				}
 				s := newServer(t, &smtptest.Options{Extensions: extensions, Anonymous: true})
 				server := inMemory(s)
-				server.Dial = slow(s, turn/2)
+				server.Dial = distant(s.Dial, turn)
 				c := newClient(t, server, session.Credentials{}, nil)
 				mustSend(t, c) // the second one goes over the same connection
 				start := time.Now()
@@ -149,39 +147,6 @@ func TestPipelining(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// slow puts a line with a delay in each direction before s.
-func slow(s *smtptest.Server, delay time.Duration) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		far, err := s.Dial(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return pipeTo(func(near net.Conn) {
-			var wg sync.WaitGroup
-			wg.Go(func() { delayed(far, near, delay); _ = far.Close() })
-			wg.Go(func() { delayed(near, far, delay); _ = near.Close() })
-			wg.Wait()
-		}), nil
-	}
-}
-
-// delayed copies what is there at a time, each run of bytes after a delay.
-func delayed(dst io.Writer, src io.Reader, delay time.Duration) {
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := src.Read(buf)
-		if n > 0 {
-			pass(delay)
-			if _, err := dst.Write(buf[:n]); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
 	}
 }
 
@@ -376,7 +341,7 @@ func TestConcurrentUse(t *testing.T) {
 		s := newServer(t, nil)
 		var transcript bytes.Buffer
 		server := inMemory(s)
-		server.Dial, server.Transcript = slow(s, time.Second), &transcript
+		server.Dial, server.Transcript = distant(s.Dial, 2*time.Second), &transcript
 		c := newClient(t, server, withPassword(), &smtpx.Options{MaxConnections: 3})
 		var wg sync.WaitGroup
 		for range 20 {
