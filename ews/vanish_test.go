@@ -112,6 +112,10 @@ func TestChangeThatCannotBeRead(t *testing.T) {
 	})
 }
 
+// noMessages is an answer to GetItem that tells of none.
+const noMessages = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n" +
+	`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><GetItemResponse/></s:Body></s:Envelope>`
+
 // TestAnswerWithoutMessages: where the server answers and tells nothing of what it was
 // asked for, each message is an ItemError.
 func TestAnswerWithoutMessages(t *testing.T) {
@@ -121,8 +125,7 @@ func TestAnswerWithoutMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.server.Inject(mailtest.Reply("GetItem", "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n"+
-		`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><GetItemResponse/></s:Body></s:Envelope>`).Repeating(-1))
+	b.server.Inject(mailtest.Reply("GetItem", noMessages).Repeating(-1))
 	told := 0
 	for body, err := range b.Bodies(t.Context(), ids...) {
 		if bad, ok := errors.AsType[*session.ItemError](err); !ok || bad.ID != body.ID {
@@ -140,8 +143,7 @@ func TestAnswerWithoutMessages(t *testing.T) {
 func TestListingWithoutContents(t *testing.T) {
 	b := newBed(t, settings{})
 	b.fill(t, 2)
-	b.server.Inject(mailtest.Reply("GetItem", "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n"+
-		`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><GetItemResponse/></s:Body></s:Envelope>`).Containing("IncludeMimeContent").Repeating(-1))
+	b.server.Inject(mailtest.Reply("GetItem", noMessages).Containing("IncludeMimeContent").Repeating(-1))
 	for m, err := range b.Messages(t.Context(), session.Query{Fields: session.FieldStructure}) {
 		if err == nil {
 			t.Errorf("message %v: structure %+v, and no error", m.ID, m.Structure)
