@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 )
 
 // davmailProgram is the server, in the Debian package davmail-server.
@@ -22,8 +21,7 @@ type DavMail struct {
 
 	dir     string
 	running *process
-	stop    sync.Once
-	stopped error
+	ending  ending
 }
 
 // StartDavMail starts DavMail as a client of the service at a URL. The fingerprint
@@ -118,12 +116,5 @@ func (d *DavMail) Logs() string {
 // Stop ends DavMail, waits until it has ended, and removes its folder. Further
 // calls return what the first did.
 func (d *DavMail) Stop() error {
-	d.stop.Do(func() {
-		var err error
-		if d.running != nil {
-			err = d.running.end()
-		}
-		d.stopped = errors.Join(err, os.RemoveAll(d.dir))
-	})
-	return d.stopped
+	return d.ending.end(d.dir, d.running)
 }

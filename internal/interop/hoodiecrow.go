@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mailsession/mailsession/secret"
@@ -30,8 +29,7 @@ type Hoodiecrow struct {
 
 	dir     string
 	running *process
-	stop    sync.Once
-	stopped error
+	ending  ending
 }
 
 // StartHoodiecrow starts so many servers, each with a mailbox of its own. Where
@@ -110,12 +108,5 @@ func (h *Hoodiecrow) Logs() string {
 // Stop ends the servers, waits until they have ended, and removes their folder.
 // Further calls return what the first did.
 func (h *Hoodiecrow) Stop() error {
-	h.stop.Do(func() {
-		var err error
-		if h.running != nil {
-			err = h.running.end()
-		}
-		h.stopped = errors.Join(err, os.RemoveAll(h.dir))
-	})
-	return h.stopped
+	return h.ending.end(h.dir, h.running)
 }

@@ -19,10 +19,8 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mailsession/mailsession/internal/testtls"
@@ -101,8 +99,7 @@ type Servers struct {
 	authority *testtls.Authority
 	dir       string
 	running   []*process
-	stop      sync.Once
-	stopped   error
+	ending    ending
 }
 
 // startTries is how many sets of ports Start tries; another program may take
@@ -210,15 +207,7 @@ func (s *Servers) launch(ctx context.Context, programs programs) error {
 // Stop ends the servers, waits until they have ended, and removes their
 // folder. Further calls return what the first did.
 func (s *Servers) Stop() error {
-	s.stop.Do(func() {
-		var errs []error
-		for _, p := range slices.Backward(s.running) {
-			errs = append(errs, p.end())
-		}
-		errs = append(errs, os.RemoveAll(s.dir))
-		s.stopped = errors.Join(errs...)
-	})
-	return s.stopped
+	return s.ending.end(s.dir, s.running...)
 }
 
 // ClientTLS returns settings that trust the servers' certificate. The server

@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mailsession/mailsession/secret"
@@ -75,8 +74,7 @@ type OIDC struct {
 	client  *http.Client
 	dir     string
 	running *process
-	stop    sync.Once
-	stopped error
+	ending  ending
 }
 
 // oidcSettings is what the program reads.
@@ -240,15 +238,9 @@ func (o *OIDC) Introspection() *Introspection {
 // Stop ends the server, waits until it has ended, and removes its folder.
 // Further calls return what the first did.
 func (o *OIDC) Stop() error {
-	o.stop.Do(func() {
-		var err error
-		if o.running != nil {
-			err = o.running.end()
-		}
-		o.client.CloseIdleConnections()
-		o.stopped = errors.Join(err, os.RemoveAll(o.dir))
-	})
-	return o.stopped
+	err := o.ending.end(o.dir, o.running)
+	o.client.CloseIdleConnections()
+	return err
 }
 
 // Logs returns what the server printed, for a test that failed.

@@ -130,3 +130,25 @@ func lastLines(text string, n int) string {
 	lines := slices.Collect(strings.Lines(text))
 	return strings.Join(lines[max(0, len(lines)-n):], "")
 }
+
+// ending ends what was started, once, however often it is asked for.
+type ending struct {
+	once sync.Once
+	err  error
+}
+
+// end ends processes, the last one first, waits until they have ended, and removes their
+// folder. A process may be nil, which was not started. Further calls return what the
+// first did.
+func (e *ending) end(dir string, running ...*process) error {
+	e.once.Do(func() {
+		var errs []error
+		for _, p := range slices.Backward(running) {
+			if p != nil {
+				errs = append(errs, p.end())
+			}
+		}
+		e.err = errors.Join(append(errs, os.RemoveAll(dir))...)
+	})
+	return e.err
+}

@@ -5,12 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mailsession/mailsession/secret"
@@ -29,8 +29,7 @@ type Proxies struct {
 
 	dir     string
 	running map[string]*process // by address
-	stop    sync.Once
-	stopped error
+	ending  ending
 }
 
 // StartProxies starts the proxies and returns when each accepts connections.
@@ -154,14 +153,7 @@ func (p *Proxies) Logs() string {
 // Stop ends the proxies, waits until they have ended, and removes their folder.
 // Further calls return what the first did.
 func (p *Proxies) Stop() error {
-	p.stop.Do(func() {
-		var errs []error
-		for _, process := range p.running {
-			errs = append(errs, process.end())
-		}
-		p.stopped = errors.Join(append(errs, os.RemoveAll(p.dir))...)
-	})
-	return p.stopped
+	return p.ending.end(p.dir, slices.Collect(maps.Values(p.running))...)
 }
 
 // freeAddresses finds free ports. They are all held at once so that none is
