@@ -292,11 +292,12 @@ func watchReset(ctx context.Context, r *reading) {
 	folder, ref := r.toRenumber(ctx, 5)
 	w := r.watch(ctx, session.WatchOptions{Since: map[session.FolderRef]session.Cursor{ref: {}}}, nil, ref)
 	w.heard(session.EventListening, 1)
+	r.line.cutAll() // so that nobody is told of it
 	if err := r.Mailbox.Renumber(folder); err != nil {
 		r.Fatal(err)
 	}
 	r.put(folder, Stored{Raw: sample(7)})
-	r.line.cutAll()
+	r.line.cutAll() // there are clients that are back at once, and servers that tell nobody who listens
 	if !r.NoValidity {
 		w.heard(session.EventReset, 1)
 	}
