@@ -110,8 +110,13 @@ func (s Server) Address(def int) string {
 type Timeouts struct {
 	Dial      time.Duration // making the connection: 30 s in all
 	Handshake time.Duration // TLS: 30 s
-	Greeting  time.Duration // the server's first line: 60 s
+	Greeting  time.Duration // the server's first line: 60 s; of SMTP 5 min, as RFC 5321 section 4.5.3.2 wants it
 	Auth      time.Duration // each answer while signing in: 60 s, since servers delay refusals
-	Command   time.Duration // each answer and the bytes in it: 2 min; SMTP's answer to a whole message: 10 min
+	Command   time.Duration // each answer and the bytes in it: 2 min; of SMTP 5 min, by the same section
 	Close     time.Duration // the goodbye: 5 s
+
+	// Message is how long SMTP's answer to a whole message may take: 10 min, or
+	// Command where that is longer. Nobody knows what became of a message whose
+	// answer was not waited for.
+	Message time.Duration
 }

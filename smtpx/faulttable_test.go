@@ -159,7 +159,8 @@ func (r row) extensions() [][]string {
 
 func stageBounds() session.Timeouts {
 	return session.Timeouts{
-		Greeting: 11 * time.Second, Auth: 13 * time.Second, Command: 17 * time.Second, Handshake: 19 * time.Second, Close: 12 * time.Second,
+		Greeting: 11 * time.Second, Auth: 13 * time.Second, Command: 17 * time.Second, Message: 17 * time.Second,
+		Handshake: 19 * time.Second, Close: 12 * time.Second,
 	}
 }
 

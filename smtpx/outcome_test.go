@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -123,26 +122,6 @@ func TestCancelInTheMessage(t *testing.T) {
 		synctest.Wait()
 		if got := len(s.Messages()); got != 0 {
 			t.Errorf("the server has %d messages, want none", got)
-		}
-	})
-}
-
-// The server may think about a message for longer than about a command.
-func TestPatienceWithTheLastAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, nil)
-		c := newClient(t, inMemory(s), withPassword(), nil)
-		s.Inject(mailtest.Delay(smtptest.EndOfData, 9*time.Minute))
-		mustSend(t, c)
-		s.Inject(mailtest.Delay(smtptest.EndOfData, 11*time.Minute))
-		start := time.Now()
-		rec, err := c.Send(t.Context(), toBob(), source(letter))
-		checkOutcome(t, rec, err, session.SentUnknown)
-		if got := time.Since(start); got != 10*time.Minute {
-			t.Errorf("Send gave up after %v, want 10m", got)
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("Send = %v, want %v", err, os.ErrDeadlineExceeded)
 		}
 	})
 }

@@ -44,6 +44,10 @@
 // to send more over them, and is safe for concurrent use. Where the server
 // ended a kept connection meanwhile, the message goes over a new one.
 //
+// A slow server is waited for as long as RFC 5321 section 4.5.3.2 wants it: five
+// minutes for its greeting and for each answer, ten for its answer to a whole
+// message. [session.Timeouts] are other bounds, and a context is one on the whole.
+//
 // # Errors
 //
 // Every error of [Client.Send] is a [*session.SendError]. In it errors.As
@@ -53,6 +57,7 @@
 package smtpx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,9 +80,31 @@ const (
 	DefaultWindow         = 16
 )
 
-// finalTimeout bounds the wait for the answer to a whole message where the
-// settings do not (RFC 5321 section 4.5.3.2.6).
-const finalTimeout = 10 * time.Minute
+// How long a server may stand still where the settings do not say: the least that
+// RFC 5321 section 4.5.3.2 has for its greeting and for the answers to MAIL and
+// RCPT, which covers what it has for DATA and for the text of a message, and that
+// for the answer to a whole message.
+const (
+	greetingTimeout = 5 * time.Minute
+	commandTimeout  = 5 * time.Minute
+	messageTimeout  = 10 * time.Minute
+)
+
+// patience returns the bounds with those of SMTP in the place of zeros. A command
+// that may take longer than a message takes the message's time along: giving up on
+// a message early is what makes its outcome unknown.
+func patience(t session.Timeouts) session.Timeouts {
+	t.Greeting = cmp.Or(t.Greeting, greetingTimeout)
+	t.Command = cmp.Or(t.Command, commandTimeout)
+	switch {
+	case t.Message != 0:
+	case t.Command < 0:
+		t.Message = t.Command
+	default:
+		t.Message = max(t.Command, messageTimeout)
+	}
+	return t
+}
 
 // ports are the defaults where a server's settings have none.
 func ports() backend.Ports { return backend.Ports{TLS: 465, STARTTLS: 587, None: 25} }
@@ -142,7 +169,6 @@ type Client struct {
 	address       string
 	creds         session.Credentials
 	localName     string
-	finalTimeout  time.Duration
 	perConnection int
 	connections   int
 	window        int
@@ -199,13 +225,10 @@ func New(server session.Server, creds session.Credentials, opts *Options) (*Clie
 		return nil, fmt.Errorf("smtpx: %w", err)
 	}
 	server.Transcript = backend.Transcript(server.Transcript)
-	final := server.Timeouts.Command
-	if final == 0 {
-		final = finalTimeout
-	}
+	server.Timeouts = patience(server.Timeouts)
 	c := &Client{
 		server: server, address: server.Address(ports().Of(server.Security)), creds: creds,
-		localName: o.LocalName, finalTimeout: final, perConnection: o.MessagesPerConnection,
+		localName: o.LocalName, perConnection: o.MessagesPerConnection,
 		connections: o.MaxConnections, window: o.Window, without: o.Without, retry: o.Retry, pace: newPace(o.Rate),
 		log: observe.Logger(o.Logger), observer: o.Observer,
 	}
@@ -316,7 +339,7 @@ func (c *Client) carry(e session.Envelope, l *letter, lease *pool.Lease[*conn]) 
 // connection was kept from earlier and was dead before the message began.
 func (c *Client) try(e session.Envelope, l *letter, lease *pool.Lease[*conn]) (rec session.Receipt, again bool, err error) {
 	cn := lease.Conn
-	t := &transaction{c: cn, env: e, l: l, final: c.finalTimeout}
+	t := &transaction{c: cn, env: e, l: l, final: c.server.Timeouts.Message}
 	rec, err = t.run()
 	again = lease.Reused && !t.began && (backend.IsLost(err) || err != nil && cn.closing && !throttled(err))
 	return rec, again, err

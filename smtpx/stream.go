@@ -130,7 +130,7 @@ func newStream(b *bulk, c *conn) *stream {
 // its end. It reports whether the connection can go on after a doubt.
 func (s *stream) run(ctx context.Context) (again bool) {
 	// An answer waits for all that is ahead of it.
-	s.c.w.SetStageFor(wire.StageCommand, s.b.c.finalTimeout)
+	s.c.w.SetStageFor(wire.StageCommand, s.b.c.server.Timeouts.Message)
 	var reader sync.WaitGroup
 	if s.chunking {
 		reader.Go(func() {

@@ -57,7 +57,10 @@ func Wire(s session.Server, ports Ports, m transcript.Masker, creds sasl.Credent
 		ImplicitTLS: s.Security == session.TLS,
 		TLS:         s.TLS,
 		Dial:        s.Proxy.Dialer("mail", s.Dial),
-		Timeouts:    wire.Timeouts(s.Timeouts),
+		Timeouts: wire.Timeouts{
+			Dial: s.Timeouts.Dial, Handshake: s.Timeouts.Handshake, Greeting: s.Timeouts.Greeting,
+			Auth: s.Timeouts.Auth, Command: s.Timeouts.Command, Close: s.Timeouts.Close,
+		},
 	}
 	if s.Transcript != nil {
 		cfg.Recorder = transcript.New(s.Transcript, m, creds.Password.Reveal(), creds.Token.Reveal())
