@@ -261,5 +261,6 @@ type Timeouts struct {
 	Greeting  Duration `json:"greeting,omitempty"`
 	Auth      Duration `json:"auth,omitempty"`
 	Command   Duration `json:"command,omitempty"`
+	Message   Duration `json:"message,omitempty"`
 	Close     Duration `json:"close,omitempty"`
 }

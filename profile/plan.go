@@ -423,7 +423,8 @@ func (b *builder) common(server session.Server, s side) session.Server {
 		t := l.Timeouts
 		server.Timeouts = session.Timeouts{
 			Dial: durationOf(t.Dial), Handshake: durationOf(t.Handshake), Greeting: durationOf(t.Greeting),
-			Auth: durationOf(t.Auth), Command: durationOf(t.Command), Close: durationOf(t.Close),
+			Auth: durationOf(t.Auth), Command: durationOf(t.Command), Message: durationOf(t.Message),
+			Close: durationOf(t.Close),
 		}
 	}
 	return server
