@@ -224,16 +224,19 @@ func New(creds Credentials, in IncomingBackend, out OutgoingBackend, opts *Optio
 		mode: opts.Mode, user: creds.User,
 		saveSent: opts.SaveSent, keepBcc: opts.KeepBcc, log: setup.Logger,
 	}
-	var err error
 	if in != nil && opts.Mode != SendOnly {
-		if s.in, err = in(setup); err != nil {
+		made, err := in(setup)
+		if err != nil {
 			return nil, fmt.Errorf("session: incoming: %w", err)
 		}
+		s.in = made
 	}
 	if out != nil && opts.Mode != ReadOnly {
-		if s.out, err = out(setup); err != nil {
+		made, err := out(setup)
+		if err != nil { // made may be a nil pointer then, which is not a nil Outgoing
 			return nil, errors.Join(fmt.Errorf("session: outgoing: %w", err), s.Close())
 		}
+		s.out = made
 	}
 	return s, nil
 }

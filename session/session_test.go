@@ -200,13 +200,18 @@ func TestNewRefuses(t *testing.T) {
 }
 
 // TestNewClosesWhatItMade: a second side that cannot be made does not leave
-// the first behind.
+// the first behind, and is not closed itself, be it nil or a nil pointer.
 func TestNewClosesWhatItMade(t *testing.T) {
-	var in side
 	broken := errors.New("no such port")
-	_, err := session.New(creds(), in.incoming(), func(session.Setup) (session.Outgoing, error) { return nil, broken }, nil)
-	if !errors.Is(err, broken) || !slices.Equal(in.calls, []string{"close"}) {
-		t.Errorf("New error %v, calls %q", err, in.calls)
+	for name, out := range map[string]session.OutgoingBackend{
+		"nil":           func(session.Setup) (session.Outgoing, error) { return nil, broken },
+		"a nil pointer": func(session.Setup) (session.Outgoing, error) { return (*side)(nil), broken },
+	} {
+		var in side
+		_, err := session.New(creds(), in.incoming(), out, nil)
+		if !errors.Is(err, broken) || !slices.Equal(in.calls, []string{"close"}) {
+			t.Errorf("%s: New error %v, calls %q", name, err, in.calls)
+		}
 	}
 }
 
