@@ -302,7 +302,9 @@ var (
 	_ session.PartOpener   = (*Client)(nil)
 )
 
-// Backend returns what [session.New] makes a way in to Exchange of.
+// Backend returns the way in to Exchange for [session.New]. The server's port is
+// 443, and 80 without encryption, where it is not set. A nil opts means the zero
+// Options.
 func Backend(server session.Server, opts *Options) session.IncomingBackend {
 	return func(setup session.Setup) (session.Incoming, error) {
 		return newClient(server, setup, opts)
@@ -310,7 +312,7 @@ func Backend(server session.Server, opts *Options) session.IncomingBackend {
 }
 
 // New returns a way in to Exchange by itself, for reading and writing. It does no
-// I/O; an error is about the settings.
+// I/O; an error is about the settings. A nil opts means the zero Options.
 func New(server session.Server, creds session.Credentials, opts *Options) (*Client, error) {
 	return newClient(server, session.Setup{Credentials: creds}, opts)
 }

@@ -51,7 +51,8 @@ var (
 	_ session.SentFiler = (*Sender)(nil)
 )
 
-// Outgoing returns what [session.New] makes a way out through Exchange of.
+// Outgoing returns the way out through Exchange for [session.New]. Server and
+// options are those of [Backend]; a nil opts means the zero Options.
 func Outgoing(server session.Server, opts *Options) session.OutgoingBackend {
 	return func(setup session.Setup) (session.Outgoing, error) {
 		c, err := newClient(server, setup, opts)

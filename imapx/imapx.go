@@ -204,7 +204,8 @@ var (
 	_ session.Syncer       = (*Client)(nil)
 )
 
-// Backend returns what [session.New] makes an IMAP way in of.
+// Backend returns the IMAP way in for [session.New]. The server's port is 993 for
+// TLS and 143 otherwise where it is not set. A nil opts means the zero Options.
 func Backend(server session.Server, opts *Options) session.IncomingBackend {
 	return func(setup session.Setup) (session.Incoming, error) {
 		return newClient(server, setup, opts)
@@ -212,7 +213,7 @@ func Backend(server session.Server, opts *Options) session.IncomingBackend {
 }
 
 // New returns an IMAP way in by itself, for reading and writing. It does no
-// I/O; an error is about the settings.
+// I/O; an error is about the settings. A nil opts means the zero Options.
 func New(server session.Server, creds session.Credentials, opts *Options) (*Client, error) {
 	return newClient(server, session.Setup{Credentials: creds}, opts)
 }

@@ -181,8 +181,7 @@ var (
 	_ session.Notifier  = (*Client)(nil)
 )
 
-// Backend returns what [session.New] makes a POP3 way in of. The server's port
-// is 995 for TLS and 110 otherwise where it is not set; STARTTLS stands for the
+// Backend returns the POP3 way in for [session.New]. The server's port is 995 for TLS and 110 otherwise where it is not set; STARTTLS stands for the
 // command STLS. A nil opts means the zero Options.
 func Backend(server session.Server, opts *Options) session.IncomingBackend {
 	return func(setup session.Setup) (session.Incoming, error) {

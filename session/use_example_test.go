@@ -10,6 +10,8 @@ import (
 	"github.com/mailsession/mailsession/imapx"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/oauth"
+	"github.com/mailsession/mailsession/preset"
 	"github.com/mailsession/mailsession/preset/presettest"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
@@ -107,8 +109,42 @@ func ExampleSession_Apply() {
 	// 1 [\Seen] <nil>
 }
 
-// An answer quotes what it answers, and shows a picture.
+// A program sends in the name of a mailbox that an administrator has opened to it:
+// nobody signs in.
 func ExampleSession_SendDraft() {
+	provider := presettest.NewProvider(nil)
+	defer provider.Close()
+	provider.Add("bob@contoso.example", secret.Text{})
+	provider.AddShared("invoices@contoso.example")
+	app, err := provider.App(preset.SMTP) // oauth.ClientCredentials, of a real one
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	invoice := func(ctx context.Context, p preset.Provider, app *oauth.App) error {
+		s, err := session.New(session.Credentials{User: "invoices@contoso.example", Tokens: app}, nil, smtpx.Backend(p.SMTP, nil), nil)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		receipt, err := s.SendDraft(ctx, &message.Draft{
+			From:    mail.Address{Name: "Contoso", Address: s.User()},
+			To:      []mail.Address{{Name: "Bob", Address: "bob@contoso.example"}},
+			Subject: "Invoice 4711",
+			Text:    "As agreed.\n",
+		}, nil)
+		fmt.Println(receipt.Outcome)
+		return err
+	}
+	fmt.Println(invoice(context.Background(), provider.Preset(), app))
+	// Output:
+	// accepted
+	// <nil>
+}
+
+// An answer quotes what it answers, and shows a picture.
+func ExampleSession_SendDraft_answer() {
 	s, provider, id, end := orders()
 	defer end()
 	ctx := context.Background()
