@@ -59,14 +59,10 @@ func (c *Client) wire(ctx context.Context) (*wire.Conn, error) {
 	plain.Transcript = nil // requests are written down, not bytes
 	plain.TLS = overHTTP1(plain.TLS)
 	w, err := wire.Dial(ctx, backend.Wire(plain, ports(), nil, sasl.Credentials{}))
-	if err == nil {
-		return w, nil
+	if err != nil {
+		return nil, backend.Connecting(c.address, err)
 	}
-	err = backend.Connecting(c.address, err)
-	if remedy := backend.CertificateRemedy(err, c.server); remedy != "" {
-		err = fmt.Errorf("%w; %s", err, remedy)
-	}
-	return nil, err
+	return w, nil
 }
 
 // overHTTP1 returns settings of TLS that offer no other protocol than HTTP/1.1: those of

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,13 +41,25 @@ func (p Ports) Of(s session.Security) int {
 func Check(s session.Server) error {
 	switch {
 	case s.Host == "":
-		return errors.New("the server has no host")
+		return errors.New("the server has no host; set Server.Host")
+	case !IsHost(s.Host): // which is not shown: an address may hold a password
+		return errors.New("Server.Host is not the name of a host; give the name alone, such as mail.example.com, and the port in Server.Port")
 	case s.Port < 0 || s.Port > 65535:
 		return fmt.Errorf("port %d does not exist", s.Port)
 	case s.Security < session.TLS || s.Security > session.None:
 		return fmt.Errorf("%v does not exist; use TLS, STARTTLS or None", s.Security)
 	}
 	return s.Proxy.Check()
+}
+
+// IsHost reports whether host can be the name or the IP address of one: it is not a
+// URL, not a mail address, and has no port.
+func IsHost(host string) bool {
+	if strings.ContainsAny(host, "/ :@") {
+		_, err := netip.ParseAddr(host)
+		return err == nil
+	}
+	return host != ""
 }
 
 // Wire returns how to connect to s. The masker keeps credentials out of the
@@ -100,7 +113,7 @@ func (l Login[C]) Connect(ctx context.Context, c session.Credentials, s session.
 	if err != nil {
 		return none, err
 	}
-	conn, err := l.Attempt(ctx, creds)
+	conn, err := l.attempt(ctx, creds, s)
 	if err == nil || !l.Refused(err) {
 		return conn, err
 	}
@@ -108,9 +121,18 @@ func (l Login[C]) Connect(ctx context.Context, c session.Credentials, s session.
 	if err != nil {
 		return none, err
 	}
-	conn, err = l.Attempt(ctx, creds)
+	conn, err = l.attempt(ctx, creds, s)
 	if err != nil && l.Refused(err) {
 		return none, l.authError(err, creds, address, remedy)
+	}
+	return conn, err
+}
+
+// attempt is Attempt, and says what to do about a certificate that is refused.
+func (l Login[C]) attempt(ctx context.Context, creds sasl.Credentials, s session.Server) (C, error) {
+	conn, err := l.Attempt(ctx, creds)
+	if remedy := CertificateRemedy(err, s); remedy != "" {
+		err = fmt.Errorf("%w; %s", err, remedy)
 	}
 	return conn, err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailsession/mailsession/proxy"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -87,10 +88,10 @@ func issuer(c *x509.Certificate) string {
 func selfSigned(c *x509.Certificate) bool { return c.Issuer.String() == c.Subject.String() }
 
 // CertificateRemedy says what to do about the certificate of s that is refused, ""
-// where err is about something else.
+// where err is about something else, such as the certificate of a proxy.
 func CertificateRemedy(err error, s session.Server) string {
 	e, ok := errors.AsType[*tls.CertificateVerificationError](err)
-	if !ok {
+	if _, onTheWay := errors.AsType[*proxy.Error](err); !ok || onTheWay {
 		return ""
 	}
 	c := Checked{Server: s}
