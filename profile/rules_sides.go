@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/preset"
 )
 
@@ -161,15 +161,9 @@ func (c *checker) mailServer(s side) {
 // host looks at the name of a host.
 func (c *checker) host(s side, fix string) {
 	host := string(s.host)
-	if host != "" && !c.refers(host) && strings.ContainsAny(host, "/ :@") && !isAddress(host) {
+	if host != "" && !c.refers(host) && !backend.IsHost(host) {
 		c.add(s.name+"/host", "it is not the name of a host", fix)
 	}
-}
-
-// isAddress reports whether a host is an IP address.
-func isAddress(host string) bool {
-	_, err := netip.ParseAddr(host)
-	return err == nil
 }
 
 // portOf returns what kinds of encryption a well-known port has, nil for others.
