@@ -105,7 +105,7 @@ func (d *dialogue) startTLS(ctx context.Context) error {
 		}
 	}
 	if !d.caps.has("STARTTLS") {
-		return errors.New("the server does not offer STARTTLS; use TLS on port 993, or None if the connection is protected otherwise")
+		return errors.New("the server does not offer STARTTLS; use the port for TLS, or find out who on the way removes the offer; nothing was sent in plain text")
 	}
 	if err := d.command("STARTTLS"); err != nil {
 		return err

@@ -42,7 +42,7 @@ var ErrInsecure = errors.New("the connection is not encrypted, and signing in wo
 var ErrNoMechanism = errors.New("no way of signing in that both sides know")
 
 // ErrNoCredentials says that there is neither a password nor a token.
-var ErrNoCredentials = errors.New("neither a password nor an access token is given")
+var ErrNoCredentials = errors.New("neither a password nor an access token is given; set Password or Tokens of the Credentials")
 
 // tokenPreference: OAUTHBEARER is the standard, and its refusals tell a token
 // that is used up (refresh it) from one that lacks a scope (a new sign-in);
@@ -126,7 +126,7 @@ func fitting(forced, usable []string) ([]string, error) {
 		}
 	}
 	if len(wanted) == 0 {
-		return nil, fmt.Errorf("%w: the settings allow %s, the credentials can be used with %s",
+		return nil, fmt.Errorf("%w: the settings allow %s, the credentials can be used with %s; correct Server.Mechanisms, or leave it empty",
 			ErrNoMechanism, list(forced), list(usable))
 	}
 	return wanted, nil

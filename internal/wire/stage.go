@@ -82,7 +82,11 @@ type TimeoutError struct {
 }
 
 func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("%s: nothing came for %v while %v", e.Address, e.After, e.Stage)
+	text := fmt.Sprintf("%s: nothing came for %v while %v", e.Address, e.After, e.Stage)
+	if e.Stage == StageGreeting { // a port for TLS waits for the client to begin
+		text += "; check host and port, and that Security fits the port"
+	}
+	return text
 }
 
 // Timeout returns true.
