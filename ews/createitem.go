@@ -12,8 +12,8 @@ import (
 
 // Append implements [session.Appender]. The message is put into the folder as one
 // that was received, unless its flags say that it is a draft. Where the answer is
-// lost after the last byte, it is looked for by its Message-ID among those that are
-// new.
+// lost after the last byte, or does not say whether it was stored, as that of a gateway
+// which waited in vain, it is looked for by its Message-ID among those that are new.
 //
 // A draft that is larger than the server takes in one request is stored without its
 // attachments, which follow one by one; if one of them fails, the draft is removed.
@@ -27,7 +27,7 @@ func (c *Client) Append(ctx context.Context, ref session.FolderRef, m message.So
 		return id, nil
 	}
 	outcome := session.NotDone
-	if a.left || a.request != nil && a.request.sent && lostInside(err) {
+	if a.left || a.request != nil && a.request.sent && mayBeDone(err) {
 		outcome = session.DoneUnknown
 	}
 	return session.ID{}, &session.AppendError{Folder: cmp.Or(ref, session.Inbox), Outcome: outcome, MessageID: a.letter.header.MessageID(), Err: err}
@@ -90,7 +90,7 @@ func (a *appending) bring(ctx context.Context, f *folder, item element) (session
 			})
 		})
 	})
-	if err != nil && a.request.sent && lostInside(err) {
+	if err != nil && a.request.sent && mayBeDone(err) {
 		if found, ok := a.locate(ctx, f); ok {
 			return found, nil
 		}

@@ -53,8 +53,8 @@ func (c *Client) edit(ctx context.Context, op string, body element, id *string) 
 			})
 		})
 	})
-	if r.sent && lostInside(err) {
-		return fmt.Errorf("the answer was lost, so that it may be done or not; list the folders: %w", err)
+	if err != nil && r.sent && mayBeDone(err) {
+		return fmt.Errorf("no answer says whether it was done; list the folders: %w", err)
 	}
 	return err
 }

@@ -38,7 +38,7 @@ func (t *sending) assemble(ctx context.Context, refusal error) (d *assembled, er
 		d, err = a.bringInPieces(ctx, f, refusal, func() element { return t.element(&a.letter) })
 		return err
 	})
-	if err != nil && a.request != nil && a.request.sent && lostInside(err) {
+	if err != nil && a.request != nil && a.request.sent && mayBeDone(err) {
 		err = fmt.Errorf("a draft without its attachments may be left: %w", err)
 	}
 	return d, err
