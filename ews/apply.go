@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/retry"
 	"github.com/mailsession/mailsession/session"
 )
@@ -264,13 +263,6 @@ func (w *work) act(ctx context.Context, r *request, parse func(a *answer) error)
 		return &unsureError{err}
 	}
 	return err
-}
-
-// lostInside reports whether the answer to a request was lost, or cannot be read.
-func lostInside(err error) bool {
-	_, lost := errors.AsType[*backend.LostError](err)
-	_, malformed := errors.AsType[*syntaxError](err)
-	return lost || malformed
 }
 
 // bring moves or copies messages.
