@@ -194,10 +194,11 @@ func (w *work) each(ctx context.Context, step func(ctx context.Context, part []*
 		if err != nil || busy == nil {
 			return err
 		}
-		if try > retry.DefaultCount {
-			return nil // it is told of each
+		if !w.client.retry.Again(try, busy) {
+			w.client.held.Hold(retry.After(busy)) // also for other requests
+			return nil                            // it is told of each
 		}
-		w.client.held.Hold(retry.Policy{}.Wait(try, busy))
+		w.client.held.Hold(w.client.retry.Wait(try, busy))
 		if err := w.client.held.Wait(ctx); err != nil {
 			return fmt.Errorf("%s: %w", w.client.address, err)
 		}

@@ -22,6 +22,7 @@ type bed struct {
 	server  *ewstest.Server
 	account *mailtest.Account
 	box     *mailtest.Box
+	sender  *ews.Sender // where newRetrying made one
 }
 
 // settings are what a bed differs in.

@@ -93,7 +93,8 @@ func (c *Client) make(
 	})
 }
 
-// patiently runs a try again where the server asks to come back.
+// patiently runs a try again where the server asks to come back, and after what else
+// Options.Retry has.
 func (c *Client) patiently(ctx context.Context, try func(context.Context) error) error {
 	return c.patientlyWith(ctx, &request{}, try)
 }
@@ -103,7 +104,7 @@ func (c *Client) patiently(ctx context.Context, try func(context.Context) error)
 func (c *Client) patientlyWith(ctx context.Context, r *request, try func(context.Context) error) error {
 	ctx = c.gate.begin(ctx)
 	var last error
-	err := retry.Do(ctx, retry.Policy{}, func(ctx context.Context) error {
+	err := retry.Do(ctx, c.retry, func(ctx context.Context) error {
 		if r.once {
 			r.sent = false // else it is not made again
 		}
@@ -112,7 +113,7 @@ func (c *Client) patientlyWith(ctx context.Context, r *request, try func(context
 		}
 		last = try(ctx)
 		e, ok := errors.AsType[*Error](last)
-		if !ok || !e.Temporary() || e.Code == "ErrorBatchProcessingStopped" || session.NeedsSignIn(last) {
+		if !ok || e.Code == "ErrorBatchProcessingStopped" || e.class() == refusal || session.NeedsSignIn(last) {
 			return nil
 		}
 		if r.hasty || r.crowds && crowded(last) {
@@ -120,10 +121,10 @@ func (c *Client) patientlyWith(ctx context.Context, r *request, try func(context
 		}
 		if e.class() == throttled {
 			c.held.Hold(e.RetryAfter())
-		} else if r.once && r.sent {
+		} else if r.once && (r.sent || !e.Temporary()) {
 			return nil
 		}
-		return last
+		return last // which is for the policy to judge
 	})
 	if err != nil {
 		return err //nolint:wrapcheck // it is the last try's, or says so

@@ -92,6 +92,17 @@ func (e *Error) Temporary() bool {
 	return c == throttled || c == transient
 }
 
+// StatusCode returns the status by which [Options.Retry] judges e: Status, and 503
+// where the server says in SOAP that it is too busy, or of one item that the trouble
+// will pass, since HTTP knows nothing of that then.
+func (e *Error) StatusCode() int {
+	c := e.class()
+	if e.Code != "" && (c == throttled || c == transient && e.Status == http.StatusOK) {
+		return http.StatusServiceUnavailable
+	}
+	return e.Status
+}
+
 // RetryAfter returns how long the server wants to be left alone: BackOffMilliseconds,
 // or Retry-After; zero where it does not tell.
 func (e *Error) RetryAfter() time.Duration { return e.wait }

@@ -63,6 +63,26 @@
 // For these a program makes a Client by [New], beside the Session: it takes the ids that
 // a Session has of the same mailbox.
 //
+// # Trying again
+//
+// [Options.Retry] says after which answers a request is sent again, how often and after
+// which waits. The zero value does so after what the server says will pass: that it is
+// too busy, or a failure of the moment. [oauth.RetryStatus] does so after the listed
+// statuses and no others. Exchange says mostly in SOAP that it is busy, with another
+// status or none of HTTP's: that counts as 503 ([Error.StatusCode]).
+//
+// All this goes for what reads, and for changes that may be made twice. What must not
+// be done twice, which is sending, appending, moving, copying, deleting and changes of
+// keywords, can only be kept from being sent again: whatever is listed, it is where the
+// server turned it away before anything was done. So is a change to several messages
+// for those of them that the server was too busy for. Refused credentials are never
+// shown again for a status that is listed.
+//
+// The pause that a server asks for (Retry-After, BackOffMilliseconds) holds all
+// requests of the Client, also with [oauth.RetryNever]: then the next one waits. No
+// wait goes past the deadline of the context. A connection that was lost is replaced
+// once, whatever the settings, and lines that listen are kept up ([Client.Notify]).
+//
 // # Errors
 //
 // What the server answers is an [*Error] with its code. Refused credentials are a
@@ -88,6 +108,7 @@ import (
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/observe"
 	"github.com/mailsession/mailsession/internal/pool"
+	"github.com/mailsession/mailsession/internal/retry"
 	"github.com/mailsession/mailsession/internal/throttle"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/session"
@@ -137,6 +158,10 @@ type Options struct {
 	// PageSize is how many summaries are asked for at a time, and how many messages
 	// are changed by one request at most; zero means [DefaultPageSize].
 	PageSize int
+
+	// Retry says after which answers a request is sent again; see "Trying again" in the
+	// package's documentation.
+	Retry oauth.Retry
 
 	// UserAgent is what the server is told of the program; empty means "mailsession".
 	UserAgent string
@@ -267,6 +292,7 @@ type Client struct {
 	log      *slog.Logger
 	pool     *pool.Pool[*conn]
 	held     throttle.Governor
+	retry    retry.Policy
 	affinity *affinity
 
 	gate      *gate
@@ -331,6 +357,7 @@ func newClient(server session.Server, setup session.Setup, opts *Options) (*Clie
 		opts:    o,
 		address: server.Address(server.Port),
 		log:     observe.Logger(o.Logger),
+		retry:   backend.Retry(o.Retry),
 		gate:    newGate(),
 		streams: make(chan struct{}, o.MaxConnections-1),
 		closed:  make(chan struct{}),

@@ -11,24 +11,25 @@ import (
 	"github.com/mailsession/mailsession/internal/throttle"
 )
 
-// RetryOn says after which failures a token request is sent again.
+// RetryOn says after which failures a request is sent again.
 type RetryOn int
 
 const (
 	// RetryTemporary sends a request again after every failure that may pass:
 	// of the server, of the line, of the name service.
-	RetryTemporary RetryOn = iota
+	RetryTemporary = RetryOn(retry.OnTemporary)
 	// RetryStatus sends it again where the answer's status is listed, and in no
 	// other case.
-	RetryStatus
+	RetryStatus = RetryOn(retry.OnStatus)
 	// RetryNever sends nothing twice.
-	RetryNever
+	RetryNever = RetryOn(retry.Never)
 )
 
-// Retry says how token requests are sent again. The waits end with the context
-// of the call; one that would reach its deadline is not begun. Whatever is set
-// here, a one-time code or a rotating refresh token whose answer was lost is
-// never sent twice: see KindReplyLost.
+// Retry says how requests over HTTP are sent again: here those for tokens, and
+// elsewhere those of a mail service, whose package says which of them. The waits
+// end with the context of the call; one that would reach its deadline is not
+// begun. Whatever is set here, a one-time code or a rotating refresh token whose
+// answer was lost is never sent twice: see KindReplyLost.
 type Retry struct {
 	// On chooses the failures.
 	On RetryOn
@@ -49,13 +50,8 @@ type Retry struct {
 
 // policy returns the policy of the requests named op.
 func (c *Config) policy(ctx context.Context, op string) retry.Policy {
-	on := map[RetryOn]retry.Condition{RetryTemporary: retry.OnTemporary, RetryStatus: retry.OnStatus}
-	condition, ok := on[c.Retry.On]
-	if !ok {
-		condition = retry.Never
-	}
 	return retry.Policy{
-		On: condition, Statuses: c.Retry.Statuses, Count: c.Retry.Count,
+		On: retry.Condition(c.Retry.On), Statuses: c.Retry.Statuses, Count: c.Retry.Count,
 		Initial: c.Retry.Initial, Factor: c.Retry.Factor, Max: c.Retry.Max,
 		Rand: c.random,
 		Notify: func(try int, wait time.Duration, err error) {

@@ -189,7 +189,7 @@ func exchange(s *Side) (*ews.Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &ews.Options{Path: path, MaxConnections: s.Connections, IdleTimeout: s.IdleTimeout, PageSize: s.PageSize}
+	o := &ews.Options{Path: path, MaxConnections: s.Connections, IdleTimeout: s.IdleTimeout, PageSize: s.PageSize, Retry: s.Retry}
 	if s.ByApp {
 		o.Impersonate = &ews.ConnectingID{SMTPAddress: s.Mailbox}
 	} else {

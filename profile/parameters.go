@@ -60,7 +60,8 @@ type Parameters struct {
 	// External is where the tokens of FlowExternal are.
 	External *External `json:"external,omitempty"`
 
-	// Retry says how requests for tokens, and messages of a bulk, are sent again.
+	// Retry says how requests for tokens and to EWS, and messages of a bulk, are
+	// sent again. A backend of the program's own finds it in Side.Retry.
 	Retry *Retry `json:"retry,omitempty"`
 	// Mode is what the session may do.
 	Mode Mode `json:"mode,omitempty"`
@@ -135,7 +136,9 @@ type External struct {
 	Header Secrets `json:"header,omitempty"`
 }
 
-// Retry says how what failed for the moment is sent again; see oauth.Retry.
+// Retry says how what failed for the moment is sent again; see oauth.Retry, and for
+// EWS ews.Options. Statuses are those of HTTP: in a bulk by SMTP, RetryStatus is what
+// RetryAny is.
 type Retry struct {
 	// On is after which failures.
 	On RetryOn `json:"on,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mailsession/mailsession/ewstest"
 	"github.com/mailsession/mailsession/mailtest"
@@ -169,4 +170,47 @@ func TestEWSHasNoLimitOfMessages(t *testing.T) {
 		return nil, errors.ErrUnsupported
 	}}}
 	parse(t, one(set), own) // which is told of the limit by its Side
+}
+
+// TestEWSTriesAgainAsTheSetSays: the settings for trying again reach both sides of
+// Exchange.
+func TestEWSTriesAgainAsTheSetSays(t *testing.T) {
+	for _, tt := range []struct {
+		retry          string
+		reading, sends int // requests at a server that is always busy
+	}{
+		{`{"on": "none"}`, 1, 1},
+		{`{"on": "any", "count": 2, "wait": "1s"}`, 3, 3},
+		{`{"on": "status", "statuses": [503], "count": 3, "wait": "1s", "factor": 1}`, 4, 4},
+		{`{"on": "status", "statuses": [502], "count": 3}`, 1, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			server, _ := exchangeWith(t, &ewstest.Options{Hosts: []string{"mail.contoso.example"}, Strict: true}, ann)
+			o := &profile.Options{AllowLiteralSecrets: true, Configure: func(_ string, p *profile.Plan) {
+				for _, side := range []*profile.Side{p.Incoming, p.Outgoing} {
+					side.Server.Dial, side.Server.Security, side.Server.AllowPlainAuth = server.Dial, session.None, true
+				}
+			}}
+			s := open(t, parse(t, one(`"account": "`+ann+`", "password": "literal:correct horse", "retry": `+tt.retry+`,
+				"incoming": {"protocol": "EWS", "host": "mail.contoso.example"}, "outgoing": {"protocol": "EWS", "host": "mail.contoso.example"}`), o))
+			server.Inject(ewstest.Unavailable("FindItem", 0).Repeating(-1), ewstest.Busy("CreateItem", 0).Repeating(-1))
+			var err error
+			for _, err = range s.Messages(t.Context(), session.Query{}) {
+				break
+			}
+			_, sending := s.SendDraft(t.Context(), note(), nil)
+			reading, sends := 0, 0
+			for _, r := range server.Requests() {
+				switch r.Operation {
+				case "FindItem":
+					reading++
+				case "CreateItem":
+					sends++
+				}
+			}
+			if reading != tt.reading || sends != tt.sends || !session.Temporary(err) || !session.Temporary(sending) {
+				t.Errorf("%s: %d and %d requests, %v, %v; want %d and %d, and temporary errors", tt.retry, reading, sends, err, sending, tt.reading, tt.sends)
+			}
+		})
+	}
 }

@@ -83,7 +83,7 @@ type Policy struct {
 func Do(ctx context.Context, p Policy, op func(ctx context.Context) error) error {
 	for try := 1; ; try++ {
 		err := op(ctx)
-		if err == nil || try > p.count() || ctx.Err() != nil || !p.Retries(err) {
+		if err == nil || ctx.Err() != nil || !p.Again(try, err) {
 			return err
 		}
 		wait := p.Wait(try, err)
@@ -120,6 +120,9 @@ func Ended(ctx context.Context) error {
 	}
 	return fmt.Errorf("%w: %w", err, cause)
 }
+
+// Again reports whether p tries again after the given try (from 1) failed with err.
+func (p Policy) Again(try int, err error) bool { return try <= p.count() && p.Retries(err) }
 
 // Retries reports whether p tries again after err, leaving the count aside.
 func (p Policy) Retries(err error) bool {
