@@ -29,8 +29,12 @@ type route interface {
 // customs is what is known of how a server wants NTLM.
 type customs struct {
 	negotiate atomic.Bool // under the name of Negotiate
-	each      atomic.Bool // at every request
 }
+
+// forgetful is after how many refusals, without a request that passed between them, a
+// server is taken for one that wants every request to be signed in. One refusal comes
+// now and then for other reasons.
+const forgetful = 2
 
 // handshake signs in by NTLM, which is good for a connection: where the server
 // remembers, nothing is sent but the request. The proof of the password goes over the
@@ -41,24 +45,25 @@ type handshake struct {
 	known          *customs
 	learn          func(sent string) // takes note of what nobody else may see; may be nil
 
-	signed bool // on the line
-	on     int
-	proven bool // a request passed on it
+	signed    bool // on the line
+	on        int
+	forgotten int // how many requests were refused since one passed without a proof
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (h *handshake) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !h.signed || h.on != h.base.line() || h.known.each.Load() {
+	if !h.signed || h.on != h.base.line() || h.forgotten >= forgetful {
 		return h.signIn(req)
 	}
 	resp, err := h.base.RoundTrip(req)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
-		h.proven = h.proven || err == nil
-		return resp, err //nolint:wrapcheck // the next one's error is this one's
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the next one's error is this one's
 	}
-	if !h.proven {
-		h.known.each.Store(true)
+	if resp.StatusCode != http.StatusUnauthorized {
+		h.forgotten = 0
+		return resp, nil
 	}
+	h.forgotten++
 	again, err := rewound(req)
 	if err != nil {
 		return resp, nil //nolint:nilerr // the server's refusal says it
@@ -103,7 +108,7 @@ const maxHandshakes = 3
 // signIn makes a request by a handshake. Its first step has no body, as browsers have
 // it: what is sent there is not looked at.
 func (h *handshake) signIn(req *http.Request) (*http.Response, error) {
-	h.signed, h.proven = false, false
+	h.signed = false
 	broken := false
 	for try := 1; ; try++ {
 		resp, err := h.ask(req)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -165,26 +166,79 @@ func TestSpellingsOfChallenges(t *testing.T) {
 	}
 }
 
-// TestNTLMAtEachRequest: a server that forgets who is on a connection is told again over
-// the same one, and from the beginning where it always forgets.
+// TestStrayRefusals: web servers refuse a request now and then for reasons that pass. It
+// is signed in anew over the same connection and goes on, and those behind it go as
+// before.
+func TestStrayRefusals(t *testing.T) {
+	for name, before := range map[string]int{"at the first request": 0, "in the midst": 2} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, lb := newForgetfulBed(t, nil)
+				b.listOne(t, before)
+				b.server.Inject(mailtest.Refuse("FindItem"))
+				b.listOne(t, 3)
+				if lb.dials != 1 || lb.asks != 2 || lb.proofs != 2 {
+					t.Errorf("%d connections, asked %d times for %d proofs; want one connection, signed in on it twice", lb.dials, lb.asks, lb.proofs)
+				}
+				b.server.Inject(mailtest.Refuse("FindItem"))
+				b.listOne(t, 3)
+				if lb.dials != 1 || lb.proofs != 3 {
+					t.Errorf("after another one: %d connections, %d proofs; want one, and one more proof", lb.dials, lb.proofs)
+				}
+			})
+		})
+	}
+}
+
+// TestNTLMAtEachRequest: a server that always forgets who is on a connection is told with
+// each request over the same one, without another try once that is known.
 func TestNTLMAtEachRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lb := &between{}
-		b := newBed(t, settings{
-			server: ewstest.Options{Schemes: []string{ewstest.NTLM}},
-			change: func(s *session.Server) { s.Mechanisms = []string{ews.NTLM}; lb.stand(s) },
+		refused := 0
+		b, lb := newForgetfulBed(t, func(text string) string {
+			if strings.HasPrefix(text, "POST ") && !strings.Contains(text, "\r\nAuthorization: ") {
+				refused++
+				text = strings.Replace(text, "\r\n", "\r\nAuthorization: NTLM none\r\n", 1)
+			}
+			return text
 		})
-		b.fill(t, 1)
-		b.server.Inject(mailtest.Refuse("FindItem"))
-		for n := range 3 {
-			if subjects, _, err := b.list(t.Context(), session.Query{}); err != nil || len(subjects) != 1 {
-				t.Fatalf("listing %d: %q, %v; want one message", n, subjects, err)
+		b.listOne(t, 5)
+		passed := 0
+		for _, r := range b.server.Requests() {
+			if r.Status == http.StatusOK {
+				passed++
 			}
 		}
-		if lb.dials != 1 || lb.asks != lb.proofs {
-			t.Errorf("%d connections, asked %d times for %d proofs; want one connection", lb.dials, lb.asks, lb.proofs)
+		if lb.dials != 1 || lb.asks != passed || lb.proofs != passed {
+			t.Errorf("%d connections, asked %d times for %d proofs of %d requests; want one connection, and one for each", lb.dials, lb.asks, lb.proofs, passed)
+		}
+		if refused != 2 {
+			t.Errorf("%d requests went without a proof; want two, after which the server is known", refused)
 		}
 	})
+}
+
+// newForgetfulBed returns a client that signs in by NTLM to a mailbox of one message,
+// and what stands in between.
+func newForgetfulBed(t *testing.T, hears func(text string) string) (*bed, *between) {
+	t.Helper()
+	lb := &between{request: hears}
+	b := newBed(t, settings{
+		server: ewstest.Options{Schemes: []string{ewstest.NTLM}},
+		change: func(s *session.Server) { s.Mechanisms = []string{ews.NTLM}; lb.stand(s) },
+	})
+	b.fill(t, 1)
+	return b, lb
+}
+
+// listOne lists a mailbox of one message some times.
+func (b *bed) listOne(t *testing.T, times int) {
+	t.Helper()
+	for n := range times {
+		if subjects, _, err := b.list(t.Context(), session.Query{}); err != nil || len(subjects) != 1 {
+			t.Fatalf("listing %d: %q, %v; want one message", n, subjects, err)
+		}
+	}
 }
 
 // TestWrongPasswordsAreShownOnce: accounts are locked after a few. However many
