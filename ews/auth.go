@@ -61,7 +61,9 @@ func (c *Client) ways(creds sasl.Credentials, encrypted bool) ([]way, error) {
 		all = []way{
 			{Basic, authorize("Basic " + plain)},
 			{NTLM, func(base *conn) http.RoundTripper {
-				return &handshake{user: creds.User, password: creds.Password.Reveal(), base: base, known: &c.customs}
+				return &handshake{
+					user: creds.User, password: creds.Password.Reveal(), base: base, known: &c.customs, unbound: c.opts.NoChannelBinding,
+				}
 			}},
 		}
 		if strings.Contains(creds.User, ":") {
@@ -125,7 +127,7 @@ func (c *Client) signIn(ctx context.Context, cn *conn, creds sasl.Credentials) e
 		}
 	}
 	if refused(err) {
-		c.advise(err, cn.mechanism)
+		c.advise(err, cn)
 		return &sasl.Error{Mechanism: cn.mechanism, Err: err}
 	}
 	return err
@@ -150,9 +152,13 @@ func offers(err error, name string) bool {
 	})
 }
 
+// checkNames is what to do where credentials are refused.
+const checkNames = `check the password, and the user name, as user@domain and as DOMAIN\user`
+
 // advise has a refusal say what to do about it, where more is known than that the
 // credentials may be wrong.
-func (c *Client) advise(err error, mechanism string) {
+func (c *Client) advise(err error, cn *conn) {
+	mechanism := cn.mechanism
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Status != http.StatusUnauthorized || e.Code != "" {
 		return
@@ -161,7 +167,6 @@ func (c *Client) advise(err error, mechanism string) {
 	if len(e.schemes) > 0 {
 		offered = strings.Join(e.schemes, ", ")
 	}
-	const names = `check the password, and the user name, as user@domain and as DOMAIN\user`
 	switch {
 	case mechanism == Custom:
 		e.hint = "what Options.Authenticate puts around the connection did not get in, where the server offers " + offered +
@@ -173,12 +178,11 @@ func (c *Client) advise(err error, mechanism string) {
 	case !offers(err, mechanism) && len(e.schemes) > 0:
 		e.hint = "the server does not offer " + mechanism + ", but " + offered + ": check Server.Mechanisms"
 	case mechanism == NTLM:
-		e.hint = names + "; where both are right, NTLM may be restricted by policy, Extended Protection may be set to Require for EWS (set it to Allow), " +
-			"or a load balancer may share connections among clients; Basic by https, or Kerberos by Options.Authenticate, go without all that"
+		e.hint = checkNames + "; where both are right, " + doubts(cn.trip, cn.tls != nil)
 	case c.online():
 		e.hint = "Exchange Online takes no passwords any more: sign in with OAuth"
 	default:
-		e.hint = names + "; accounts are locked after a few wrong ones"
+		e.hint = checkNames + "; accounts are locked after a few wrong ones"
 	}
 }
 

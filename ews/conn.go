@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,7 @@ const (
 // and what stands before them end it at the very answer that asks to sign in.
 type conn struct {
 	wire      *wire.Conn
+	tls       *tls.ConnectionState                          // nil where it is not encrypted
 	dial      func(ctx context.Context) (*wire.Conn, error) // makes the next one
 	lines     int                                           // how many there were before
 	stage     wire.Stage
@@ -62,9 +64,18 @@ func newConn(ctx context.Context, user string, dial func(context.Context) (*wire
 		return nil, err
 	}
 	c := &conn{wire: w, dial: dial, address: w.Address(), user: user, stage: wire.StageGreeting, unbind: func() {}}
+	c.tls = encryption(w)
 	c.in = bufio.NewReaderSize(headed{c}, 512) // what is longer than a line goes past it
 	c.trip = c
 	return c, nil
+}
+
+// encryption returns how a connection is encrypted, nil where it is not.
+func encryption(w *wire.Conn) *tls.ConnectionState {
+	if state, encrypted := w.TLS(); encrypted {
+		return &state
+	}
+	return nil
 }
 
 // reading returns a scanner of an answer. It is valid until the next answer comes.
@@ -127,7 +138,7 @@ func (c *conn) reopen(ctx context.Context) error {
 	}
 	c.unbind()
 	c.wire.Kill(session.ErrClosed)
-	c.wire, c.busy, c.ending = w, false, false
+	c.wire, c.tls, c.busy, c.ending = w, encryption(w), false, false
 	c.lines++
 	c.in.Reset(headed{c})
 	c.wire.SetStage(c.stage)
@@ -269,6 +280,7 @@ func (c *conn) answer(req *http.Request) (*http.Response, error) {
 			return nil, err //nolint:wrapcheck // an explanation follows
 		}
 		if resp.StatusCode/100 != 1 {
+			resp.TLS = c.tls
 			return resp, nil
 		}
 	}

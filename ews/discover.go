@@ -70,6 +70,9 @@ type DiscoverOptions struct {
 	// Cache knows the answer. Nil means that none is believed.
 	Trust func(ctx context.Context, r Referral) bool
 
+	// NoChannelBinding is that of [Options], for hosts that take NTLM alone.
+	NoChannelBinding bool
+
 	// Dial makes connections, such as through a proxy; nil means a [net.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// TLS has the settings of encrypted connections; nil means those of the system.

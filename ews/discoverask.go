@@ -201,7 +201,11 @@ func (d *discoverer) signedIn(ctx context.Context, base *http.Transport, way Dis
 		}
 		r, err := d.send(ctx, trip, way, target)
 		if err == nil && r.status == http.StatusUnauthorized {
-			err = &sasl.Error{Mechanism: name, Err: &Error{Server: d.mask(u.Host), Op: "Autodiscover", Status: r.status}}
+			refused := &Error{Server: d.mask(u.Host), Op: "Autodiscover", Status: r.status}
+			if name == NTLM {
+				refused.hint = checkNames + "; where both are right, " + doubts(trip, true)
+			}
+			err = &sasl.Error{Mechanism: name, Err: refused}
 		}
 		return r, err
 	}}
@@ -239,7 +243,7 @@ func (d *discoverer) way(base *http.Transport, creds sasl.Credentials, offered [
 		return Basic, authorization{"Basic " + plain, base}, nil
 	case offers(NTLM), offers(negotiate):
 		h := &handshake{
-			user: creds.User, password: creds.Password.Reveal(), base: overTransport{base}, known: new(customs),
+			user: creds.User, password: creds.Password.Reveal(), base: overTransport{base}, known: new(customs), unbound: d.opts.NoChannelBinding,
 			learn: func(sent string) { d.secrets = append(d.secrets, sent) },
 		}
 		h.known.negotiate.Store(!offers(NTLM))

@@ -30,11 +30,21 @@
 //
 // A password signs in by Basic, or by NTLM where the server offers that instead;
 // Server.Mechanisms chooses. Credentials.User is a mail address or DOMAIN\user, as the
-// server wants it. NTLM goes without a channel binding, so that a server whose
-// Extended Protection is set to Require for EWS refuses it; with Allow it gets in.
+// server wants it.
 // Tokens go as such, and are replaced once where they are refused. Kerberos is what
-// [Options.Authenticate] puts around a connection. A program that signs in by itself
+// [Options.Authenticate] puts around a connection; the answers that it sees have their
+// TLS set, for a channel binding of its own. A program that signs in by itself
 // ([oauth.App]) always impersonates a mailbox.
+//
+// NTLM is bound to the TLS connection and to the server's name, as Extended Protection
+// for Authentication wants it, which Exchange has switched on from 2019 CU14 on: by the
+// channel binding tls-server-end-point of RFC 5929, and by the service HTTP/host. So
+// nobody in between can use a sign-in elsewhere. Where TLS ends at something else than
+// the server, with a certificate of its own, the binding is wrong and refused, also where
+// Extended Protection is set to Allow, as it is with every client of Windows; the error
+// names the certificate. It is not tried again without: whoever is in between would have
+// a sign-in then that can be passed on, and a wrong password would be shown twice.
+// [Options.NoChannelBinding] is for networks where that has to be.
 //
 // A password is shown once by Basic and once by NTLM at most before it counts as
 // refused, however many operations begin at the same time: accounts are locked after a
@@ -141,6 +151,12 @@ type Options struct {
 	// the connection, and every request of it goes through what it returns. Where an
 	// answer ends the connection, the next request goes over a new one.
 	Authenticate func(connection http.RoundTripper) http.RoundTripper
+
+	// NoChannelBinding leaves out of NTLM what ties it to the TLS connection and to the
+	// server: for where something on the way has another certificate than the server,
+	// which lets such a client in as long as its Extended Protection is set to Allow. The
+	// sign-in can then be passed on to the server by whoever ends TLS.
+	NoChannelBinding bool
 
 	// SoftDelete leaves what Change.Delete removes where the user can recover it for
 	// some days, by "Recover deleted items". Without it nobody but an administrator

@@ -1,12 +1,16 @@
 package ews
 
 import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/Azure/go-ntlmssp"
@@ -43,11 +47,13 @@ type handshake struct {
 	user, password string
 	base           route
 	known          *customs
+	unbound        bool              // the proof is good on any connection
 	learn          func(sent string) // takes note of what nobody else may see; may be nil
 
 	signed    bool // on the line
 	on        int
-	forgotten int // how many requests were refused since one passed without a proof
+	forgotten int                  // how many requests were refused since one passed without a proof
+	proven    *tls.ConnectionState // of the line where the last proof went
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -129,7 +135,7 @@ func (h *handshake) signIn(req *http.Request) (*http.Response, error) {
 		switch {
 		case asked != nil && !resp.Close:
 			drain(resp)
-			return h.prove(req, asked)
+			return h.prove(req, asked, resp.TLS)
 		case asked != nil && broken:
 			return nil, &deadEndError{errors.New(brokenHandshake)}
 		case asked != nil:
@@ -201,9 +207,20 @@ func (c challenge) data() []byte {
 	return data
 }
 
-// prove makes the request with the proof of the password.
-func (h *handshake) prove(req *http.Request, asked []byte) (*http.Response, error) {
-	last, err := ntlmssp.NewAuthenticateMessage(asked, h.user, h.password, nil)
+// prove makes the request with the proof of the password, bound to the connection and
+// to the server. A proof without that has neither: Windows takes a client that names
+// the server alone for one that leaves out the rest on purpose, and refuses it.
+func (h *handshake) prove(req *http.Request, asked []byte, line *tls.ConnectionState) (*http.Response, error) {
+	h.proven = line
+	var to []pair
+	if !h.unbound {
+		to = bindings(req.URL.Hostname(), line)
+	}
+	challenge, err := bound(asked, to...)
+	var last []byte
+	if err == nil {
+		last, err = ntlmssp.NewAuthenticateMessage(challenge, h.user, h.password, nil)
+	}
 	if err != nil {
 		return nil, &deadEndError{fmt.Errorf("NTLM: what the server asks for cannot be answered: %w", err)}
 	}
@@ -219,6 +236,31 @@ func (h *handshake) prove(req *http.Request, asked []byte) (*http.Response, erro
 	}
 	h.signed, h.on = resp.StatusCode != http.StatusUnauthorized, h.base.line()
 	return resp, nil
+}
+
+// doubts says why a server may refuse a password by NTLM that is right.
+func doubts(trip http.RoundTripper, encrypted bool) string {
+	const others = "NTLM may be restricted by policy, or a load balancer may share connections among clients; Basic by https goes without all that"
+	h, ok := trip.(*handshake)
+	switch {
+	case !ok || h.proven == nil && encrypted:
+		return others
+	case h.proven == nil:
+		return "Extended Protection may be set to Require for EWS, and not know this name of the server, or " + others
+	case h.unbound:
+		return "Extended Protection may be set to Require for EWS, which NoChannelBinding does not meet, or " + others
+	case len(h.proven.PeerCertificates) == 0:
+		return others
+	}
+	c := h.proven.PeerCertificates[0]
+	return fmt.Sprintf("Extended Protection may have found that TLS does not end at the server, but at the certificate of %q by %q: where that is not the server's, "+
+		"have the load balancer, or the inspection of TLS, pass it through or use the server's own certificate, "+
+		"or set NoChannelBinding, which Extended Protection lets in where it is set to Allow; or %s", nameOf(c.Subject), nameOf(c.Issuer), others)
+}
+
+// nameOf returns what people know the owner of a certificate by.
+func nameOf(n pkix.Name) string {
+	return oneLine(cmp.Or(n.CommonName, strings.Join(n.Organization, " "), n.String()))
 }
 
 // midHandshakeError says that a connection broke when the proof of the password was

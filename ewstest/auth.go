@@ -21,7 +21,7 @@ type connAuth struct {
 }
 
 // check signs a request in. It returns nil where it may pass.
-func (c *connAuth) check(ctx context.Context, s *Server, req *http.Request) *answer {
+func (c *connAuth) check(ctx context.Context, s *Server, req *http.Request, encrypted bool) *answer {
 	scheme, rest, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 	rest = strings.TrimSpace(rest)
 	switch {
@@ -31,7 +31,7 @@ func (c *connAuth) check(ctx context.Context, s *Server, req *http.Request) *ans
 		c.forget()
 		return s.unauthorized()
 	case strings.EqualFold(scheme, NTLM):
-		return c.negotiate(s, rest)
+		return c.negotiate(s, rest, encrypted)
 	case strings.EqualFold(scheme, Basic):
 		c.forget()
 		return c.basic(s, req)
@@ -126,7 +126,7 @@ func (s *Server) refuseToken() *answer {
 }
 
 // negotiate takes a step of NTLM.
-func (c *connAuth) negotiate(s *Server, message string) *answer {
+func (c *connAuth) negotiate(s *Server, message string, encrypted bool) *answer {
 	data, err := base64.StdEncoding.DecodeString(message)
 	if err != nil {
 		c.forget()
@@ -141,7 +141,7 @@ func (c *connAuth) negotiate(s *Server, message string) *answer {
 	case ntlmAuthenticate:
 		challenge := c.challenge
 		c.forget()
-		account := s.ntlmAccount(challenge, data)
+		account := s.ntlmAccount(challenge, data, encrypted)
 		if account == nil {
 			return s.unauthorized()
 		}
@@ -153,7 +153,7 @@ func (c *connAuth) negotiate(s *Server, message string) *answer {
 }
 
 // ntlmAccount returns the account whose password an answer proves to know.
-func (s *Server) ntlmAccount(challenge, message []byte) *mailtest.Account {
+func (s *Server) ntlmAccount(challenge, message []byte, encrypted bool) *mailtest.Account {
 	proof, ok := parseAuthenticate(message)
 	if !ok || challenge == nil {
 		return nil
@@ -161,7 +161,7 @@ func (s *Server) ntlmAccount(challenge, message []byte) *mailtest.Account {
 	account, err := s.box.CheckProof(s.address(proof.user), func(password secret.Text) bool {
 		return proof.holds(challenge, password.Reveal())
 	})
-	if err != nil {
+	if err != nil || !s.protects(proof.pairs(), encrypted) {
 		return nil
 	}
 	return account

@@ -84,7 +84,8 @@
 // # Signing in
 //
 // Basic, NTLM (version 2 of its answers, one connection a handshake) and bearer
-// tokens. A mailbox of somebody else is reached by a Mailbox element, as far as
+// tokens. With [Options.ExtendedProtection] NTLM has to be bound to the server's
+// certificate, as Exchange wants it by default from 2019 CU14 on. A mailbox of somebody else is reached by a Mailbox element, as far as
 // [mailtest.Account.Share] allows, or by impersonation, where
 // [Options.Impersonate] or the token of an application does.
 package ewstest

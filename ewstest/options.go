@@ -61,6 +61,8 @@ type Options struct {
 	// Schemes are the ways to sign in, in the order in which they are offered; nil
 	// means [NTLM], [Basic] and [Bearer].
 	Schemes []string
+	// ExtendedProtection is what NTLM is bound to.
+	ExtendedProtection ExtendedProtection
 	// CheckToken, if not nil, decides about access tokens here, in the place of
 	// what the accounts have; see [mailtest.TokenCheck] for its errors. The user
 	// is an account's address. Which account a token belongs to is found by asking

@@ -50,9 +50,21 @@ func FuzzAQS(f *testing.F) {
 func FuzzAuthenticate(f *testing.F) {
 	f.Add(ntlmChallenge(make([]byte, 8)))
 	f.Add(make([]byte, 64))
+	f.Add(authenticate(ntlmChallenge(make([]byte, 8)), "ann", "wrong horse"))
 	f.Fuzz(func(t *testing.T, message []byte) {
-		if p, ok := parseAuthenticate(message); ok && p.holds(make([]byte, 8), "correct horse") {
+		p, ok := parseAuthenticate(message)
+		if !ok {
+			return
+		}
+		if p.holds(make([]byte, 8), "correct horse") {
 			t.Errorf("%q is taken for a proof", message)
+		}
+		size := 0
+		for _, value := range p.pairs() {
+			size += len(value)
+		}
+		if size > len(p.response) {
+			t.Errorf("%q has %d bytes of pairs", message, size)
 		}
 	})
 }

@@ -44,7 +44,7 @@ func (x *exchange) route(ctx context.Context) (*answer, error) {
 
 // admit lets a request pass that is signed in, and otherwise returns the answer.
 func (x *exchange) admit(ctx context.Context) (*answer, error) {
-	refused := x.auth.check(ctx, x.server, x.req)
+	refused := x.auth.check(ctx, x.server, x.req, x.conn.Encrypted())
 	if account := x.auth.who.account; account != nil {
 		x.record.User, x.record.Mailbox = account.Address(), account.Address()
 	}

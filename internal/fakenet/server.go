@@ -244,6 +244,27 @@ func (s *Server) serverTLS() (*tls.Config, error) {
 	return a.Server(), nil
 }
 
+// Certificate returns the one that the server shows, the first of its settings, and nil
+// where they have none.
+func (s *Server) Certificate() *x509.Certificate {
+	config, err := s.serverTLS()
+	if err != nil || len(config.Certificates) == 0 {
+		return nil
+	}
+	chain := config.Certificates[0]
+	if chain.Leaf != nil {
+		return chain.Leaf
+	}
+	if len(chain.Certificate) == 0 {
+		return nil
+	}
+	leaf, err := x509.ParseCertificate(chain.Certificate[0])
+	if err != nil {
+		return nil
+	}
+	return leaf
+}
+
 // ClientTLS returns new settings for a client that trusts the server's
 // certificate and nothing else, without a ServerName. It returns nil where no
 // certificate could be made.
