@@ -49,7 +49,7 @@ func TestExchangelibTellsItsStory(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s %s", in.auth, in.version), func(t *testing.T) {
 			t.Parallel()
-			w := startExchange(t, ewstest.Options{Security: mailtest.TLS, Version: in.version})
+			w := startExchange(t, ewstest.Options{Security: mailtest.TLS, Version: in.version, ExtendedProtection: ewstest.ProtectionRequire})
 			steps := exchangelibStory(t, w, in.auth, in.version)
 			want := []string{"folders", "read", "change", "write", "bulk", "query", "sync", "notify", "people", "others"}
 			if !slices.Equal(steps, want) {
