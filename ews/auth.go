@@ -1,6 +1,7 @@
 package ews
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
+	"github.com/mailsession/mailsession/session"
 )
 
 // The ways to sign in, as [session.Server.Mechanisms] and errors name them.
@@ -57,21 +59,25 @@ func (c *Client) ways(creds sasl.Credentials, encrypted bool) ([]way, error) {
 	if !creds.Token.IsZero() {
 		all = []way{{Bearer, authorize("Bearer " + creds.Token.Reveal())}}
 	} else {
-		plain := base64.StdEncoding.EncodeToString([]byte(creds.User + ":" + creds.Password.Reveal()))
+		user := signsInAs(creds)
+		plain := base64.StdEncoding.EncodeToString([]byte(user + ":" + creds.Password.Reveal()))
 		all = []way{
 			{Basic, authorize("Basic " + plain)},
 			{NTLM, func(base *conn) http.RoundTripper {
 				return &handshake{
-					user: creds.User, password: creds.Password.Reveal(), base: base, known: &c.customs, unbound: c.opts.NoChannelBinding,
+					user: user, password: creds.Password.Reveal(), base: base, known: &c.customs, unbound: c.opts.NoChannelBinding,
 				}
 			}},
 		}
-		if strings.Contains(creds.User, ":") {
+		if strings.Contains(user, ":") {
 			all = all[1:] // Basic cannot say such a name (RFC 7617 section 2)
 		}
 	}
 	return c.allowed(all)
 }
+
+// signsInAs returns the name that goes with a password.
+func signsInAs(creds sasl.Credentials) string { return cmp.Or(creds.AuthUser, creds.User) }
 
 func authorize(value string) func(*conn) http.RoundTripper {
 	return func(base *conn) http.RoundTripper { return authorization{value: value, base: base} }
@@ -137,7 +143,7 @@ func (c *Client) signIn(ctx context.Context, cn *conn, creds sasl.Credentials) e
 // which a server may repeat it.
 func secretsOf(creds sasl.Credentials) backend.Secrets {
 	password := creds.Password.Reveal()
-	plain := base64.StdEncoding.EncodeToString([]byte(creds.User + ":" + password))
+	plain := base64.StdEncoding.EncodeToString([]byte(signsInAs(creds) + ":" + password))
 	return backend.Secrets{
 		creds.Token.Reveal(), plain, password,
 		base64.StdEncoding.EncodeToString([]byte(password)), url.QueryEscape(password), url.PathEscape(password),
@@ -152,8 +158,14 @@ func offers(err error, name string) bool {
 	})
 }
 
-// checkNames is what to do where credentials are refused.
-const checkNames = `check the password, and the user name, as user@domain and as DOMAIN\user`
+// checkNames says what to do where a password is refused.
+func checkNames(c session.Credentials) string {
+	const forms = `as user@domain and as DOMAIN\user`
+	if hasAuthUser(c) {
+		return "check the password of " + c.AuthUser + ", and that name, " + forms
+	}
+	return "check the password, and the user name, " + forms + " (in Credentials.AuthUser, where it is not the mailbox's address)"
+}
 
 // advise has a refusal say what to do about it, where more is known than that the
 // credentials may be wrong.
@@ -167,6 +179,7 @@ func (c *Client) advise(err error, cn *conn) {
 	if len(e.schemes) > 0 {
 		offered = strings.Join(e.schemes, ", ")
 	}
+	names := checkNames(c.setup.Credentials)
 	switch {
 	case mechanism == Custom:
 		e.hint = "what Options.Authenticate puts around the connection did not get in, where the server offers " + offered +
@@ -178,11 +191,11 @@ func (c *Client) advise(err error, cn *conn) {
 	case !offers(err, mechanism) && len(e.schemes) > 0:
 		e.hint = "the server does not offer " + mechanism + ", but " + offered + ": check Server.Mechanisms"
 	case mechanism == NTLM:
-		e.hint = checkNames + "; where both are right, " + doubts(cn.trip, cn.tls != nil)
+		e.hint = names + "; where both are right, " + doubts(cn.trip, cn.tls != nil)
 	case c.online():
 		e.hint = "Exchange Online takes no passwords any more: sign in with OAuth"
 	default:
-		e.hint = checkNames + "; accounts are locked after a few wrong ones"
+		e.hint = names + "; accounts are locked after a few wrong ones"
 	}
 }
 

@@ -203,7 +203,7 @@ func (d *discoverer) signedIn(ctx context.Context, base *http.Transport, way Dis
 		if err == nil && r.status == http.StatusUnauthorized {
 			refused := &Error{Server: d.mask(u.Host), Op: "Autodiscover", Status: r.status}
 			if name == NTLM {
-				refused.hint = checkNames + "; where both are right, " + doubts(trip, true)
+				refused.hint = checkNames(c) + "; where both are right, " + doubts(trip, true)
 			}
 			err = &sasl.Error{Mechanism: name, Err: refused}
 		}
@@ -233,17 +233,18 @@ func (d *discoverer) way(base *http.Transport, creds sasl.Credentials, offered [
 		return slices.ContainsFunc(offered, func(o string) bool { return strings.EqualFold(o, name) })
 	}
 	d.secrets = append(d.secrets, secretsOf(creds)...)
+	user := signsInAs(creds)
 	switch {
 	case !creds.Token.IsZero():
 		if offers(Bearer) {
 			return Bearer, authorization{"Bearer " + creds.Token.Reveal(), base}, nil
 		}
-	case offers(Basic) && !strings.Contains(creds.User, ":"):
-		plain := base64.StdEncoding.EncodeToString([]byte(creds.User + ":" + creds.Password.Reveal()))
+	case offers(Basic) && !strings.Contains(user, ":"):
+		plain := base64.StdEncoding.EncodeToString([]byte(user + ":" + creds.Password.Reveal()))
 		return Basic, authorization{"Basic " + plain, base}, nil
 	case offers(NTLM), offers(negotiate):
 		h := &handshake{
-			user: creds.User, password: creds.Password.Reveal(), base: overTransport{base}, known: new(customs), unbound: d.opts.NoChannelBinding,
+			user: user, password: creds.Password.Reveal(), base: overTransport{base}, known: new(customs), unbound: d.opts.NoChannelBinding,
 			learn: func(sent string) { d.secrets = append(d.secrets, sent) },
 		}
 		h.known.negotiate.Store(!offers(NTLM))

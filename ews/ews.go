@@ -30,8 +30,9 @@
 //
 // A password signs in by Basic, or by NTLM where the server offers that instead;
 // Server.Mechanisms chooses. Credentials.User is a mail address or DOMAIN\user, as the
-// server wants it.
-// Tokens go as such, and are replaced once where they are refused. Kerberos is what
+// server wants it. Credentials.AuthUser signs in where it is set, in either form, and
+// User is the address of the mailbox then: of the same person, or of somebody who gave
+// access to it. [Options.Mailbox] and [Options.Impersonate] come before that. Tokens go as such, and are replaced once where they are refused. Kerberos is what
 // [Options.Authenticate] puts around a connection; the answers that it sees have their
 // TLS set, for a channel binding of its own. A program that signs in by itself
 // ([oauth.App]) always impersonates a mailbox.
@@ -246,6 +247,9 @@ func (o *Options) withDefaults(setup session.Setup) Options {
 	if _, app := setup.Credentials.Tokens.(*oauth.App); app && d.Impersonate == nil {
 		d.Impersonate = &ConnectingID{SMTPAddress: cmp.Or(d.Mailbox, setup.Credentials.User)}
 	}
+	if d.Mailbox == "" && d.Impersonate == nil && d.Authenticate == nil && hasAuthUser(setup.Credentials) {
+		d.Mailbox = setup.Credentials.User
+	}
 	if d.Logger == nil {
 		d.Logger = setup.Logger
 	}
@@ -255,8 +259,15 @@ func (o *Options) withDefaults(setup session.Setup) Options {
 	return d
 }
 
-func (o Options) check(s session.Server) error {
+// hasAuthUser reports whether somebody signs in under another name than the mailbox's.
+func hasAuthUser(c session.Credentials) bool {
+	return c.Tokens == nil && c.AuthUser != "" && c.AuthUser != c.User
+}
+
+func (o Options) check(s session.Server, c session.Credentials) error {
 	switch {
+	case hasAuthUser(c) && o.Mailbox == c.User && !strings.Contains(c.User, "@"):
+		return fmt.Errorf("credentials.AuthUser signs in for the mailbox of User, and %q is no mail address: give one, or Options.Mailbox", c.User)
 	case s.Security == session.STARTTLS:
 		return errors.New("EWS is reached by https or http; STARTTLS does not exist there")
 	case !strings.HasPrefix(o.Path, "/"):
@@ -361,7 +372,7 @@ func New(server session.Server, creds session.Credentials, opts *Options) (*Clie
 
 func newClient(server session.Server, setup session.Setup, opts *Options) (*Client, error) {
 	o := opts.withDefaults(setup)
-	if err := errors.Join(backend.Check(server), o.check(server)); err != nil {
+	if err := errors.Join(backend.Check(server), o.check(server, setup.Credentials)); err != nil {
 		return nil, fmt.Errorf("ews: %w", err)
 	}
 	server.Port = cmp.Or(server.Port, ports().Of(server.Security))

@@ -117,11 +117,12 @@ type Credentials struct {
 	User string
 
 	// AuthUser is who signs in with Password to open the mailbox of User, where that
-	// is somebody else: a master user of Dovecot, an administrator of Cyrus. Empty means
-	// User. It takes a server with PLAIN, which alone carries both names: User is
-	// the authorization identity there (RFC 4616 section 2). Tokens tell themselves who
-	// signs in, so that it is not used with them; nor does package ews use it, which has
-	// options of its own for the mailboxes of others.
+	// is somebody else, or another name: a master user of Dovecot, an administrator of
+	// Cyrus, a delegate at Exchange, or DOMAIN\user for the mailbox of an address. Empty
+	// means User. By IMAP, POP3 and SMTP it takes a server with PLAIN, which alone
+	// carries both names: User is the authorization identity there (RFC 4616 section 2).
+	// Package ews signs in by the one name and asks for the mailbox of the other. Tokens
+	// tell themselves who signs in, so that it is not used with them.
 	AuthUser string
 
 	// Password is for servers that still take one.
