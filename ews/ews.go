@@ -59,11 +59,17 @@
 //
 // # What Exchange does in its own way
 //
-// Messages come in the order in which they came to the folder. The bytes of a message
-// are made anew by the server, and may differ from those that arrived. Whether an item
-// is a draft is fixed when it is made. Categories are the keywords. The ids of
-// messages stay good when their folder gets another name. There are no subscriptions
-// to folders, and no limits are told.
+// Messages come in the order in which they came to the folder, and a message that is
+// changed, as by a category, may count as one that came anew. A listing, and the pages
+// that the same Client goes on with behind it ([session.Query.After]), tell of it once
+// all the same. Another process goes on behind its new place; and newest first, what
+// somebody else changes before the listing has come to it is passed over, which Changes
+// tells of.
+//
+// The bytes of a message are made anew by the server, and may differ from those that
+// arrived. Whether an item is a draft is fixed when it is made. Categories are the
+// keywords. The ids of messages stay good when their folder gets another name. There are
+// no subscriptions to folders, and no limits are told.
 //
 // The numbers of parts are those of the MIME that the server makes of a message, so that
 // Message.Structure takes reading all of it, and OpenPart what stands before the part. Who
@@ -330,7 +336,8 @@ type Client struct {
 	version   atomic.Pointer[version]
 	seekless  atomic.Bool // the server does not seek, whatever its version
 
-	parts partsOfOne
+	parts  partsOfOne
+	places *places
 
 	subscriptions subscriptions
 	closed        chan struct{} // after Close
@@ -388,6 +395,7 @@ func newClient(server session.Server, setup session.Setup, opts *Options) (*Clie
 		gate:    newGate(),
 		streams: make(chan struct{}, o.MaxConnections-1),
 		closed:  make(chan struct{}),
+		places:  newPlaces(),
 	}
 	c.endpoint = c.url()
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, c.endpoint, nil)

@@ -21,9 +21,11 @@ func (c *Client) Messages(ctx context.Context, q session.Query) iter.Seq2[*sessi
 			yield(nil, err)
 			return
 		}
+		defer l.leave()
 		for {
 			items, err := l.next(ctx)
 			for _, it := range items {
+				l.tell(it)
 				if !yield(it.message, it.err) {
 					return
 				}
@@ -59,11 +61,16 @@ type listing struct {
 
 	told int // items so far
 	vain int // messages that were looked at here and do not match
+
+	known  *toldSet // whom it and the pages before it told of; nil for nobody
+	last   place    // behind whom it told of last
+	placed bool     // that has a number
 }
 
 // entry is a message or why there is none.
 type entry struct {
-	item    found
+	found   found // as a search found it
+	item    found // as it is
 	message *session.Message
 	err     error
 }
@@ -119,7 +126,15 @@ func (l *listing) place(ctx context.Context) (after int64, place bool, err error
 	if !items[0].numbered {
 		return 0, false, fmt.Errorf("%s: go on behind %v: the server does not number messages: %w", c.address, q.After, errors.ErrUnsupported)
 	}
-	return items[0].number, true, nil
+	number := items[0].number
+	if at, known := c.places.of(q.After); known {
+		// The message may have been changed since, and then it has another number now.
+		number = at.number
+		if q.OldestFirst {
+			l.known = at.told.layer() // the other way there is nothing of it
+		}
+	}
+	return number, true, nil
 }
 
 // direct reports whether a search tells all that is to be known of messages.
@@ -177,7 +192,7 @@ func (l *listing) find(ctx context.Context) error {
 		items = slices.DeleteFunc(items, func(it found) bool { return !l.only[l.client.idOf(l.folder, it.id)] })
 		l.left -= len(items)
 	}
-	l.ready = append(l.ready, items...)
+	l.ready = append(l.ready, l.fresh(items)...)
 	l.over = l.walk.over || l.only != nil && l.left <= 0
 	return nil
 }

@@ -78,7 +78,7 @@ func (l *listing) summaries(ctx context.Context, page []found) ([]entry, error) 
 		if errors.Is(it.err, session.ErrNoMessage) {
 			continue // it was removed meanwhile
 		}
-		e := entry{item: it}
+		e := entry{found: page[i], item: it}
 		id := l.client.idOf(l.folder, page[i].id)
 		if it.err != nil {
 			e.err = &session.ItemError{ID: id, Err: it.err}
@@ -104,7 +104,7 @@ func (l *listing) sift(ctx context.Context, entries []entry) ([]entry, error) {
 			kept = append(kept, e)
 		case v.gone:
 		case v.err != nil:
-			kept = append(kept, entry{err: &session.ItemError{ID: e.message.ID, Err: v.err}})
+			kept = append(kept, entry{found: e.found, err: &session.ItemError{ID: e.message.ID, Err: v.err}})
 		case v.verdict == match.Yes:
 			kept = append(kept, e)
 		case limit >= 0 && l.vain == limit:

@@ -11,8 +11,8 @@ import (
 // messages came to their folder. What comes and goes meanwhile neither hides a message
 // nor doubles one, and no more is kept than the place that was reached.
 //
-// Every message has a number in its folder that it keeps there, so that the place is a
-// number, and there are three ways to go on behind it:
+// Every message has a number in its folder, which it keeps until it is changed (see
+// [places]), so that the place is a number, and there are three ways to go on behind it:
 //
 //   - Exchange 2013 and its successors seek the place in the list that they have made
 //     already, so that a page costs the same wherever it is;

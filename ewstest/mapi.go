@@ -51,7 +51,7 @@ func (it *item) live(e extended) (value, bool) {
 	case 0x0e07: // PR_MESSAGE_FLAGS
 		return numberValue(it.messageFlags()), true
 	case 0x0e23: // PR_INTERNET_ARTICLE_NUMBER
-		return numberValue(int(it.m.UID)), !it.server.options.Unnumbered
+		return numberValue(it.number()), !it.server.options.Unnumbered
 	case 0x1090: // PR_FLAG_STATUS
 		status := map[string]int{"Flagged": 2, "Complete": 1}[it.flagStatus()]
 		return numberValue(status), status != 0
@@ -71,6 +71,14 @@ func (it *item) live(e extended) (value, bool) {
 		return textValue(base64.StdEncoding.EncodeToString([]byte(it.key()[:40]))), true
 	}
 	return value{}, false
+}
+
+// number returns the number of a message in its folder.
+func (it *item) number() int {
+	if it.server.options.Renumbered {
+		return int(it.m.ModSeq) //nolint:gosec // G115: it counts changes, of which no two have the same
+	}
+	return int(it.m.UID)
 }
 
 // isKeywords reports whether a property is the categories under the name that

@@ -79,6 +79,12 @@ type Options struct {
 	// Unnumbered leaves out the numbers of messages (PidTagInternetArticleNumber),
 	// which Exchange gives all of them.
 	Unnumbered bool
+	// Renumbered gives a message a new number, above all others in its folder, when
+	// it is changed. Exchange does so when a message is revised, which other
+	// programs do as well ([MS-STANXIMAP] section 2.1.3).
+	//
+	// [MS-STANXIMAP]: https://learn.microsoft.com/openspecs/exchange_standards/ms-stanximap/
+	Renumbered bool
 
 	// MaxPage is how many items or folders one answer lists at most; 1000 if 0.
 	MaxPage int
