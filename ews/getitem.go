@@ -89,6 +89,13 @@ func (c *Client) withHeaders(ctx context.Context, items []found) error {
 		return err
 	}
 	for i, it := range made {
+		if refuses(it.err) { // Exchange 2007, of an item that is no message
+			other, err := c.getItems(ctx, ids[i:i+1], itemHeaderProperties())
+			if err != nil {
+				return err
+			}
+			it = other[0]
+		}
 		if it.err != nil {
 			items[at[i]].err = it.err
 			continue

@@ -235,19 +235,29 @@ func (f *headerFields) header() []byte {
 
 // headerProperties are what headerField reads.
 func headerProperties() []element {
-	all := []element{
-		field("item:Subject"), field("item:InReplyTo"), field("item:DateTimeSent"), field("message:Sender"), field("message:ToRecipients"),
-		field("message:CcRecipients"), field("message:BccRecipients"), field("message:From"), field("message:InternetMessageId"),
-		field("message:References"), field("message:ReplyTo"),
-	}
-	return all
+	return append(itemHeaderProperties(),
+		field("message:Sender"), field("message:ToRecipients"), field("message:CcRecipients"), field("message:BccRecipients"),
+		field("message:From"), field("message:InternetMessageId"), field("message:References"), field("message:ReplyTo"),
+	)
+}
+
+// itemHeaderProperties are those of them that every item has.
+func itemHeaderProperties() []element {
+	return []element{field("item:Subject"), field("item:InReplyTo"), field("item:DateTimeSent")}
 }
 
 // properties returns what to ask for to fill in the fields of a summary.
-func properties(fields session.Fields) []element {
+//
+// Exchange 2007 refuses to tell of an item that cannot have a property which is asked
+// for, as an appointment cannot be read: so it is asked for what every item has.
+func (c *Client) properties(fields session.Fields) []element {
 	all := []element{tagNumber.uri()}
 	if fields&session.FieldFlags != 0 {
-		all = append(all, field("message:IsRead"), field("item:IsDraft"), field("item:Categories"), tagFlagged.uri(), tagVerb.uri(), tagDeleted.uri())
+		read := field("message:IsRead")
+		if v := c.version.Load(); v != nil && !v.atLeast(exchange2010()) {
+			read = tagFlags.uri()
+		}
+		all = append(all, read, field("item:IsDraft"), field("item:Categories"), tagFlagged.uri(), tagVerb.uri(), tagDeleted.uri())
 	}
 	if fields&session.FieldReceived != 0 {
 		all = append(all, field("item:DateTimeReceived"))
@@ -268,7 +278,7 @@ func (it *itemInfo) flags() session.Flags {
 		flag session.Flag
 		set  bool
 	}{
-		{session.Seen, it.read},
+		{session.Seen, it.read || it.state&messageRead != 0},
 		{session.Answered, it.verb == repliedTo || it.verb == repliedToAll},
 		{session.Flagged, it.flag == flagged},
 		{session.Deleted, it.marked == markedDeleted},

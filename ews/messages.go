@@ -197,4 +197,6 @@ func (l *listing) find(ctx context.Context) error {
 	return nil
 }
 
-func propertiesFor(l *listing) []element { return properties(l.query.Fields | l.plan.reads.Fields) }
+func propertiesFor(l *listing) []element {
+	return l.client.properties(l.query.Fields | l.plan.reads.Fields)
+}

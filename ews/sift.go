@@ -60,7 +60,7 @@ func (l *listing) summaries(ctx context.Context, page []found) ([]entry, error) 
 			ids = append(ids, it.id)
 		}
 		var err error
-		asked := properties(fields)
+		asked := l.client.properties(fields)
 		if l.keepsPreviews() {
 			asked = append(asked, field("item:Preview"))
 		}

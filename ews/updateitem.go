@@ -123,7 +123,8 @@ func (w *work) updateOnce(ctx context.Context, part []*changing, state map[*chan
 	if len(changes) == 0 {
 		return nil
 	}
-	body := el("m:UpdateItem", el("m:ItemChanges", changes...)).with("ConflictResolution", how).with("MessageDisposition", "SaveOnly")
+	body := el("m:UpdateItem", el("m:ItemChanges", changes...)).with("ConflictResolution", how).with("MessageDisposition", "SaveOnly").
+		with("SendMeetingInvitationsOrCancellations", "SendToNone") // else none of it is done to an appointment
 	r := &request{op: "UpdateItem", body: w.client.quietly(body), once: how == "NeverOverwrite", single: true}
 	return w.act(ctx, r, func(a *answer) error {
 		return a.outcomes(concerned, func(t *changing, it *itemInfo) {

@@ -70,7 +70,9 @@
 // GetUserOofSettings, SetUserOofSettings, GetServerTimeZones. ExpandDL and
 // GetUserConfiguration find nothing. Autodiscover in its four ways.
 //
-// Items are messages. A category is a keyword of the mailbox, or is kept beside it
+// Items are messages. One whose type is text/calendar without a method is an
+// appointment, as a real mailbox has them among what was deleted: it has no read state,
+// and a request that changes or deletes it has to say whether others are told. A category is a keyword of the mailbox, or is kept beside it
 // where it cannot be one; the flag, the read state and what was last done are
 // flags, whether they are set by their names or by the tags of MAPI. Further
 // properties of MAPI are kept as they come. Exchange makes MIME anew; this server

@@ -236,6 +236,9 @@ func (it *item) value(name string) (value, bool) {
 func (it *item) flagValue(name string) (v value, there, is bool) {
 	switch name {
 	case "ItemClass":
+		if it.appointment() {
+			return textValue("IPM.Appointment"), true, true
+		}
 		return textValue("IPM.Note"), true, true
 	case "Sensitivity":
 		return textValue("Normal"), true, true

@@ -96,6 +96,9 @@ func getItem(c *call) error {
 	ids := c.req.child("ItemIds").all()
 	return c.respondWith(len(ids), "m:Items", func(i int) error {
 		it, err := c.resolveItem(ids[i])
+		if err == nil {
+			err = c.properties(it, shape)
+		}
 		if err != nil {
 			return err
 		}

@@ -45,6 +45,9 @@ func deleteItem(c *call) error {
 	ids := c.req.child("ItemIds").all()
 	return c.respond(len(ids), func(i int) error {
 		it, err := c.resolveItem(ids[i])
+		if err == nil {
+			err = c.invitations(it, "SendMeetingCancellations")
+		}
 		if err != nil {
 			return err
 		}

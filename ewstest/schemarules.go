@@ -98,7 +98,7 @@ var attributeRules = sync.OnceValue(func() map[string]string { //nolint:gocheckn
 	return map[string]string{
 		"FindFolder": "Traversal!", "FindItem": "Traversal!", "DeleteFolder": "DeleteType!", "DeleteItem": "DeleteType!",
 		"EmptyFolder": "DeleteType! DeleteSubFolders!", "CreateItem": "MessageDisposition",
-		"UpdateItem": "ConflictResolution! MessageDisposition SuppressReadReceipts", "SendItem": "SaveItemToFolder!",
+		"UpdateItem": "ConflictResolution! MessageDisposition SendMeetingInvitationsOrCancellations SuppressReadReceipts", "SendItem": "SaveItemToFolder!",
 		"MarkAsJunk": "IsJunk! MoveItem!", "ConvertId": "DestinationFormat!", "ResolveNames": "ReturnFullContactData!",
 		"FolderId": "Id!", "ItemId": "Id!", "AttachmentId": "Id!", "ParentItemId": "Id!", "ReferenceItemId": "Id!",
 		"DistinguishedFolderId": "Id!", "FieldURI": "FieldURI!", "IndexedFieldURI": "FieldURI! FieldIndex!",

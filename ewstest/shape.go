@@ -9,6 +9,7 @@ import (
 // itemShape is which properties of items a request wants.
 type itemShape struct {
 	wanted   map[string]bool
+	named    []string // those of them that were asked for one by one
 	headers  []string // single fields of the header, by name
 	ext      []path
 	bodyType string
@@ -135,6 +136,7 @@ func (c *call) further(s *itemShape, n *node) error {
 			continue
 		}
 		s.wanted[name] = true
+		s.named = append(s.named, name)
 	}
 	return nil
 }
@@ -142,7 +144,7 @@ func (c *call) further(s *itemShape, n *node) error {
 // writeItem writes a message with the wanted properties, in the order of the
 // schema.
 func (c *call) writeItem(it *item, s itemShape) {
-	c.w.start("t:Message")
+	c.w.start(it.element())
 	for _, name := range messageOrder() {
 		switch {
 		case name == "ExtendedProperty":
@@ -153,7 +155,7 @@ func (c *call) writeItem(it *item, s itemShape) {
 			}
 		case name == "InternetMessageHeaders" && (s.wanted[name] || len(s.headers) > 0):
 			c.writeHeaders(it, s)
-		case s.wanted[name]:
+		case s.wanted[name] && it.has(name):
 			c.writeProperty(it, s, name)
 		}
 	}

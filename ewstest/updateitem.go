@@ -50,6 +50,9 @@ func (c *call) toChange(n *node) (*item, error) {
 		return nil, fail("ErrorMessageDispositionRequired", "Message disposition is required for this operation.")
 	}
 	it, err := c.resolveItem(n)
+	if err == nil {
+		err = c.invitations(it, "SendMeetingInvitationsOrCancellations")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +75,9 @@ func (d *draft) update(it *item, n *node) error {
 	}
 	if err := d.call.inVersion(p.uri); err != nil {
 		return err
+	}
+	if !p.isExt && !it.has(local(p.uri)) {
+		return fail("ErrorInvalidPropertySet", "Set action is invalid for property.")
 	}
 	if n.is("DeleteItemField") {
 		switch {
