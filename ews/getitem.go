@@ -29,20 +29,68 @@ func asItemFault(err error) (*itemFaultError, bool) { return errors.AsType[*item
 func (c *Client) getItems(ctx context.Context, ids []string, properties []element) ([]found, error) {
 	all := make([]found, 0, len(ids))
 	for part := range slices.Chunk(ids, c.opts.PageSize) {
-		page := make([]found, len(part))
-		r := &request{op: "GetItem", body: getItem(properties, false, itemIDs(part)...), attrs: []slog.Attr{slog.Int("messages", len(part))}}
-		err := c.call(ctx, r, func(a *answer) error { return a.items(page) })
+		page, err := c.getPage(ctx, part, properties)
 		if err != nil {
 			return nil, err
 		}
-		for i := range page {
-			if page[i].itemInfo == nil {
-				page[i].itemInfo = &itemInfo{id: part[i]}
+		for round := 1; round < maxRounds && unasked(page) > 0; round++ {
+			if err := c.askAgain(ctx, part, page, properties); err != nil {
+				return nil, err
 			}
 		}
 		all = append(all, page...)
 	}
 	return all, nil
+}
+
+// getPage asks for items by one request.
+func (c *Client) getPage(ctx context.Context, ids []string, properties []element) ([]found, error) {
+	page := make([]found, len(ids))
+	r := &request{op: "GetItem", body: getItem(properties, false, itemIDs(ids)...), attrs: []slog.Attr{slog.Int("messages", len(ids))}}
+	err := c.call(ctx, r, func(a *answer) error { return a.items(page) })
+	if err != nil {
+		return nil, err
+	}
+	for i := range page {
+		if page[i].itemInfo == nil {
+			page[i].itemInfo = &itemInfo{id: ids[i]}
+		}
+	}
+	return page, nil
+}
+
+// isUnasked reports whether the server did not come to an item, since one before it kept
+// it from going on.
+func isUnasked(it found) bool {
+	e, ok := errors.AsType[*Error](it.err)
+	return ok && e.Code == "ErrorBatchProcessingStopped"
+}
+
+// unasked returns how many items the server did not come to.
+func unasked(page []found) int {
+	n := 0
+	for _, it := range page {
+		if isUnasked(it) {
+			n++
+		}
+	}
+	return n
+}
+
+// askAgain asks for those of a page that the server did not come to.
+func (c *Client) askAgain(ctx context.Context, ids []string, page []found, properties []element) error {
+	var at []int
+	var left []string
+	for i, it := range page {
+		if isUnasked(it) {
+			at, left = append(at, i), append(left, ids[i])
+		}
+	}
+	items, err := c.getPage(ctx, left, properties)
+	for k := range items {
+		page[at[k]] = items[k]
+	}
+	return err
 }
 
 // items reads one item a reply.

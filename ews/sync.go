@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/mailsession/mailsession/internal/retry"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -207,9 +208,11 @@ func (h *history) page(ctx context.Context, news happened, entries []entry) (ses
 	}
 	entries, err := h.summaries(ctx, changed, session.FieldFlags|session.FieldVersion)
 	for _, e := range entries {
-		if e.message != nil {
-			page.Changed = append(page.Changed, e.message)
+		if bad, ok := errors.AsType[*session.ItemError](e.err); ok {
+			page.Failed = append(page.Failed, bad)
+			continue
 		}
+		page.Changed = append(page.Changed, e.message)
 	}
 	return page, err
 }
@@ -233,7 +236,7 @@ func (h *history) summaries(ctx context.Context, ids []string, fields session.Fi
 	for i, id := range ids {
 		page[i].itemInfo = &itemInfo{id: id}
 	}
-	entries, err := l.summaries(ctx, page)
+	entries, err := l.patientSummaries(ctx, page)
 	if err != nil {
 		return nil, err
 	}
@@ -244,6 +247,41 @@ func (h *history) summaries(ctx context.Context, ids []string, fields session.Fi
 		return cmp.Compare(a.item.number, b.item.number)
 	})
 	return entries, l.contents(ctx, entries)
+}
+
+// patientSummaries is summaries for what is told once: where messages cannot be read for
+// the moment, as while a mailbox fails over, they are asked for again, and the error is
+// that of the whole where several still cannot. One alone is its own trouble, which may
+// never end.
+func (l *listing) patientSummaries(ctx context.Context, page []found) (entries []entry, err error) {
+	waiting := retry.Do(ctx, retry.Policy{}, func(ctx context.Context) error {
+		entries, err = l.summaries(ctx, page) // which has tried again where that is worth it
+		_, first := passingTrouble(entries)
+		return first
+	})
+	if err != nil || waiting == nil {
+		return entries, err
+	}
+	if several, _ := passingTrouble(entries); !several && ctx.Err() == nil {
+		return entries, nil
+	}
+	return nil, fmt.Errorf("%s: folder %s: changes: %w", l.client.address, l.folder.Path, waiting)
+}
+
+// passingTrouble returns whether several messages cannot be read for the moment, and why
+// the first cannot, nil where all can.
+func passingTrouble(entries []entry) (several bool, first error) {
+	for _, e := range entries {
+		bad, ok := errors.AsType[*session.ItemError](e.err)
+		if !ok || !session.Temporary(bad) {
+			continue
+		}
+		if first != nil {
+			return true, first
+		}
+		first = bad.Err
+	}
+	return false, first
 }
 
 // PurgeMarked implements [session.Purger]. A message goes only as it was found to be

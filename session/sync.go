@@ -15,8 +15,8 @@ type Changes struct {
 	Changed []*Message
 	// Removed are messages that left the folder.
 	Removed []ID
-	// Failed are messages that came but could not be summarized. They are not told
-	// again.
+	// Failed are messages that came or changed but could not be summarized. They are
+	// not told again.
 	Failed []*ItemError
 	// Reset says that the folder is read anew from this page on: what was known of
 	// it before is void.
