@@ -143,6 +143,8 @@ type bulk struct {
 
 	halted   chan struct{} // no message is begun any more
 	finished chan struct{} // the input is at its end, and everything has its result
+	stop     func()        // ends the waits for a pause; called with halted closed
+	wait     func(n int) error
 
 	mu       sync.Mutex
 	progress session.BulkProgress
@@ -173,6 +175,7 @@ func newBulk(c *Client, opts session.BulkOptions) *bulk {
 // run starts everything. The results are closed when nothing runs any more but,
 // perhaps, the program's own input.
 func (b *bulk) run(ctx context.Context, messages iter.Seq[session.Mail]) {
+	b.pauses(ctx)
 	go b.feed(ctx, messages)
 	stop := context.AfterFunc(ctx, func() { b.halt(retry.Ended(ctx)) })
 	var workers sync.WaitGroup
@@ -183,6 +186,7 @@ func (b *bulk) run(ctx context.Context, messages iter.Seq[session.Mail]) {
 		workers.Wait()
 		b.waiting.Wait()
 		stop()
+		b.stop()
 		b.leave(ctx)
 		close(b.results)
 	}()
@@ -229,6 +233,22 @@ func (b *bulk) halt(why error) {
 	}
 	b.stopped, b.why = true, why
 	close(b.halted)
+	b.stop()
+}
+
+// pauses sets how the bulk waits until a message to n recipients may be sent: as
+// [pace.wait] does, and no longer than messages are begun at all, since the pause that
+// a server wants can be hours.
+func (b *bulk) pauses(ctx context.Context) {
+	open, stop := context.WithCancel(ctx)
+	b.stop = stop
+	b.wait = func(n int) error {
+		err := b.c.pace.wait(open, n)
+		if err != nil && open.Err() != nil && ctx.Err() == nil {
+			return b.cause()
+		}
+		return err
+	}
 }
 
 // feed takes messages from the input, no faster than permits allow.
@@ -341,7 +361,7 @@ func (b *bulk) work(ctx context.Context) {
 
 // serve sends a message and, over the same connection, what comes after it.
 func (b *bulk) serve(ctx context.Context, j *job) {
-	if err := b.c.pace.wait(ctx, len(j.Envelope.To)); err != nil {
+	if err := b.wait(len(j.Envelope.To)); err != nil {
 		b.tried(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
 		return
 	}

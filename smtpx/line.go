@@ -37,7 +37,7 @@ func (l *line) run(ctx context.Context, j *job) (held bool) {
 		if j, ok = l.next(); !ok {
 			return true
 		}
-		if err := l.b.c.pace.wait(ctx, len(j.Envelope.To)); err != nil {
+		if err := l.b.wait(len(j.Envelope.To)); err != nil {
 			l.b.tried(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
 			return true
 		}

@@ -182,7 +182,7 @@ func (s *stream) next(ctx context.Context) *job {
 	if !s.b.c.pace.free() {
 		s.exchange(ctx) // since the others need not wait
 	}
-	if err := s.b.c.pace.wait(ctx, len(j.Envelope.To)); err != nil {
+	if err := s.b.wait(len(j.Envelope.To)); err != nil {
 		s.settle(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
 		return nil
 	}
