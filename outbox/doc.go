@@ -29,7 +29,9 @@
 // program, which calls [Outbox.MarkSent], [Outbox.Resend] or [Outbox.Drop].
 //
 // While the server, or the session's own settings, want a pause, messages wait as
-// StateNew.
+// StateNew. So they do while the server cannot be reached or signed in to, whatever the
+// reason: a certificate, a firewall or a wrong setting is nothing that a server said of
+// a message.
 //
 // # Workers
 //

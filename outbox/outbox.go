@@ -45,7 +45,8 @@ type Options struct {
 	// where that is zero, or as long as the server asks for.
 	FirstWait, MaxWait time.Duration
 	// GiveUpAfter is how long after it was enqueued a message is given up that is
-	// refused for the time being: [DefaultGiveUpAfter] where it is zero.
+	// refused for the time being: [DefaultGiveUpAfter] where it is zero. It is tried five
+	// times at least, however long it waited for a worker.
 	GiveUpAfter time.Duration
 	// KeepFor is how long Run keeps what is known of messages that are [Entry.Decided]:
 	// [DefaultKeepFor] where it is zero, for ever where it is negative.

@@ -68,6 +68,10 @@ func (b *Outbox) send(ctx context.Context, it *item) error {
 	return hold
 }
 
+// fewestTries is how often a message is tried at least before it is given up for its
+// age. It may have waited for a program that did not run, or by a clock that was wrong.
+const fewestTries = 5
+
 // settle works what became of a try into the item, and returns a holdError where
 // it was not about this message.
 func (b *Outbox) settle(ctx context.Context, it *item, receipt session.Receipt, err error) error {
@@ -118,13 +122,15 @@ func (b *Outbox) reschedule(ctx context.Context, it *item, receipt session.Recei
 		it.Next = now
 	}
 	var hold error
-	if session.NeedsSignIn(err) {
+	switch {
+	case session.NeedsSignIn(err):
 		it.Next = now.Add(b.opts.MaxWait)
 		hold = &holdError{until: it.Next, err: err}
-	} else if err != nil && receipt.Outcome == session.NotSent && len(receipt.Recipients) == 0 && again(err) {
+	case err == nil || receipt.Outcome != session.NotSent:
+	case concernsAll(err), len(receipt.Recipients) == 0 && again(err):
 		hold = &holdError{until: it.Next, err: err}
 	}
-	if now.Sub(it.Since) >= b.opts.GiveUpAfter {
+	if now.Sub(it.Since) >= b.opts.GiveUpAfter && it.Tries >= fewestTries {
 		it.turn(Waiting, Refused, it.Err)
 	}
 	return hold
@@ -213,11 +219,22 @@ func answered(o session.SendOutcome, answer session.Recipient, err error) Recipi
 	return Refused
 }
 
-// again reports whether what failed may succeed later: the server said so, the
-// network did not carry it, the program stopped it, or somebody has to sign in
-// first.
+// concernsAll reports whether a failure is of the connection or the sign-in, in words
+// that no server has said of a message: a certificate, a firewall that answers in the
+// server's place, settings that do not fit any more.
+func concernsAll(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		ConcernsAll() bool
+	}](err)
+	return ok && e.ConcernsAll()
+}
+
+// again reports whether what failed may succeed later: the server said so, nobody came
+// as far as to ask it, the network did not carry it, the program stopped it, or somebody
+// has to sign in first.
 func again(err error) bool {
-	if session.Temporary(err) || session.NeedsSignIn(err) || impossible(err) {
+	if session.Temporary(err) || session.NeedsSignIn(err) || impossible(err) || concernsAll(err) {
 		return true
 	}
 	if _, network := errors.AsType[net.Error](err); network {

@@ -34,6 +34,10 @@ const (
 // it ends the connection (RFC 5321 section 3.8).
 const codeClosing = 421
 
+// codeSignInFirst is the code by which it says that it takes mail of those who signed
+// in, or over encrypted lines, alone (RFC 4954 section 6, RFC 3207 section 4).
+const codeSignInFirst = 530
+
 // extensions are the keywords in the answer to EHLO, in upper case, with their
 // parameters.
 type extensions map[string]string

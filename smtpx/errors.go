@@ -80,6 +80,10 @@ func (e *Error) TooManyRecipients() bool {
 		(e.Enhanced == smtp.EnhancedCode{e.Code / 100, 5, 3} || strings.Contains(strings.ToLower(e.Text), "too many recipients"))
 }
 
+// ConcernsAll reports whether the server refused whoever sends, and not one message:
+// it wants a sign-in, or STARTTLS, before it takes mail.
+func (e *Error) ConcernsAll() bool { return e.Code == codeSignInFirst }
+
 // ExtensionError says that a message, or the settings, need what the server
 // does not offer. Nothing of the message was sent. It matches
 // [errors.ErrUnsupported].

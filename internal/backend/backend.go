@@ -106,8 +106,16 @@ type Login[C any] struct {
 // Connect signs in with c. A refused token is invalidated once, and a new one
 // tried on a new connection, as is a password that replaces a refused one; a
 // second refusal, or that of a password that nothing replaces, is a
-// [*session.AuthError].
+// [*session.AuthError]. Every error is a [*ConnectError].
 func (l Login[C]) Connect(ctx context.Context, c session.Credentials, s session.Server, address string) (C, error) {
+	conn, err := l.connect(ctx, c, s, address)
+	if err != nil {
+		err = &ConnectError{err}
+	}
+	return conn, err
+}
+
+func (l Login[C]) connect(ctx context.Context, c session.Credentials, s session.Server, address string) (C, error) {
 	var none C
 	creds, token, err := current(ctx, c, s, address)
 	if err != nil {
@@ -240,6 +248,19 @@ func (l Login[C]) authError(err error, creds sasl.Credentials, address, remedy s
 	}
 	return e
 }
+
+// ConnectError is why there is no connection that is signed in.
+type ConnectError struct{ Err error }
+
+// Error returns the cause's.
+func (e *ConnectError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ConnectError) Unwrap() error { return e.Err }
+
+// ConcernsAll returns true: nothing was asked about one message, and the next one
+// would fare no better.
+func (*ConnectError) ConcernsAll() bool { return true }
 
 // LostError says that the connection failed, or was cut, during an operation.
 type LostError struct {
