@@ -101,6 +101,9 @@ func (s *stream) answer(ctx context.Context, a ask) {
 	s.bye = nil
 	if r.code == codeClosing {
 		s.bye = s.c.refusal(a.what.op(), r)
+		if a.what == askMail {
+			s.bye = a.f.refusedMail(r)
+		}
 		s.b.c.pace.heed(s.bye)
 		// It will hardly say more, and is not waited for as long as for a verdict.
 		s.c.w.SetStage(wire.StageCommand)
@@ -222,7 +225,7 @@ func (s *stream) lose(ctx context.Context, f *flight) {
 	}
 	rec := f.transaction.receipt(outcome)
 	s.closeLost(f)
-	if outcome == session.NotSent && !f.heard && f.gaveUp == nil && ctx.Err() == nil {
+	if outcome == session.NotSent && (!f.heard || spent(err)) && f.gaveUp == nil && ctx.Err() == nil {
 		// It had no part in what happened.
 		f.job.tries--
 		s.b.again(f.job)

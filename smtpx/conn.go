@@ -9,6 +9,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/sasl"
@@ -85,10 +86,11 @@ type conn struct {
 	// repeat it.
 	secrets backend.Secrets
 
-	unverified bool // whoever answers may be anybody, also behind TLS
-	closing    bool // the server said that it ends the connection
-	messages   int  // begun so far
-	most       int  // of them, 0 where there is no bound
+	unverified bool        // whoever answers may be anybody, also behind TLS
+	closing    bool        // the server said that it ends the connection
+	messages   int         // begun so far
+	most       int         // of them, 0 where there is no bound
+	full       atomic.Bool // the server lets it carry no more
 	takes      manner
 
 	out *bufio.Writer // for messages, nil before the first
@@ -344,7 +346,7 @@ func (c *conn) Usable() bool { return c.alive() && !c.spent() }
 func (c *conn) alive() bool { return !c.closing && c.w.Err() == nil && c.w.Buffered() == 0 }
 
 // spent reports whether the connection has carried as many messages as it may.
-func (c *conn) spent() bool { return c.most > 0 && c.messages >= c.most }
+func (c *conn) spent() bool { return c.most > 0 && c.messages >= c.most || c.full.Load() }
 
 // reset ends a transaction that failed, so that the next one can begin. The
 // connection is not used further where the server does not agree; that is no

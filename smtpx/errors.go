@@ -36,6 +36,8 @@ type Error struct {
 
 	// Remedy says what to do, where that is known.
 	Remedy string
+
+	spent bool // it is the connection that will not do any more, and a new one will
 }
 
 // Error returns where, at what and with which codes and words the server refused.
@@ -82,7 +84,7 @@ func (e *Error) TooManyRecipients() bool {
 
 // ConcernsAll reports whether the server refused whoever sends, and not one message:
 // it wants a sign-in, or STARTTLS, before it takes mail.
-func (e *Error) ConcernsAll() bool { return e.Code == codeSignInFirst }
+func (e *Error) ConcernsAll() bool { return e.Op == opMail && e.Code == codeSignInFirst }
 
 // ExtensionError says that a message, or the settings, need what the server
 // does not offer. Nothing of the message was sent. It matches

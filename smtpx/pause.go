@@ -97,7 +97,7 @@ func (e *Error) RetryAfter() time.Duration {
 // throttled reports whether the server finds that the client sends too much or
 // too fast. Codes alone do not tell: 4.7.0 may be anything.
 func (e *Error) throttled() bool {
-	if !e.Temporary() || e.greylisted() || e.TooManyRecipients() {
+	if !e.Temporary() || e.greylisted() || e.TooManyRecipients() || e.spent {
 		return false
 	}
 	if e.Enhanced == (smtp.EnhancedCode{4, 7, 28}) || e.Enhanced[1] == 7 && e.Enhanced[2] >= 500 && e.Enhanced[2] < 700 {
@@ -108,6 +108,23 @@ func (e *Error) throttled() bool {
 		"throttl", "slow down", "too fast", "rate limit", "rate that", "sending rate", "submission rate", "too many messages", "too many connections",
 		"too much mail", "concurrent connections", "server busy", "submission quota", "limit exceeded",
 	}, func(words string) bool { return strings.Contains(text, words) })
+}
+
+// ofConnection reports whether MAIL was refused for what the connection did before: it
+// has carried as many messages as the server lets it ("too many messages in this
+// connection", "maximum message count per session reached"), or the server has forgotten
+// who signed in on it.
+func (e *Error) ofConnection() bool {
+	if e.Code == codeSignInFirst {
+		return true
+	}
+	text := strings.ToLower(e.Text)
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
+	}
+	return e.Temporary() && statedPause(text) == 0 &&
+		(has("too many messages") || has("connection", "session") && has("per ", "this ", "one ", "single ") &&
+			has("message", "mail", "transaction") && has("too many", "max", "limit", "reached") && !has("connections", "concurrent"))
 }
 
 func (e *Error) greylisted() bool {

@@ -64,3 +64,56 @@ func TestALastingRefusalInAPause(t *testing.T) {
 		}
 	})
 }
+
+// A connection that has carried as many messages as the server lets it, or that the
+// server has forgotten the sign-in of, is replaced at once: nobody waits, no message is
+// refused, and no other connection is held up.
+func TestAConnectionAtItsEnd(t *testing.T) {
+	for _, answer := range []string{
+		"421 too many messages in this connection",                                          // Exim
+		"421 4.7.0 Connection closed by server. Maximum message count per session reached.", // Amazon SES
+		"452 4.5.3 Too many messages sent",
+		"451 4.7.1 Message limit for this session reached",
+		"530 5.7.57 Client not authenticated to send mail",
+	} {
+		for name, extensions := range offers() {
+			t.Run(answer+" "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newServer(t, &smtptest.Options{
+						Extensions: extensions,
+						Policies:   []smtptest.Policy{smtptest.Rate("MAIL", 5, 0, smtptest.ByConnection, answer)},
+					})
+					c := newClient(t, inMemory(s), withPassword(), nil)
+					began := time.Now()
+					all, err := sendAll(t, c, circulars(40), nil)
+					if took := time.Since(began); err != nil || count(all)[session.Accepted] != 40 || took != 0 {
+						t.Errorf("SendAll = %v, %v after %v, want all accepted at once", count(all), err, took)
+					}
+					checkTruth(t, s, all, 40)
+					for range 12 {
+						mustSend(t, c)
+					}
+					if took := time.Since(began); took != 0 {
+						t.Errorf("Send waited for %v", took)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The same words at a connection's first message are about the mailbox: the server
+// wants a pause.
+func TestTooManyMessagesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, &smtptest.Options{
+			Policies: []smtptest.Policy{smtptest.Rate("MAIL", 3, time.Minute, smtptest.ByUser, "421 4.7.0 Too many messages sent")},
+		})
+		c := newClient(t, inMemory(s), withPassword(), nil)
+		began := time.Now()
+		all, err := sendAll(t, c, circulars(6), nil)
+		if took := time.Since(began); err != nil || count(all)[session.Accepted] != 6 || took < time.Minute || took > 2*time.Minute {
+			t.Errorf("SendAll = %v, %v after %v, want all accepted after a minute", count(all), err, took)
+		}
+	})
+}

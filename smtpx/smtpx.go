@@ -42,7 +42,8 @@
 //
 // A client dials when it first sends, keeps its connections for a short while
 // to send more over them, and is safe for concurrent use. Where the server
-// ended a kept connection meanwhile, the message goes over a new one.
+// ended a kept connection meanwhile, or lets it carry no more messages, the message
+// goes over a new one.
 //
 // A slow server is waited for as long as RFC 5321 section 4.5.3.2 wants it: five
 // minutes for its greeting and for each answer, ten for its answer to a whole
@@ -335,13 +336,14 @@ func (c *Client) carry(e session.Envelope, l *letter, lease *pool.Lease[*conn]) 
 	return rec, false, err
 }
 
-// try sends the message over the lease's connection. Again says that the
-// connection was kept from earlier and was dead before the message began.
+// try sends the message over the lease's connection. Again says that the connection
+// had served before, and was dead before the message began, or at its end.
 func (c *Client) try(e session.Envelope, l *letter, lease *pool.Lease[*conn]) (rec session.Receipt, again bool, err error) {
 	cn := lease.Conn
+	served := lease.Reused || cn.messages > 0
 	t := &transaction{c: cn, env: e, l: l, final: c.server.Timeouts.Message}
 	rec, err = t.run()
-	again = lease.Reused && !t.began && (backend.IsLost(err) || err != nil && cn.closing && !throttled(err))
+	again = served && !t.began && (backend.IsLost(err) || spent(err) || err != nil && cn.closing && !throttled(err))
 	return rec, again, err
 }
 
@@ -349,6 +351,12 @@ func (c *Client) try(e session.Envelope, l *letter, lease *pool.Lease[*conn]) (r
 func throttled(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.throttled()
+}
+
+// spent reports whether err is the end of a connection that served before.
+func spent(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.spent
 }
 
 // dial makes a connection and signs in on it.

@@ -267,6 +267,7 @@ func (s *stream) begin(ctx context.Context, f *flight) {
 	}
 	s.opened = true
 	s.c.messages++
+	f.nth = s.c.messages
 	s.say(ctx, ask{f: f, what: askMail}, f.mailLine())
 	for i, to := range f.env.To {
 		s.say(ctx, ask{f: f, what: askRcpt, i: i}, f.rcptLine(to))

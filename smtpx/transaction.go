@@ -24,6 +24,7 @@ type transaction struct {
 	l     *letter
 	final time.Duration // how long the answer to the message may take
 
+	nth      int     // of the connection's messages, counted from 1
 	mail     error   // the answer to MAIL, where it is a refusal
 	rcpt     []error // the same for each recipient, errNotAsked before
 	data     reply   // the answer to DATA, code 0 before
@@ -115,6 +116,7 @@ func (t *transaction) ask() error {
 		groups = [][]step{steps[:last], steps[last:]}
 	}
 	t.c.messages++
+	t.nth = t.c.messages
 	for _, group := range groups {
 		for chunk := range slices.Chunk(group, size) {
 			if t.mail != nil || chunk[0].op == opData && !t.agreed() {
@@ -176,8 +178,18 @@ func (t *transaction) steps() []step {
 // tookMail takes the answer to MAIL.
 func (t *transaction) tookMail(r reply) {
 	if !r.positive() {
-		t.mail = t.c.refusal(opMail, r)
+		t.mail = t.refusedMail(r)
 	}
+}
+
+// refusedMail turns a refusal of MAIL into an error. A connection that has carried
+// messages and is at its end will carry no other.
+func (t *transaction) refusedMail(r reply) *Error {
+	e := t.c.refusal(opMail, r)
+	if e.spent = t.nth > 1 && e.ofConnection(); e.spent {
+		t.c.full.Store(true)
+	}
+	return e
 }
 
 // tookRcpt takes the answer to the i-th RCPT.
@@ -209,8 +221,11 @@ func (t *transaction) exchange(steps []step) error {
 			return err
 		}
 		s.take(r)
-		if r.code == codeClosing {
-			// No further answer will come.
+		switch {
+		case r.code != codeClosing:
+		case s.op == opMail:
+			return t.mail
+		default: // no further answer will come
 			return t.c.refusal(s.op, r)
 		}
 	}

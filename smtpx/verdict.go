@@ -101,7 +101,7 @@ func (s *stream) tell(ctx context.Context, v verdict) {
 		rec.QueueID = queueID(v.reply.text())
 	}
 	s.b.c.pace.heed(v.err)
-	if s.unchunked(v) {
+	if s.unchunked(v) || v.outcome == session.NotSent && spent(v.err) {
 		v.f.job.tries--
 		s.b.again(v.f.job)
 		return
