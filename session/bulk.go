@@ -82,7 +82,7 @@ type BulkSender interface {
 // without telling what became of them. To know that too, end the input instead
 // and let the loop end by itself. When ctx ends, all connections are cut at
 // once. An input that blocks without end is left to itself: it has to look at
-// ctx as well.
+// ctx as well. One that panics does so out of the loop.
 //
 // Copies are kept in the folder of sent mail as [Session.Send] keeps them. Each is
 // filed before the loop gets the result, over the way in and one after the other,

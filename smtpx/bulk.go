@@ -93,8 +93,11 @@ func (c *Client) SendAll(ctx context.Context, messages iter.Seq[session.Mail], o
 			for range b.results { // until nothing is on its way any more
 				<-b.permits
 			}
-			p, why := b.end()
+			p, thrown, why := b.end()
 			end(why, slog.Int("messages", p.Taken), slog.Int("accepted", p.Accepted))
+			if thrown != nil {
+				panic(thrown)
+			}
 		}()
 		for r := range b.results {
 			<-b.permits
@@ -102,7 +105,7 @@ func (c *Client) SendAll(ctx context.Context, messages iter.Seq[session.Mail], o
 				return
 			}
 		}
-		if _, why := b.end(); why != nil {
+		if _, thrown, why := b.end(); why != nil && thrown == nil {
 			yield(session.MailResult{}, why)
 		}
 	}
@@ -152,6 +155,7 @@ type bulk struct {
 	ended    bool  // the input is
 	stopped  bool  // nothing is begun any more
 	why      error // the input is not taken to its end
+	thrown   any   // what the input panicked with
 }
 
 func newBulk(c *Client, opts session.BulkOptions) *bulk {
@@ -216,11 +220,12 @@ func (b *bulk) cause() error {
 	return b.why
 }
 
-// end returns how far it came, and why it did not come to its end.
-func (b *bulk) end() (session.BulkProgress, error) {
+// end returns how far it came, what the input panicked with, and why it did not come to
+// its end.
+func (b *bulk) end() (p session.BulkProgress, thrown any, why error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.progress, b.why
+	return b.progress, b.thrown, b.why
 }
 
 // halt has no message begun any more. Where everything has its result there is
@@ -253,18 +258,53 @@ func (b *bulk) pauses(ctx context.Context) {
 
 // feed takes messages from the input, no faster than permits allow.
 func (b *bulk) feed(ctx context.Context, messages iter.Seq[session.Mail]) {
-	if !b.permit() {
-		return
-	}
-	for m := range messages {
-		if !b.take(ctx, m) || !b.permit() {
-			return
+	returned := false
+	defer func() {
+		if !returned {
+			b.collapse(recover())
 		}
+	}()
+	whole := b.takeAll(ctx, messages)
+	returned = true
+	if !whole {
+		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ended = true
 	b.checkFinished()
+}
+
+// takeAll reports whether it came to the input's end.
+func (b *bulk) takeAll(ctx context.Context, messages iter.Seq[session.Mail]) bool {
+	if !b.permit() {
+		return false
+	}
+	for m := range messages {
+		if !b.take(ctx, m) || !b.permit() {
+			return false
+		}
+	}
+	return true
+}
+
+// errInput is why no more messages are taken from an input that did not return.
+var errInput = errors.New("the input of messages ended its goroutine, as FailNow of a test does")
+
+// collapse has the input's panic come out of the loop over the results, where a program
+// can deal with it, when what was on its way is through. Where nobody ranges any more
+// it stays where it is.
+func (b *bulk) collapse(thrown any) {
+	b.mu.Lock()
+	alone := b.stopped
+	if !alone {
+		b.thrown = thrown
+	}
+	b.mu.Unlock()
+	if alone && thrown != nil {
+		panic(thrown)
+	}
+	b.halt(errInput)
 }
 
 func (b *bulk) permit() bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -316,6 +317,45 @@ func TestInputThatBlocks(t *testing.T) {
 		mustSend(t, c)
 		close(more)
 	})
+}
+
+// An input that panics does so out of the loop over the results, and one that ends its
+// goroutine ends the loop: what was taken has its result before.
+func TestInputThatDoesNotReturn(t *testing.T) {
+	for name, leave := range map[string]func(){"panic": func() { panic("no more") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, nil)
+				c := newClient(t, inMemory(s), withPassword(), nil)
+				input := func(yield func(session.Mail) bool) {
+					for i := range 5 {
+						if !yield(circular(i, bob)) {
+							return
+						}
+					}
+					leave()
+				}
+				results, why := 0, error(nil)
+				thrown := func() (thrown any) {
+					defer func() { thrown = recover() }()
+					for r, err := range c.SendAll(t.Context(), input, nil) {
+						if r.Key != "" {
+							results++
+						}
+						why = err
+					}
+					return nil
+				}()
+				if name == "panic" && thrown != "no more" || name == "Goexit" && (thrown != nil || why == nil) {
+					t.Errorf("the loop ended with the panic %v and the error %v", thrown, why)
+				}
+				if results != 5 {
+					t.Errorf("%d messages have a result, want 5", results)
+				}
+				mustSend(t, c)
+			})
+		})
+	}
 }
 
 // A refused recipient, a refused message and a source that breaks are each the
