@@ -156,12 +156,13 @@ func (t *transaction) rcptLine(to string) string {
 	return "RCPT TO:<" + to + ">" + rcptReports(t.env.Reports, to)
 }
 
-// address returns the form of an address that the server can be told: with its
-// domain in ASCII where the server does not know other ones (RFC 5890 section
-// 2.3.2.1).
+// address returns the form of an address that the server is told: with its domain in
+// ASCII (RFC 5890 section 2.3.2.1) where the server does not know other ones, and where
+// nothing else in it needs SMTPUTF8. A server that is told more than that has to bounce
+// the message where the next one lacks the extension.
 func (t *transaction) address(a string) string {
 	at := strings.LastIndexByte(a, '@')
-	if t.c.ext.has("SMTPUTF8") || at < 0 || !hasEightBit([]byte(a[at:])) {
+	if at < 0 || !hasEightBit([]byte(a[at:])) || t.c.ext.has("SMTPUTF8") && hasEightBit([]byte(a[:at])) {
 		return a
 	}
 	domain, err := idna.Lookup.ToASCII(a[at+1:])

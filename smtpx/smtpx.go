@@ -28,9 +28,10 @@
 // it - reports of delivery (DSN), REQUIRETLS, DELIVERBY - but for a priority
 // (MT-PRIORITY), which is a wish and passed over. A message is never encoded
 // anew to fit a server: that would break its signatures, and its lines stay as long
-// as they are. Of an address whose domain alone is not ASCII, a server without
-// SMTPUTF8 is told the domain's form in ASCII (xn--). BINARYMIME is not used:
-// it would carry line ends that no other server on the way may keep.
+// as they are. Of an address whose domain alone is not ASCII, the server is told the
+// domain's form in ASCII (xn--), which the servers behind it need no SMTPUTF8 for.
+// BINARYMIME is not used: it would carry line ends that no other server on the way may
+// keep.
 //
 // # Many messages
 //
