@@ -33,8 +33,9 @@ type SendSavedDraftOptions struct {
 	// SendOptions are those of the envelope.
 	SendOptions
 	// MoveTo is where the draft goes when it was sent, as [Sent]: it is then kept
-	// with its Bcc. Where it is not set, the draft is removed, as it has to be at
-	// servers that keep what is sent by themselves, Gmail and Exchange among them.
+	// with its Bcc. Where it is not set, that is Sent where the Session keeps copies of
+	// what it sends, see [Options.SaveSent]; else the draft is removed, as it has to be
+	// at servers that keep what is sent by themselves, Gmail and Exchange among them.
 	MoveTo FolderRef
 }
 
@@ -248,21 +249,23 @@ func (k keptDrafts) remove(ctx context.Context, id ID, version Version) error {
 	if version != "" {
 		c.IfUnchanged = map[ID]Version{id: version}
 	}
-	return k.applyOne(ctx, c, id)
+	_, err := k.applyOne(ctx, c, id)
+	return err
 }
 
-// applyOne changes one message, and returns why it was not done for certain.
-func (s *Session) applyOne(ctx context.Context, c Change, id ID) error {
+// applyOne changes one message, and returns its new id, or why it was not done for
+// certain.
+func (s *Session) applyOne(ctx context.Context, c Change, id ID) (ID, error) {
 	results, err := s.Apply(ctx, c, id)
 	if len(results) != 1 {
-		return cmp.Or(err, errors.New("session: the backend does not tell what became of a change"))
+		return ID{}, cmp.Or(err, errors.New("session: the backend does not tell what became of a change"))
 	}
 	if r := results[0]; r.Outcome == Done {
-		return nil
+		return r.NewID, nil
 	} else if r.Err != nil {
-		return r.Err
+		return ID{}, r.Err
 	}
-	return cmp.Or(err, errors.New("session: it is not known whether the message was changed"))
+	return ID{}, cmp.Or(err, errors.New("session: it is not known whether the message was changed"))
 }
 
 // SendSavedDraft sends a draft that is in the mailbox, whoever put it there: to
@@ -302,18 +305,43 @@ func (s *Session) SendSavedDraft(ctx context.Context, id ID, opts *SendSavedDraf
 	if err != nil {
 		return failed(none, "", err)
 	}
-	receipt, err := s.out.Send(ctx, opts.envelope(m.From, m.To), m.Source)
+	e := opts.envelope(m.From, m.To)
+	receipt, err := s.out.Send(ctx, e, m.Source)
 	if err != nil || receipt.Outcome != Accepted {
 		return failed(receipt, remedyForSending(receipt), cmp.Or(err, errors.New("session: the message was not accepted for everybody")))
 	}
-	c := Change{Delete: true}
-	if opts.MoveTo != "" {
-		c = Change{Set: Flags{Seen}, Clear: Flags{Draft}, MoveTo: opts.MoveTo}
-	}
-	if err := s.applyOne(ctx, c, id); err != nil && (opts.MoveTo != "" || !errors.Is(err, ErrNoMessage)) {
-		return failed(receipt, "it was sent; remove the draft, and do not send it again", err)
+	if receipt.Copy, err = s.putAway(ctx, id, e, opts.MoveTo); err != nil {
+		return failed(receipt, "it was sent; move or remove the draft, and do not send it again", err)
 	}
 	return receipt, nil
+}
+
+// putAway moves a draft that was sent, or removes it.
+func (s *Session) putAway(ctx context.Context, id ID, e Envelope, moveTo FolderRef) (SentCopy, error) {
+	var kept SentCopy
+	switch {
+	case moveTo != "":
+	case s.SavesSent(e):
+		moveTo, kept.State = Sent, CopyFiled
+	default:
+		if s.sentPolicy(e) != SentNever {
+			kept.State = CopyByServer
+		}
+		_, err := s.applyOne(ctx, Change{Delete: true}, id)
+		if errors.Is(err, ErrNoMessage) {
+			err = nil // as it should be
+		}
+		return kept, err
+	}
+	moved, err := s.applyOne(ctx, Change{Set: Flags{Seen}, Clear: Flags{Draft}, MoveTo: moveTo}, id)
+	switch {
+	case kept.State != CopyFiled:
+	case err != nil:
+		kept = SentCopy{State: CopyFailed, Err: err}
+	default:
+		kept.ID = moved
+	}
+	return kept, err
 }
 
 // remedyForSending says what to do about a draft that was not sent to everybody.

@@ -127,6 +127,58 @@ func TestSentPolicies(t *testing.T) {
 	}
 }
 
+// TestASavedDraftKeepsItsCopy: a draft that was sent is the copy where one is to be
+// kept, and is removed elsewhere; where it cannot be kept, it stays.
+func TestASavedDraftKeepsItsCopy(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy       session.SentPolicy
+		filesSent    bool
+		noSent       bool
+		want         session.CopyState
+		drafts, sent int
+	}{
+		"kept":          {session.SentAuto, false, false, session.CopyFiled, 0, 1},
+		"by the server": {session.SentAuto, true, false, session.CopyByServer, 0, 0},
+		"never":         {session.SentDefault, false, false, session.CopyNone, 0, 0},
+		"nowhere":       {session.SentAuto, false, true, session.CopyFailed, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inOffice(t, session.Options{SaveSent: c.policy}, c.filesSent, func(o *office) {
+				t := o.t
+				if c.noSent {
+					if err := o.ann.DeleteFolder("Sent"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				id, err := o.s.SaveDraft(t.Context(), &message.Draft{
+					From: mail.Address{Address: ann}, To: []mail.Address{{Address: bob}}, Subject: "Offer", Text: "As agreed.\n",
+				}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rec, err := o.s.SendSavedDraft(t.Context(), id, nil)
+				if (err != nil) != c.noSent || rec.Outcome != session.Accepted || rec.Copy.State != c.want {
+					t.Errorf("SendSavedDraft = %+v, %v, want it accepted and the copy %v", rec, err, c.want)
+				}
+				if got := len(o.in(t, "Drafts")); got != c.drafts {
+					t.Errorf("%d drafts, want %d", got, c.drafts)
+				}
+				if c.noSent {
+					return
+				}
+				if got := len(o.in(t, "Sent")); got != c.sent {
+					t.Errorf("%d copies, want %d", got, c.sent)
+				}
+				if c.sent > 0 {
+					if m, err := o.s.Read(t.Context(), rec.Copy.ID); err != nil || m.Header.Subject() != "Offer" {
+						t.Errorf("the copy's id does not lead to it: %v", err)
+					}
+				}
+			})
+		})
+	}
+}
+
 func bToI(b bool) int {
 	if b {
 		return 1

@@ -184,8 +184,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Observer is told of every operation.
 	Observer Observer
-	// SaveSent says whether a copy of what Send and SendAll send is kept in the folder
-	// of sent mail: SentNever where it is not set. It needs a way in that can append.
+	// SaveSent says whether a copy of what is sent is kept in the folder of sent mail:
+	// SentNever where it is not set. It needs a way in that can append.
 	SaveSent SentPolicy
 	// KeepBcc has such a copy name those in a Bcc field whom the message went to
 	// without being named in it.
