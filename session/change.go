@@ -62,7 +62,7 @@ func (c Change) Check() error {
 	case len(actions) > 1:
 		return fmt.Errorf("session: a change has %s together; make them one after the other", strings.Join(actions, " and "))
 	case len(actions) == 0 && len(c.Set) == 0 && len(c.Clear) == 0 && !c.labels():
-		return errors.New("session: a change that changes nothing")
+		return errors.New("session: a change that changes nothing; set one of its fields")
 	case len(actions) > 0 && c.labels():
 		return fmt.Errorf("session: a change has %s and labels; make them one after the other", actions[0])
 	case c.IfUnchanged != nil && (c.MoveTo != "" || c.CopyTo != ""):

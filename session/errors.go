@@ -83,7 +83,14 @@ type AuthError struct {
 // Error returns who was refused where, the server's words and the remedy.
 func (e *AuthError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s refused %s for %s", e.Server, e.Mechanism, e.User)
+	switch {
+	case e.Mechanism != "":
+		fmt.Fprintf(&b, "%s refused %s for %s", e.Server, e.Mechanism, e.User)
+	case e.User != "": // who gave nothing to sign in with
+		fmt.Fprintf(&b, "%s refused %s", e.Server, e.User)
+	default:
+		b.WriteString(e.Server + " refuses who does not sign in")
+	}
 	if e.Err != nil {
 		b.WriteString(": " + strings.TrimPrefix(e.Err.Error(), e.Server+": "))
 	}

@@ -247,11 +247,11 @@ func check(creds Credentials, in, out bool, mode Mode) error {
 	case mode < ReadWrite || mode > SendOnly:
 		return fmt.Errorf("session: %v does not exist; use ReadWrite, ReadOnly or SendOnly", mode)
 	case mode == ReadOnly && !in:
-		return errors.New("session: mode read-only needs an incoming backend")
+		return errors.New("session: mode read-only needs an incoming backend, such as imapx.Backend")
 	case mode == SendOnly && !out:
-		return errors.New("session: mode send-only needs an outgoing backend")
+		return errors.New("session: mode send-only needs an outgoing backend, such as smtpx.Backend")
 	case !in && !out:
-		return errors.New("session: neither an incoming nor an outgoing backend is given")
+		return errors.New("session: neither an incoming nor an outgoing backend is given; give New at least one, such as imapx.Backend")
 	case creds.User == "" && (creds.Tokens != nil || creds.Passwords != nil || !creds.Password.IsZero()):
 		return errors.New("session: the credentials name no user; set Credentials.User to the mail address")
 	}

@@ -374,6 +374,20 @@ func (passing) Error() string               { return "try later" }
 func (passing) Temporary() bool             { return true }
 func (p passing) RetryAfter() time.Duration { return p.wait }
 
+// TestWhoIsRefused: an AuthError reads well whatever is known of the sign-in.
+func TestWhoIsRefused(t *testing.T) {
+	for want, e := range map[string]session.AuthError{
+		"h:1 refused NTLM for ann: no; check":         {User: "ann", Mechanism: "NTLM"},
+		"h:1 refused ann: no; check":                  {User: "ann"},
+		"h:1 refuses who does not sign in: no; check": {},
+	} {
+		e.Server, e.Remedy, e.Err = "h:1", "check", errors.New("h:1: no")
+		if got := e.Error(); got != want {
+			t.Errorf("Error() = %q, want %q", got, want)
+		}
+	}
+}
+
 func TestErrorsTellWhatToDo(t *testing.T) {
 	temporary := fmt.Errorf("fetch: %w", passing{wait: 3 * time.Second})
 	auth := fmt.Errorf("imap: %w", &session.AuthError{
