@@ -111,7 +111,7 @@ func (c *Client) check(ctx context.Context, o session.CheckOptions) error {
 	stages.Enter(session.StageFolder)
 	f := t.find(o.Folder)
 	if f == nil {
-		return fmt.Errorf("%s: folder %q: %w", c.address, o.Folder, session.ErrNoFolder)
+		return backend.NoFolder(c.address, o.Folder, "")
 	}
 	stages.Detail(session.StageFolder, "path", f.Path)
 	counts, err := c.Count(ctx, o.Folder)

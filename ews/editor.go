@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -126,7 +127,7 @@ func (c *Client) movable(ctx context.Context, op string, ref session.FolderRef) 
 	}
 	f := t.find(ref)
 	if f == nil {
-		return nil, nil, fmt.Errorf("%s: %s: folder %q: %w", c.address, op, ref, session.ErrNoFolder)
+		return nil, nil, backend.NoFolder(c.address+": "+op, ref, "")
 	}
 	if slices.ContainsFunc(knownFolders(), func(k knownFolder) bool { return k.role == f.Role }) {
 		return nil, nil, fmt.Errorf("%s: %s: folder %s: Exchange keeps the folder for %s where it is", c.address, op, f.Path, f.Role)

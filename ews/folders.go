@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -255,9 +256,9 @@ func (c *Client) resolve(ctx context.Context, ref session.FolderRef) (*folder, e
 	}
 	remedy := ""
 	if ref == session.Archive {
-		remedy = `; none has this role: make one with CreateFolder, whose name tells what it is for, such as "Archive"`
+		remedy = `none has this role: make one with CreateFolder, whose name tells what it is for, such as "Archive"`
 	}
-	return nil, fmt.Errorf("%s: folder %q: %w%s", c.address, ref, session.ErrNoFolder, remedy)
+	return nil, backend.NoFolder(c.address, ref, remedy)
 }
 
 // marked returns the folder that a mark stands for. It asks for the list of folders

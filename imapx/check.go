@@ -69,7 +69,7 @@ func (c *Client) checkMailbox(cn *conn, stages *backend.Stages, ref session.Fold
 	stages.Enter(session.StageFolder)
 	name, ok := nameOf(folders, all, ref)
 	if !ok {
-		return "", fmt.Errorf("%s: folder %q: %w", c.address, ref, session.ErrNoFolder)
+		return "", backend.NoFolder(c.address, ref, "")
 	}
 	return name, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -188,7 +189,7 @@ func (c *Client) resolve(ctx context.Context, ref session.FolderRef) (string, er
 	if name, ok := c.lookUp(ref); ok {
 		return name, nil
 	}
-	return "", fmt.Errorf("%s: folder %q: %w%s", c.address, ref, session.ErrNoFolder, remedyFor(ref))
+	return "", backend.NoFolder(c.address, ref, remedyFor(ref))
 }
 
 // remedyFor says what to do about a role that no folder has.
@@ -200,10 +201,10 @@ func remedyFor(ref session.FolderRef) string {
 	for _, known := range knownNames() {
 		if known.role == role {
 			name := strings.ToUpper(known.names[0][:1]) + known.names[0][1:]
-			return fmt.Sprintf("; none has this role: make one with CreateFolder, whose name tells what it is for, such as %q", name)
+			return fmt.Sprintf("none has this role: make one with CreateFolder, whose name tells what it is for, such as %q", name)
 		}
 	}
-	return "; no folder has this role here"
+	return "no folder has this role here"
 }
 
 // lookUp looks for a folder among those that are known.

@@ -19,9 +19,10 @@ const (
 	RoleImportant Role = "important"
 )
 
-// FolderRef names a folder by its role or by its path. It is text, fit for
-// settings files: "role:sent", "path:Projects/2026". The zero value names none;
-// where a folder may be left out, that means the inbox.
+// FolderRef names a folder by its role or by its path, as [FolderFor] and [FolderAt]
+// make it. It is text, fit for settings files: "role:sent", "path:Projects/2026".
+// The zero value names none; where a folder may be left out, that means the inbox.
+// Any other text, such as "INBOX", is no folder's name.
 type FolderRef string
 
 // The folders that are named by what they are for.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -181,6 +182,21 @@ func folderRemedy(err error) string {
 		return "the mailbox has no such folder, or the user may not see it: check the path against those that Folders lists"
 	}
 	return ""
+}
+
+// NoFolder returns the error about a folder that is not there. Remedy says what to do
+// about it, and may be empty; a text that is no reference at all, such as "INBOX",
+// has one of its own.
+func NoFolder(server string, ref session.FolderRef, remedy string) error {
+	_, byRole := ref.Role()
+	_, byPath := ref.Path()
+	if !byRole && !byPath {
+		remedy = fmt.Sprintf("name it by FolderAt(%q), or by a role such as Inbox", string(ref))
+	}
+	if remedy != "" {
+		remedy = "; " + remedy
+	}
+	return fmt.Errorf("%s: folder %q: %w%s", server, ref, session.ErrNoFolder, remedy)
 }
 
 // sentence makes a sentence of a clause.

@@ -73,3 +73,21 @@ func TestARefusedCertificate(t *testing.T) {
 		}
 	}
 }
+
+// TestAFolderThatIsNotThere: a bare name compiles as a FolderRef, and the error says
+// what to write.
+func TestAFolderThatIsNotThere(t *testing.T) {
+	for _, tt := range []struct {
+		ref          session.FolderRef
+		remedy, want string
+	}{
+		{session.FolderAt("Old"), "", `h:993: folder "path:Old": no such folder`},
+		{session.Archive, "make one", `h:993: folder "role:archive": no such folder; make one`},
+		{"INBOX", "", `h:993: folder "INBOX": no such folder; name it by FolderAt("INBOX"), or by a role such as Inbox`},
+	} {
+		err := backend.NoFolder("h:993", tt.ref, tt.remedy)
+		if err.Error() != tt.want || !errors.Is(err, session.ErrNoFolder) {
+			t.Errorf("NoFolder(%q) = %v, want %s", tt.ref, err, tt.want)
+		}
+	}
+}
