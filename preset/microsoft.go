@@ -1,6 +1,7 @@
 package preset
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -39,13 +40,13 @@ func worldwide() cloud {
 
 // Microsoft365 returns Exchange Online. The tenant is its id or a domain of
 // it, or "organizations" for all work and school accounts, or "common" for
-// these and personal accounts. Only the tenant itself works for clients that
-// are registered for it alone, and for programs without a person.
+// these and personal accounts, as does the empty one. Only the tenant itself works
+// for clients that are registered for it alone, and for programs without a person.
 //
 // SMTP AUTH is switched off for most tenants and has to be switched on for the
 // mailbox by an administrator, for OAuth too.
 func Microsoft365(tenant string) Provider {
-	p := exchangeOnline(worldwide(), tenant)
+	p := exchangeOnline(worldwide(), cmp.Or(tenant, "common"))
 	p.Domains = []string{".onmicrosoft.com"}
 	p.MX = []string{"mail.protection.outlook.com", "mx.microsoft"}
 	p.Notes = append(p.Notes, "SMTP AUTH is switched off for most tenants, for tokens too; an administrator has to switch it on for the mailbox.")
@@ -79,14 +80,15 @@ func OutlookCom() Provider {
 	return p
 }
 
-// exchangeOnline returns Exchange in one of the clouds.
+// exchangeOnline returns Exchange in one of the clouds, for all organizations where no
+// tenant is named.
 func exchangeOnline(c cloud, tenant string) Provider {
 	p := Provider{
 		Name:         c.name,
 		Source:       c.source,
 		Checked:      checked(),
 		Notes:        append(c.notes, "Graph sends what is larger than about 3 MB by way of a draft, which needs Mail.ReadWrite in a session that only sends too."),
-		Endpoint:     oauth.MicrosoftEndpoint(c.oauth, tenant),
+		Endpoint:     oauth.MicrosoftEndpoint(c.oauth, cmp.Or(tenant, "organizations")),
 		RedirectURL:  "http://localhost",
 		Redirects:    microsoftRedirects(),
 		SignInScopes: []string{"openid", "email", "profile", "offline_access"},

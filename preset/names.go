@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/mailsession/mailsession/internal/spelling"
 )
 
 // Options are what a provider depends on.
@@ -60,7 +62,8 @@ func Names() []string {
 func ByName(name string) (Provider, error) { return New(name, nil) }
 
 // New returns a provider by its name, with what it depends on; o may be nil. An
-// option that the provider has no use for is an error, as is a missing Host.
+// option that the provider has no use for is an error, as is a missing Host. That of
+// a name which is not known tells the one that was probably meant.
 func New(name string, o *Options) (Provider, error) {
 	if o == nil {
 		o = &Options{}
@@ -68,7 +71,7 @@ func New(name string, o *Options) (Provider, error) {
 	all := entries()
 	i := slices.IndexFunc(all, func(e entry) bool { return strings.EqualFold(e.name, name) })
 	if i < 0 {
-		return Provider{}, fmt.Errorf("preset: no provider is called %q; known are %s", name, strings.Join(Names(), ", "))
+		return Provider{}, fmt.Errorf("preset: no provider is called %q; %s", name, likely(name))
 	}
 	for option, value := range map[string]string{"tenant": o.Tenant, "host": o.Host, "OAuth base": o.OAuthBase, "resource": o.Resource} {
 		if value != "" && !slices.Contains(all[i].options, option) {
@@ -78,6 +81,19 @@ func New(name string, o *Options) (Provider, error) {
 	p, err := all[i].make(*o)
 	p.ID = all[i].name
 	return p, err
+}
+
+// likely says which provider was probably meant by a name, or which ones there are.
+func likely(name string) string {
+	for _, domain := range []string{name, name + ".com"} { // "gmail", "hotmail.com"
+		if p, ok := ByDomain(domain); ok {
+			return fmt.Sprintf("did you mean %q?", p.ID)
+		}
+	}
+	if near := spelling.Nearest(name, Names(), 2); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return "known are " + strings.Join(Names(), ", ")
 }
 
 // entries are all providers, those first that people look for first.

@@ -139,6 +139,11 @@ func TestTheTenantAndTheCloud(t *testing.T) {
 			t.Errorf("New(%q, %+v) has the token endpoint %q, %v, want %q", tt.name, tt.o, p.Endpoint.TokenURL, err, tt.want)
 		}
 	}
+	for tenant, p := range map[string]preset.Provider{"common": preset.Microsoft365(""), "organizations": preset.MicrosoftDoD("")} {
+		if !strings.Contains(p.Endpoint.TokenURL, "/"+tenant+"/") {
+			t.Errorf("%s without a tenant has the token endpoint %q, want that of %s", p.Name, p.Endpoint.TokenURL, tenant)
+		}
+	}
 }
 
 // TestTheResourceIsThePersonsToDecide where sources conflict about it.
@@ -170,7 +175,14 @@ func TestWhatCannotBeChosen(t *testing.T) {
 		o    preset.Options
 		want string
 	}{
-		{"yahooo", preset.Options{}, strings.Join(preset.Names(), ", ")},
+		{"nobody", preset.Options{}, strings.Join(preset.Names(), ", ")},
+		{"", preset.Options{}, strings.Join(preset.Names(), ", ")},
+		{"yahooo", preset.Options{}, `did you mean "yahoo"?`},
+		{"microsft", preset.Options{}, `did you mean "microsoft"?`},
+		{"gmail", preset.Options{}, `did you mean "google"?`},
+		{"gmail.com", preset.Options{}, `did you mean "google"?`},
+		{"hotmail", preset.Options{}, `did you mean "outlook.com"?`},
+		{"zoho", preset.Options{}, `did you mean "zoho.com"?`},
 		{"google", preset.Options{Tenant: "contoso.com"}, "no use for a tenant; leave it out"},
 		{"microsoft", preset.Options{Host: "mail.contoso.example"}, "no use for a host"},
 		{"exchange", preset.Options{}, "needs the host of the server"},
