@@ -34,12 +34,12 @@ type Pin struct {
 
 // PinValue returns a Pin that is the value itself.
 func PinValue(value secret.Text) Pin {
-	return Pin{kind: "value", read: func(context.Context) ([]byte, error) { return []byte(value.Reveal()), nil }}
+	return Pin{kind: "a value", read: func(context.Context) ([]byte, error) { return []byte(value.Reveal()), nil }}
 }
 
 // PinEnv returns a Pin in an environment variable.
 func PinEnv(name string) Pin {
-	return Pin{kind: "environment variable", read: func(context.Context) ([]byte, error) {
+	return Pin{kind: "an environment variable", read: func(context.Context) ([]byte, error) {
 		value, ok := os.LookupEnv(name)
 		if !ok {
 			return nil, errors.New("it is not set")
@@ -51,13 +51,13 @@ func PinEnv(name string) Pin {
 // PinFile returns a Pin in a regular file of at most 64 KiB, such as a mounted
 // secret. The path may be a symbolic link.
 func PinFile(path string) Pin {
-	return Pin{kind: "file", read: func(context.Context) ([]byte, error) { return userfile.Read(path, maxPin) }}
+	return Pin{kind: "a file", read: func(context.Context) ([]byte, error) { return userfile.Read(path, maxPin) }}
 }
 
 // PinCredential returns a Pin in a credential of the systemd service that the
 // program is: the file of that name in $CREDENTIALS_DIRECTORY.
 func PinCredential(name string) Pin {
-	return Pin{kind: "systemd credential", read: func(context.Context) ([]byte, error) {
+	return Pin{kind: "a systemd credential", read: func(context.Context) ([]byte, error) {
 		path, err := userfile.Credential(name)
 		if err != nil {
 			return nil, err
@@ -70,14 +70,14 @@ func PinCredential(name string) Pin {
 // called while the grant is locked and must return when its context ends. Its
 // error is shown.
 func PinFunc(read func(ctx context.Context) (secret.Text, error)) Pin {
-	return Pin{kind: "function", read: func(ctx context.Context) ([]byte, error) {
+	return Pin{kind: "a function", read: func(ctx context.Context) ([]byte, error) {
 		value, err := read(ctx)
 		return []byte(value.Reveal()), err
 	}}
 }
 
 // String returns the kind of the pin's place.
-func (p Pin) String() string { return "pinned refresh token from a " + p.kind }
+func (p Pin) String() string { return "pinned refresh token from " + p.kind }
 
 // Format implements [fmt.Formatter]: every verb prints String.
 func (p Pin) Format(s fmt.State, _ rune) {

@@ -50,7 +50,7 @@ var (
 )
 
 // OpenDir returns the store in the folder at path, which it makes if there is
-// none.
+// none. The empty path is refused.
 //
 // # Files
 //
@@ -78,6 +78,9 @@ var (
 // folder breaks the locks. A network file system that does not lock files for
 // all its clients is no place for a Dir.
 func OpenDir(path string) (*Dir, error) {
+	if path == "" { // not the folder that the program happens to run in
+		return nil, errors.New("state: open: no folder is named; give its path")
+	}
 	root, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("state: open %s: %w", path, err)

@@ -185,6 +185,18 @@ func TestForeignFilesAreLeftAlone(t *testing.T) {
 	}
 }
 
+// TestOpenDirRefusesNoPath: a setting that is missing does not make the folder that the
+// program runs in a store.
+func TestOpenDirRefusesNoPath(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if _, err := state.OpenDir(""); err == nil || !strings.Contains(err.Error(), "give its path") {
+		t.Errorf("OpenDir of no path: %v, want what to do", err)
+	}
+	if made, err := os.ReadDir("."); len(made) != 0 || err != nil {
+		t.Errorf("there are %v, %v, want nothing", made, err)
+	}
+}
+
 func TestOpenDirRefusesAFile(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/state"
