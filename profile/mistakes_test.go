@@ -66,6 +66,7 @@ func TestMistakes(t *testing.T) {
 		// Who signs in.
 		{"nobody", `"provider": "microsoft", "clientId": "c", "scopes": "https://outlook.office.com/IMAP.AccessAsUser.All offline_access"`, "/account", "without the scopes openid and email", "add openid and email"},
 		{"nobody for a program", strings.ReplaceAll(app, `, "account": "ann@contoso.com"`, ""), "/account", "does not tell whose mailbox", "mailbox's address"},
+		{"a name for a password that there is none", person + `, "authUser": "CONTOSO\\ann"`, "/authUser", "means nothing with the flow pkce", "remove it"},
 		{"another mailbox by a password", hosts + `, "mailbox": "info@example.com", "incoming": {"host": "h"}`, "/mailbox", "password does not open it by IMAP", "server's own form"},
 		// Redirects and parameters.
 		{"a redirect to another machine", person + `, "redirectUri": "http://example.com/back"`, "/redirectUri", "not on this machine", "localhost"},

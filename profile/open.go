@@ -83,7 +83,7 @@ func (b *builder) signInAs(ctx context.Context) (session.Credentials, error) {
 	if b.given != nil {
 		return *b.given, nil
 	}
-	creds := session.Credentials{User: b.plan.User}
+	creds := session.Credentials{User: b.plan.User, AuthUser: b.plan.AuthUser}
 	if b.plan.Flow == FlowPassword {
 		creds.Passwords = b.password()
 		if creds.User == "" {
@@ -190,6 +190,7 @@ func exchange(s *Side) (*ews.Options, error) {
 		return nil, err
 	}
 	o := &ews.Options{Path: path, MaxConnections: s.Connections, IdleTimeout: s.IdleTimeout, PageSize: s.PageSize, Retry: s.Retry}
+	o.NoChannelBinding = s.NoChannelBinding
 	if s.ByApp {
 		o.Impersonate = &ews.ConnectingID{SMTPAddress: s.Mailbox}
 	} else {

@@ -20,8 +20,12 @@ type Parameters struct {
 	// Mailbox is the address of the mailbox where it is not the account's own:
 	// a shared one, or somebody else's. With a token IMAP, POP3 and SMTP sign in
 	// under its name; with a password the way in needs a user in the server's own
-	// form, such as CONTOSO\ann\info.
+	// form, such as CONTOSO\ann\info, or an AuthUser.
 	Mailbox String `json:"mailbox,omitempty"`
+	// AuthUser is the name that goes with the password, where it is not that of the
+	// mailbox, or else the account: CONTOSO\ann at Exchange, or a master user. See
+	// session.Credentials.
+	AuthUser String `json:"authUser,omitempty"`
 
 	// Flow is the way of signing in. An empty one follows from what is there: a
 	// refresh token is FlowPinned, a password is FlowPassword, all else FlowPKCE.
@@ -218,6 +222,8 @@ type TLSSettings struct {
 	ServerName String `json:"serverName,omitempty"`
 	// MinVersion is the oldest version of TLS.
 	MinVersion TLSVersion `json:"minVersion,omitempty"`
+	// NoChannelBinding is for EWS behind what inspects TLS; see ews.Options.
+	NoChannelBinding Flag `json:"noChannelBinding,omitempty"`
 }
 
 // Proxy is a proxy; see proxy.Config.

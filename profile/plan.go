@@ -28,8 +28,10 @@ type Plan struct {
 	Flow Flow
 	// User is the name to sign in with, where the sides have none of their own:
 	// the mailbox's address, or else the account's; with FlowPassword the
-	// account's. It is empty where the id_token will tell.
+	// account's, unless there is an AuthUser. It is empty where the id_token will tell.
 	User string
+	// AuthUser is the name that goes with the password, "" where it is User's.
+	AuthUser string
 	// OAuth is the client of the authorization server, nil for FlowExternal and
 	// FlowPassword.
 	OAuth *oauth.Config
@@ -58,6 +60,8 @@ type Side struct {
 	// EWS wants to be told whose mailbox it opens.
 	Mailbox string
 	ByApp   bool
+	// NoChannelBinding is for EWS behind what inspects TLS; see ews.Options.
+	NoChannelBinding bool
 	// TestRecipient is where a test message goes; it may be empty.
 	TestRecipient string
 
@@ -233,11 +237,12 @@ func (b *builder) resolve(ctx context.Context) error {
 		b.provider = *c.provider
 	}
 	b.plan.User = string(orDefault(p.Mailbox, p.Account))
-	if c.flow == FlowPassword { // It is the account's.
+	b.plan.AuthUser = string(p.AuthUser)
+	if c.flow == FlowPassword && p.AuthUser == "" { // It is the account's.
 		b.plan.User = string(orDefault(p.Account, p.Mailbox))
 	}
 	if b.given != nil {
-		b.plan.User = b.given.User
+		b.plan.User, b.plan.AuthUser = b.given.User, b.given.AuthUser
 	}
 	return nil
 }
@@ -245,7 +250,7 @@ func (b *builder) resolve(ctx context.Context) error {
 // withoutSignIn removes what the credentials of the program replace.
 func withoutSignIn(p *Parameters) {
 	p.Flow, p.ClientID, p.ClientSecret, p.RedirectURI = "", "", Secret{}, ""
-	p.Scopes, p.AuthParams, p.TokenFile, p.RefreshToken, p.Password = nil, nil, Secret{}, Secret{}, Secret{}
+	p.Scopes, p.AuthParams, p.TokenFile, p.RefreshToken, p.Password, p.AuthUser = nil, nil, Secret{}, Secret{}, Secret{}, ""
 	p.Certificate, p.ServiceAccount, p.ManagedIdentity, p.External = nil, nil, nil, nil
 }
 
@@ -272,6 +277,7 @@ func (b *builder) side(ctx context.Context, s side) (*Side, error) {
 	made := &Side{
 		Protocol: s.protocol, User: string(s.user), TestRecipient: string(s.recipient), Retry: b.retry, Store: b.store,
 		Mailbox: string(b.p.Mailbox), ByApp: byApp(b.plan.Flow),
+		NoChannelBinding: b.p.TLS != nil && b.p.TLS.NoChannelBinding == Yes,
 	}
 	if made.ByApp && made.Mailbox == "" {
 		made.Mailbox = string(b.p.Account)

@@ -205,9 +205,9 @@ func (c *checker) port(s side) {
 // shared looks whether a password can open another mailbox than the account's.
 func (c *checker) shared(s side) {
 	own := c.p.Mailbox == "" || c.p.Account == "" || strings.EqualFold(string(c.p.Mailbox), string(c.p.Account))
-	if c.flow == FlowPassword && s.incoming && s.user == "" && !own {
+	if c.flow == FlowPassword && s.incoming && s.user == "" && c.p.AuthUser == "" && !own {
 		c.add("mailbox", fmt.Sprintf("the account's password does not open it by %s", s.protocol),
-			`give incoming a user in the server's own form, such as "CONTOSO\\ann\\info"`)
+			`give incoming a user in the server's own form, such as "CONTOSO\\ann\\info", or an authUser who may open it`)
 	}
 }
 

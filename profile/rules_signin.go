@@ -71,7 +71,7 @@ func (c *checker) fields() map[string]bool {
 	return map[string]bool{
 		"clientId": p.ClientID != "", "clientSecret": !p.ClientSecret.IsZero(), "tenant": p.Tenant != "",
 		"redirectUri": p.RedirectURI != "", "scopes": len(p.Scopes) > 0, "authParams": len(p.AuthParams) > 0,
-		"tokenFile": !p.TokenFile.IsZero(), "refreshToken": !p.RefreshToken.IsZero(), "password": !p.Password.IsZero(),
+		"tokenFile": !p.TokenFile.IsZero(), "refreshToken": !p.RefreshToken.IsZero(), "password": !p.Password.IsZero(), "authUser": p.AuthUser != "",
 		"certificate": p.Certificate != nil, "serviceAccount": p.ServiceAccount != nil,
 		"managedIdentity": p.ManagedIdentity != nil, "external": p.External != nil,
 	}
@@ -91,7 +91,7 @@ func flowRules() map[Flow]flowFields {
 		FlowManagedIdentity:   {"", "clientId managedIdentity tenant scopes"},
 		FlowPinned:            {"clientId refreshToken", "clientSecret tenant scopes tokenFile"},
 		FlowExternal:          {"external", ""},
-		FlowPassword:          {"password", ""},
+		FlowPassword:          {"password", "authUser"},
 	}
 }
 

@@ -214,3 +214,44 @@ func TestEWSTriesAgainAsTheSetSays(t *testing.T) {
 		})
 	}
 }
+
+// TestEWSUnderAnotherName: the name that goes with the password is the set's authUser,
+// by all ways to sign in, and the mailbox that of its account, or its mailbox where that
+// is somebody else's. What the set leaves out of NTLM goes to both sides.
+func TestEWSUnderAnotherName(t *testing.T) {
+	t.Setenv("WHO", `CONTOSO\ann`)
+	for _, tt := range []struct{ scheme, set, signs, sees string }{
+		{ewstest.Basic, `"account": "` + ann + `", "authUser": "CONTOSO\\ann", "password": "literal:correct horse"`, ann, ann},
+		{ewstest.NTLM, `"account": "` + ann + `", "authUser": "env:WHO", "password": "literal:correct horse", "tls": {"noChannelBinding": true}`, ann, ann},
+		{ewstest.NTLM, `"account": "` + bob + `", "mailbox": "` + ann + `", "authUser": "CONTOSO\\bob", "password": "literal:battery horse"`, bob, ann},
+	} {
+		o := &ewstest.Options{Security: mailtest.TLS, Hosts: []string{"mail.contoso.example"}, Strict: true, Schemes: []string{tt.scheme}}
+		unbound := strings.Contains(tt.set, "noChannelBinding")
+		if o.ExtendedProtection = ewstest.ProtectionRequire; unbound {
+			o.ExtendedProtection = ewstest.ProtectionAllow
+		}
+		server, box := exchangeWith(t, o, ann)
+		account, _ := box.Account(ann)
+		if err := account.Share("INBOX", bob); err != nil {
+			t.Fatal(err)
+		}
+		opts := &profile.Options{AllowLiteralSecrets: true, Configure: func(_ string, p *profile.Plan) {
+			for _, s := range []*profile.Side{p.Incoming, p.Outgoing} {
+				s.Server.Dial, s.Server.TLS = server.Dial, server.ClientTLS()
+				if s.NoChannelBinding != unbound {
+					t.Errorf("%s: NoChannelBinding is %t", tt.set, s.NoChannelBinding)
+				}
+			}
+		}}
+		const side = `{"protocol": "EWS", "host": "mail.contoso.example"}`
+		s := open(t, parse(t, one(tt.set+`, "incoming": `+side+`, "outgoing": `+side), opts))
+		wantInbox(t, s, tt.sees)
+		all := server.Requests()
+		if got := all[len(all)-1].User; got != tt.signs {
+			t.Errorf("%s: %s signed in, want %s", tt.set, got, tt.signs)
+		}
+		if _, err := s.SendDraft(t.Context(), note(), nil); tt.signs == ann && (err != nil || received(t, box) != "Note") {
+			t.Errorf("%s: SendDraft = %v, and Bob got %q", tt.set, err, received(t, box))
+		}
+	}
+}

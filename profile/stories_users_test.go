@@ -95,3 +95,54 @@ func (services) LookupSRV(_ context.Context, service, _, name string) (string, [
 	}
 	return "", []*net.SRV{{Target: "mail." + name, Port: port}}, nil
 }
+
+// TestANameForThePassword: authUser goes with the password, and the mailbox, or else the
+// account, is whose mail it is, on both sides and without a user of theirs. The
+// credentials of a program take its place.
+func TestANameForThePassword(t *testing.T) {
+	t.Setenv("P", "correct horse")
+	const hosts = `, "incoming": {"host": "imap.contoso.example"}, "outgoing": {"host": "smtp.contoso.example"}`
+	own := session.Credentials{User: bob}
+	for set, want := range map[string]session.Credentials{
+		`"account": "` + ann + `", "authUser": "CONTOSO\\ann", "password": "env:P"`:                      {User: ann, AuthUser: `CONTOSO\ann`},
+		`"account": "` + bob + `", "mailbox": "` + info + `", "authUser": "master", "password": "env:P"`: {User: info, AuthUser: "master"},
+		`"account": "` + ann + `", "password": "env:P"`:                                                  {User: ann},
+	} {
+		for _, override := range []profile.Override{{}, {Credentials: &own}} {
+			if override.Credentials != nil {
+				want = own
+			}
+			var got []session.Credentials
+			o := &profile.Options{
+				Incoming: map[profile.Protocol]profile.IncomingMaker{profile.IMAP: func(string, profile.Side) (session.IncomingBackend, error) {
+					return func(setup session.Setup) (session.Incoming, error) {
+						got = append(got, setup.Credentials)
+						return nil, nil //nolint:nilnil // nothing is read in this test
+					}, nil
+				}},
+				Outgoing: map[profile.Protocol]profile.OutgoingMaker{profile.SMTP: func(string, profile.Side) (session.OutgoingBackend, error) {
+					return func(setup session.Setup) (session.Outgoing, error) {
+						got = append(got, setup.Credentials)
+						return nil, nil //nolint:nilnil // nothing is sent in this test
+					}, nil
+				}},
+			}
+			f := parse(t, one(set+hosts), o)
+			plan, err := f.Plan(t.Context(), "ann", override)
+			if err != nil || plan.User != want.User || plan.AuthUser != want.AuthUser {
+				t.Fatalf("%s: Plan = %+v, %v; want %q and %q", set, plan, err, want.User, want.AuthUser)
+			}
+			if _, err := f.Open(t.Context(), "ann", override); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range got {
+				if c.User != want.User || c.AuthUser != want.AuthUser {
+					t.Errorf("%s: signs in as %q by the name %q, want %q by %q", set, c.User, c.AuthUser, want.User, want.AuthUser)
+				}
+			}
+			if len(got) != 2 {
+				t.Errorf("%s: %d sides were made, want 2", set, len(got))
+			}
+		}
+	}
+}

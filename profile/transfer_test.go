@@ -145,7 +145,7 @@ func TestMigrate(t *testing.T) {
 		"ews": {"provider": "microsoft", "account": "a@contoso.com", "clientId": "c", "scopes": "https://outlook.office365.com/EWS.AccessAsUser.All openid email",
 			"incoming": {"protocol": "EWS"}, "outgoing": {"protocol": "EWS", "testRecipient": "b@contoso.com"}},
 		"home": {"provider": "exchange", "account": "a@contoso.com", "password": "env:P", "incoming": {"protocol": "EWS", "host": "mail.contoso.com"}},
-		"password": {"provider": "microsoft", "account": "a@contoso.com", "password": "env:P"},
+		"password": {"provider": "microsoft", "account": "a@contoso.com", "authUser": "env:WHO", "password": "env:P"},
 		"today": {"provider": "microsoft", "account": "a@contoso.com", "clientId": "c"}
 	}}`), nil)
 	text := func(o *profile.MigrateOptions) string {
@@ -160,7 +160,8 @@ func TestMigrate(t *testing.T) {
 	if got := text(nil); got != want {
 		t.Errorf("Migrate changed\n%swant\n%s", got, want)
 	}
-	want = "/sets/password/flow: password becomes pkce\n/sets/password/clientId: set to c\n/sets/password/password: the password is removed\n"
+	want = "/sets/password/flow: password becomes pkce\n/sets/password/clientId: set to c\n/sets/password/password: the password is removed\n" +
+		"/sets/password/authUser: env:WHO is removed\n"
 	if got := text(&profile.MigrateOptions{ClientID: "c"}); got != want {
 		t.Errorf("Migrate with a client id changed\n%swant\n%s", got, want)
 	}
@@ -193,5 +194,30 @@ outgoing/mechanisms: NTLM Basic is removed
 	}
 	if err := f.Check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestANameForThePasswordTravels: it is no secret, and stands in the export as what its
+// reference gives.
+func TestANameForThePasswordTravels(t *testing.T) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("WHO", `CONTOSO\ann`)
+	t.Setenv("P", "correct horse")
+	f := parse(t, one(`"account": "`+ann+`", "authUser": "env:WHO", "password": "env:P", "tls": {"noChannelBinding": true},
+		"incoming": {"protocol": "EWS", "host": "mail.contoso.example"}`), nil)
+	data, err := f.Export(t.Context(), &profile.ExportOptions{Seal: sealed.To(id.Recipient())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := profile.New(nil)
+	if _, err := g.Import(data, nil); err != nil {
+		t.Fatal(err)
+	}
+	p := g.Sets["ann"]
+	if p == nil || p.AuthUser != `CONTOSO\ann` || p.TLS == nil || p.TLS.NoChannelBinding != profile.Yes || strings.Contains(string(data), "correct horse") {
+		t.Errorf("the export is\n%s\nwant the name in it, and no password", data)
 	}
 }

@@ -211,5 +211,8 @@ func (m *migration) password(clientID String) {
 	m.change("/flow", string(FlowPassword), string(FlowPKCE))
 	m.change("/clientId", "", string(clientID))
 	m.change("/password", "the password", "")
-	m.p.Flow, m.p.ClientID, m.p.Password = FlowPKCE, clientID, Secret{}
+	if m.p.AuthUser != "" {
+		m.change("/authUser", string(m.p.AuthUser), "")
+	}
+	m.p.Flow, m.p.ClientID, m.p.Password, m.p.AuthUser = FlowPKCE, clientID, Secret{}, ""
 }
