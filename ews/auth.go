@@ -79,6 +79,11 @@ func (c *Client) ways(creds sasl.Credentials, encrypted bool) ([]way, error) {
 // signsInAs returns the name that goes with a password.
 func signsInAs(creds sasl.Credentials) string { return cmp.Or(creds.AuthUser, creds.User) }
 
+// hasAuthUser reports whether somebody signs in under another name than the mailbox's.
+func hasAuthUser(c session.Credentials) bool {
+	return c.Tokens == nil && c.AuthUser != "" && c.AuthUser != c.User
+}
+
 func authorize(value string) func(*conn) http.RoundTripper {
 	return func(base *conn) http.RoundTripper { return authorization{value: value, base: base} }
 }

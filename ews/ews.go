@@ -265,11 +265,6 @@ func (o *Options) withDefaults(setup session.Setup) Options {
 	return d
 }
 
-// hasAuthUser reports whether somebody signs in under another name than the mailbox's.
-func hasAuthUser(c session.Credentials) bool {
-	return c.Tokens == nil && c.AuthUser != "" && c.AuthUser != c.User
-}
-
 func (o Options) check(s session.Server, c session.Credentials) error {
 	switch {
 	case hasAuthUser(c) && o.Mailbox == c.User && !strings.Contains(c.User, "@"):

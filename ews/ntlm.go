@@ -245,10 +245,10 @@ func doubts(trip http.RoundTripper, encrypted bool) string {
 	switch {
 	case !ok || h.proven == nil && encrypted:
 		return others
-	case h.proven == nil:
-		return "Extended Protection may be set to Require for EWS, and not know this name of the server, or " + others
 	case h.unbound:
 		return "Extended Protection may be set to Require for EWS, which NoChannelBinding does not meet, or " + others
+	case h.proven == nil:
+		return "Extended Protection may be set to Require for EWS, and not know this name of the server, or " + others
 	case len(h.proven.PeerCertificates) == 0:
 		return others
 	}

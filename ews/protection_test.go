@@ -41,21 +41,22 @@ func TestExtendedProtection(t *testing.T) {
 		unbound bool
 		problem string
 	}{
-		"off":                           {ewstest.ProtectionNone, atServer, mail, false, allowed},
-		"off, inspected":                {ewstest.ProtectionNone, elsewhere, mail, false, allowed},
-		"allowed":                       {ewstest.ProtectionAllow, atServer, mail, false, allowed},
-		"allowed, inspected":            {ewstest.ProtectionAllow, elsewhere, mail, false, inspected},
-		"allowed, inspected, unbound":   {ewstest.ProtectionAllow, elsewhere, mail, true, allowed},
-		"allowed, unbound":              {ewstest.ProtectionAllow, atServer, mail, true, allowed},
-		"required":                      {ewstest.ProtectionRequire, atServer, mail, false, allowed},
-		"required, inspected":           {ewstest.ProtectionRequire, elsewhere, mail, false, inspected},
-		"required, unbound":             {ewstest.ProtectionRequire, atServer, mail, true, unmet},
-		"required, offloaded":           {ewstest.ProtectionRequire, offloaded, mail, false, allowed},
-		"required, offloaded, unbound":  {ewstest.ProtectionRequire, offloaded, mail, true, unmet},
-		"required, in the open":         {ewstest.ProtectionRequire, inTheOpen, mail, false, allowed},
-		"required, under another name":  {ewstest.ProtectionRequire, inTheOpen, "other.example", false, unnamed},
-		"allowed, under another name":   {ewstest.ProtectionAllow, inTheOpen, "other.example", false, unnamed},
-		"allowed, another one, unbound": {ewstest.ProtectionAllow, inTheOpen, "other.example", true, allowed},
+		"off":                            {ewstest.ProtectionNone, atServer, mail, false, allowed},
+		"off, inspected":                 {ewstest.ProtectionNone, elsewhere, mail, false, allowed},
+		"allowed":                        {ewstest.ProtectionAllow, atServer, mail, false, allowed},
+		"allowed, inspected":             {ewstest.ProtectionAllow, elsewhere, mail, false, inspected},
+		"allowed, inspected, unbound":    {ewstest.ProtectionAllow, elsewhere, mail, true, allowed},
+		"allowed, unbound":               {ewstest.ProtectionAllow, atServer, mail, true, allowed},
+		"required":                       {ewstest.ProtectionRequire, atServer, mail, false, allowed},
+		"required, inspected":            {ewstest.ProtectionRequire, elsewhere, mail, false, inspected},
+		"required, unbound":              {ewstest.ProtectionRequire, atServer, mail, true, unmet},
+		"required, offloaded":            {ewstest.ProtectionRequire, offloaded, mail, false, allowed},
+		"required, offloaded, unbound":   {ewstest.ProtectionRequire, offloaded, mail, true, unmet},
+		"required, in the open":          {ewstest.ProtectionRequire, inTheOpen, mail, false, allowed},
+		"required, under another name":   {ewstest.ProtectionRequire, inTheOpen, "other.example", false, unnamed},
+		"allowed, under another name":    {ewstest.ProtectionAllow, inTheOpen, "other.example", false, unnamed},
+		"required, another one, unbound": {ewstest.ProtectionRequire, inTheOpen, "other.example", true, unmet},
+		"allowed, another one, unbound":  {ewstest.ProtectionAllow, inTheOpen, "other.example", true, allowed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
