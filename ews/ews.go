@@ -68,8 +68,9 @@
 //
 // The bytes of a message are made anew by the server, and may differ from those that
 // arrived. Whether an item is a draft is fixed when it is made. Categories are the
-// keywords. The ids of messages stay good when their folder gets another name. There are
-// no subscriptions to folders, and no limits are told.
+// keywords. The ids of messages stay good when their folder gets another name. A folder
+// beside the inbox that is called Inbox as well is listed with a number behind its name.
+// There are no subscriptions to folders, and no limits are told.
 //
 // The numbers of parts are those of the MIME that the server makes of a message, so that
 // Message.Structure takes reading all of it, and OpenPart what stands before the part. Who

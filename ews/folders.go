@@ -142,7 +142,7 @@ func (c *Client) roles(ctx context.Context) (root string, known []folderInfo, ro
 func newTree(root string, all []folderInfo, roles map[string]session.Role) *tree {
 	t := &tree{root: root, names: map[string]*folder{}}
 	infos := map[string]folderInfo{}
-	for _, f := range all {
+	for _, f := range apart(all, roles, root) {
 		infos[f.id] = f
 	}
 	for _, info := range all {
@@ -160,6 +160,27 @@ func newTree(root string, all []folderInfo, roles map[string]session.Role) *tree
 	}
 	t.assignArchive()
 	return t
+}
+
+// apart gives another name to a folder beside the inbox that is called Inbox as well: an
+// inbox has the name of its user's language, and what is brought over from elsewhere
+// lies beside it. Both by one name, who names the one would have the other.
+func apart(all []folderInfo, roles map[string]session.Role, root string) []folderInfo {
+	all = slices.Clone(all)
+	beside := func(name string) func(folderInfo) bool {
+		return func(f folderInfo) bool { return f.parent == root && strings.EqualFold(f.name, name) }
+	}
+	for i, f := range all {
+		if roles[f.id] == session.RoleInbox || !beside("INBOX")(f) {
+			continue
+		}
+		name := f.name + " (2)"
+		for n := 3; slices.ContainsFunc(all, beside(name)); n++ {
+			name = fmt.Sprintf("%s (%d)", f.name, n)
+		}
+		all[i].name = name
+	}
+	return all
 }
 
 // mail reports whether a folder is one for messages. Those that Outlook took over from
