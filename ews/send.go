@@ -105,7 +105,7 @@ func (s *Sender) check(ctx context.Context) error {
 // Send implements [session.Outgoing]. Where the answer is lost after the last byte, the
 // message is looked for by its Message-ID: in the folder of sent mail, and among what
 // waits in the outbox and the drafts to be carried away. It was accepted where it is
-// there. What is not found may still be under way inside the server; with
+// there, as one that goes to those whom it does not name as well. What is not found may still be under way inside the server; with
 // [session.SentNever] nothing stays behind of a message that has left, so that the
 // outcome is unknown nearly always. Nothing is sent again.
 //
@@ -197,7 +197,11 @@ func (t *sending) element(l *letter) element {
 		item = append(item, leaf("t:ItemClass", readReport))
 	}
 	if hidden := t.hidden(); len(hidden) > 0 {
-		item = append(item, el("t:BccRecipients", hidden...))
+		list := el("t:BccRecipients")
+		for _, to := range hidden {
+			list.children = append(list.children, el("t:Mailbox", leaf("t:EmailAddress", to)))
+		}
+		item = append(item, list)
 	}
 	if r := t.envelope.Reports; r != nil && r.Success {
 		item = append(item, leaf("t:IsDeliveryReceiptRequested", "true"))
@@ -207,15 +211,15 @@ func (t *sending) element(l *letter) element {
 
 // hidden are the recipients that the message does not name, with those that it names
 // as Bcc already: what is set replaces that field.
-func (t *sending) hidden() []element {
+func (t *sending) hidden() []string {
 	shown := addressed(t.letter.header, "To", "Cc")
-	var list []element
-	for _, to := range t.envelope.To {
-		if !slices.ContainsFunc(shown, func(a string) bool { return strings.EqualFold(a, to) }) {
-			list = append(list, el("t:Mailbox", leaf("t:EmailAddress", to)))
-		}
-	}
-	return list
+	return slices.DeleteFunc(slices.Clone(t.envelope.To), func(to string) bool { return contained(shown, to) })
+}
+
+// contained reports whether an address is one of several. The case of letters does not
+// count.
+func contained(addresses []string, address string) bool {
+	return slices.ContainsFunc(addresses, func(a string) bool { return strings.EqualFold(a, address) })
 }
 
 // found looks for the message where Exchange puts what it has accepted: in the folder of
@@ -228,8 +232,8 @@ func (t *sending) found(ctx context.Context) bool {
 	there := false
 	if t.filed() {
 		err := t.client.within(ctx, session.Sent, func(f *folder) error {
-			items, _, err := t.client.findItem(ctx, search{folder: f, most: 1, where: []element{t.letter.named()}})
-			there = len(items) > 0
+			items, _, err := t.client.findItem(ctx, search{folder: f, most: t.client.opts.PageSize, by: tagNumber.uri(), where: []element{t.letter.named()}})
+			there = t.amongThem(ctx, items)
 			return err
 		})
 		if err != nil {
@@ -246,12 +250,30 @@ func (t *sending) onItsWay(ctx context.Context) bool {
 		items, _, err := t.client.findItem(ctx, search{
 			at: t.client.distinguished(name), most: maxFound, properties: []element{tagFlags.uri()}, where: []element{t.letter.named()},
 		})
-		submitted := func(it found) bool { return it.err == nil && it.state&messageSubmitted != 0 }
-		if err == nil && slices.ContainsFunc(items, submitted) {
+		other := func(it found) bool { return it.err != nil || it.state&messageSubmitted == 0 }
+		if err == nil && t.amongThem(ctx, slices.DeleteFunc(items, other)) {
 			return true
 		}
 	}
 	return false
+}
+
+// amongThem reports whether the message is one of those that have its Message-ID. Others
+// may have gone to others: a message that names nobody is sent to many one by one.
+func (t *sending) amongThem(ctx context.Context, items []found) bool {
+	hidden := t.hidden()
+	if len(items) == 0 || len(hidden) == 0 {
+		return len(items) > 0
+	}
+	ids := make([]string, len(items))
+	for i, it := range items {
+		ids[i] = it.id
+	}
+	copies, err := t.client.getItems(ctx, ids, []element{field("message:BccRecipients")})
+	return err == nil && slices.ContainsFunc(copies, func(it found) bool {
+		to := addressed(message.ParseHeader(it.fields.header()), "Bcc")
+		return !slices.ContainsFunc(hidden, func(address string) bool { return !contained(to, address) })
+	})
 }
 
 // mayBeDone reports whether a request that reached the server may have been carried
@@ -292,7 +314,7 @@ func (s *Sender) admit(e session.Envelope, l *letter) error {
 		}
 	}
 	for _, a := range addressed(l.header, "To", "Cc", "Bcc") {
-		if !slices.ContainsFunc(e.To, func(to string) bool { return strings.EqualFold(a, to) }) {
+		if !contained(e.To, a) {
 			return lacks("the message names %s, who is not in the envelope: Exchange sends to everybody that a message names", a)
 		}
 	}
@@ -305,7 +327,7 @@ func (s *Sender) checkWishes(e session.Envelope, l *letter) error {
 	switch r := e.Reports; {
 	case e.From == "":
 		return lacks("the envelope has the null sender, and Exchange sends in the name of a mailbox: name it in Envelope.From, or in SendOptions.ReturnPath")
-	case !slices.ContainsFunc(own, func(a string) bool { return strings.EqualFold(a, e.From) }):
+	case !contained(own, e.From):
 		return lacks("bounces go to the mailbox that sends, and not to the envelope's From %s", e.From)
 	case e.RequireTLS:
 		return lacks("Exchange is not told by EWS to send by TLS alone (REQUIRETLS)")

@@ -178,3 +178,26 @@ func TestCheckOfAWayOut(t *testing.T) {
 		t.Errorf("the last stage is %+v, want the sender, skipped", last)
 	}
 }
+
+// TestSentToOthersBefore: a message that goes to one recipient after the other, of whom it
+// names none, has one Message-ID. What was filed of it for the first does not prove that
+// it left for the second.
+func TestSentToOthersBefore(t *testing.T) {
+	circular := message.Bytes([]byte("From: " + ann + "\r\nSubject: To all\r\nMessage-ID: <all@example.com>\r\n\r\nHello.\r\n"))
+	for name, want := range map[string]session.SendOutcome{"done": session.Accepted, "undone": session.SentUnknown} {
+		b, s := newSender(t)
+		if _, err := s.Send(t.Context(), session.Envelope{From: ann, To: []string{bob}}, circular); err != nil {
+			t.Fatal(err)
+		}
+		fault := mailtest.Drop("CreateItem", 0)
+		fault.Ignore = name == "undone"
+		b.server.Inject(fault)
+		receipt, err := s.Send(t.Context(), session.Envelope{From: ann, To: []string{carol}}, circular)
+		if receipt.Outcome != want {
+			t.Errorf("%s: the outcome is %v, %v; want %v", name, receipt.Outcome, err, want)
+		}
+		if n := b.inbox(t, carol, "INBOX"); (n == 1) != (name == "done") {
+			t.Errorf("%s: Carol has %d messages", name, n)
+		}
+	}
+}
