@@ -11,6 +11,7 @@ import (
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/observe"
 	"github.com/mailsession/mailsession/internal/retry"
+	"github.com/mailsession/mailsession/internal/throttle"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -80,6 +81,9 @@ func (r Retry) policy() retry.Policy {
 // [session.SentUnknown] if all of them had left. What nothing was answered of
 // before the server said goodbye goes over another connection at once; what was
 // refused for the moment is tried again as [Retry] says.
+//
+// Other calls that need a connection meanwhile get one within seconds, and no
+// connection is held while messages wait for a pause or for [Options.Rate].
 func (c *Client) SendAll(ctx context.Context, messages iter.Seq[session.Mail], opts *session.BulkOptions) iter.Seq2[session.MailResult, error] {
 	if opts == nil {
 		opts = &session.BulkOptions{}
@@ -147,7 +151,9 @@ type bulk struct {
 	halted   chan struct{} // no message is begun any more
 	finished chan struct{} // the input is at its end, and everything has its result
 	stop     func()        // ends the waits for a pause; called with halted closed
-	wait     func(n int) error
+	// wait waits until a message to n recipients may be sent, and may fails with a
+	// [*throttle.HeldError] where that takes time.
+	wait, may func(n int) error
 
 	mu       sync.Mutex
 	progress session.BulkProgress
@@ -247,13 +253,16 @@ func (b *bulk) halt(why error) {
 func (b *bulk) pauses(ctx context.Context) {
 	open, stop := context.WithCancel(ctx)
 	b.stop = stop
-	b.wait = func(n int) error {
-		err := b.c.pace.wait(open, n)
-		if err != nil && open.Err() != nil && ctx.Err() == nil {
-			return b.cause()
+	within := func(open context.Context) func(n int) error {
+		return func(n int) error {
+			err := b.c.pace.wait(open, n)
+			if err != nil && open.Err() != nil && ctx.Err() == nil {
+				return b.cause()
+			}
+			return err
 		}
-		return err
 	}
+	b.wait, b.may = within(open), within(throttle.Impatient(open))
 }
 
 // feed takes messages from the input, no faster than permits allow.
@@ -401,20 +410,30 @@ func (b *bulk) work(ctx context.Context) {
 
 // serve sends a message and, over the same connection, what comes after it.
 func (b *bulk) serve(ctx context.Context, j *job) {
+	for j != nil {
+		j = b.turn(ctx, j)
+	}
+}
+
+// turn is serve for as long as a connection is to be kept at a time. It returns the
+// message that has to wait for a pause: nobody holds a connection meanwhile.
+func (b *bulk) turn(ctx context.Context, j *job) (next *job) {
 	if err := b.wait(len(j.Envelope.To)); err != nil {
 		b.tried(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
-		return
+		return nil
 	}
 	lease, err := b.c.pool.Get(ctx)
 	if err != nil {
 		b.c.pace.heed(err)
 		j.tries++
 		b.tried(ctx, j, session.Receipt{Outcome: session.NotSent}, &connectError{err})
-		return
+		return nil
 	}
-	if s := (&line{b: b, lease: lease}); s.run(ctx, j) {
+	held, next := (&line{b: b, lease: lease, since: time.Now()}).run(ctx, j)
+	if held {
 		lease.Release()
 	}
+	return next
 }
 
 // connectError is why there is no connection: if that lasts, it concerns all

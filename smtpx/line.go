@@ -2,46 +2,68 @@ package smtpx
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/mailsession/mailsession/internal/pool"
+	"github.com/mailsession/mailsession/internal/throttle"
 	"github.com/mailsession/mailsession/session"
 )
+
+// share is how long a bulk uses a connection at least before somebody else gets it who
+// waits for one. Less would leave several bulks nothing of their windows.
+const share = time.Second
 
 // line is one connection in a bulk.
 type line struct {
 	b     *bulk
 	lease *pool.Lease[*conn]
+	since time.Time // when it began
 }
 
-// run sends j and what comes after it, until there is nothing to send or the
-// connection has done its duty. It reports whether the lease is still to be
-// released.
-func (l *line) run(ctx context.Context, j *job) (held bool) {
+// wanted reports whether it is somebody else's turn to use the connection.
+func (l *line) wanted() bool { return l.b.c.pool.Wanted() && time.Since(l.since) >= share }
+
+// run sends j and what comes after it, until there is nothing to send, somebody else
+// waits for a connection, or this one has done its duty. It reports whether the lease is
+// still to be released, and returns the message that has to wait for a pause.
+func (l *line) run(ctx context.Context, j *job) (held bool, next *job) {
 	for {
 		if !l.one(ctx, j) {
-			return false
+			return false, nil
 		}
 		c := l.lease.Conn
 		if !c.Usable() {
-			return true
+			return true, nil
 		}
 		// What follows is sent before what came first is answered. It has to be seen
 		// how the server answers when it takes a message.
 		if l.b.window > 1 && c.ext.has("PIPELINING") && c.takes.known {
-			for again := true; again; {
-				again = newStream(l.b, c).run(ctx)
+			for again := true; again && next == nil; {
+				again, next = newStream(l, c).run(ctx)
 			}
-			return true
+			return true, next
+		}
+		if l.wanted() {
+			return true, nil
 		}
 		var ok bool
 		if j, ok = l.next(); !ok {
-			return true
+			return true, nil
 		}
-		if err := l.b.wait(len(j.Envelope.To)); err != nil {
+		if err := l.b.may(len(j.Envelope.To)); isHeld(err) {
+			return true, j
+		} else if err != nil {
 			l.b.tried(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
-			return true
+			return true, nil
 		}
 	}
+}
+
+// isHeld reports whether err is that a message has to wait for a pause.
+func isHeld(err error) bool {
+	_, ok := errors.AsType[*throttle.HeldError](err)
+	return ok
 }
 
 // next returns the next message, if there is one at the moment.

@@ -44,11 +44,6 @@ func newPace(r Rate) *pace {
 	return &pace{messages: throttle.NewRate(r.Messages, r.Per), recipients: throttle.NewRate(r.Recipients, r.Per)}
 }
 
-// free reports whether nothing is bounded at the moment.
-func (p *pace) free() bool {
-	return p.messages == nil && p.recipients == nil && p.held.Remaining() == 0
-}
-
 // wait waits until a message to n recipients may be sent.
 func (p *pace) wait(ctx context.Context, n int) error {
 	if err := p.messages.Take(ctx, 1); err != nil {

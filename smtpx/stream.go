@@ -35,6 +35,7 @@ type stream struct {
 	b        *bulk
 	c        *conn
 	chunking bool
+	wanted   func() bool // whether it is somebody else's turn to use the connection
 
 	asked  chan []ask    // what the reader will hear answered, told before it is sent
 	verb   chan bool     // whether a message is to be gone on, where the writer waits for that
@@ -51,6 +52,7 @@ type stream struct {
 	sent   int64  // bytes that left
 	cut    bool   // nothing can be sent any more
 	opened bool   // a transaction was begun here
+	late   *job   // has to wait for a pause
 
 	// Of who reads.
 	flights   []*flight // without a result, in their order
@@ -112,9 +114,10 @@ func (a asking) op() string {
 	return opMessage
 }
 
-func newStream(b *bulk, c *conn) *stream {
+func newStream(l *line, c *conn) *stream {
+	b := l.b
 	s := &stream{
-		b: b, c: c, chunking: c.ext.has("CHUNKING") && !b.c.unchunked.Load(), asked: make(chan []ask, b.window), verb: make(chan bool, 1),
+		b: b, c: c, wanted: l.wanted, chunking: c.ext.has("CHUNKING") && !b.c.unchunked.Load(), asked: make(chan []ask, b.window), verb: make(chan bool, 1),
 		left: make(chan struct{}, 1), broken: make(chan struct{}),
 		buf: make([]byte, 0, batchSize+chunkSize), body: make([]byte, 0, chunkSize+chunkSize/2), block: make([]byte, chunkSize/2),
 	}
@@ -126,9 +129,10 @@ func newStream(b *bulk, c *conn) *stream {
 	return s
 }
 
-// run sends messages until there are none, there is a doubt, or the connection is at
-// its end. It reports whether the connection can go on after a doubt.
-func (s *stream) run(ctx context.Context) (again bool) {
+// run sends messages until there are none, somebody else waits for a connection, there is
+// a doubt, or this one is at its end. It reports whether the connection can go on after a
+// doubt, and returns the message that has to wait for a pause.
+func (s *stream) run(ctx context.Context) (again bool, late *job) {
 	// An answer waits for all that is ahead of it.
 	s.c.w.SetStageFor(wire.StageCommand, s.b.c.server.Timeouts.Message)
 	var reader sync.WaitGroup
@@ -139,7 +143,7 @@ func (s *stream) run(ctx context.Context) (again bool) {
 			}
 		})
 	}
-	for !s.c.spent() && !s.cut {
+	for !s.c.spent() && !s.cut && !s.wanted() {
 		j := s.next(ctx)
 		if j == nil {
 			break
@@ -157,7 +161,7 @@ func (s *stream) run(ctx context.Context) (again bool) {
 	if !s.clean {
 		s.c.reset() // the last message may have left a part of it
 	}
-	return again && s.c.Usable()
+	return again && s.c.Usable() && !s.wanted(), s.late
 }
 
 // next waits for room in the window and for a message. It returns nil where
@@ -179,14 +183,17 @@ func (s *stream) next(ctx context.Context) *job {
 		<-s.slots
 		return nil
 	}
-	if !s.b.c.pace.free() {
-		s.exchange(ctx) // since the others need not wait
-	}
-	if err := s.b.wait(len(j.Envelope.To)); err != nil {
+	err := s.b.may(len(j.Envelope.To))
+	switch {
+	case err == nil:
+		return j
+	case isHeld(err):
+		s.late = j
+		<-s.slots
+	default:
 		s.settle(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
-		return nil
 	}
-	return j
+	return nil
 }
 
 // job returns the next message, waiting for one while others are on their way.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mailsession/mailsession/internal/retry"
@@ -65,6 +66,7 @@ const maxAge = time.Hour
 type Pool[C Conn] struct {
 	opts     Options[C]
 	slots    chan struct{} // one element for each lease
+	waiting  atomic.Int32  // calls that wait for a slot
 	goodbyes sync.WaitGroup
 
 	mu     sync.Mutex
@@ -151,11 +153,9 @@ func (p *Pool[C]) get(ctx context.Context, acquire func(*Lease[C]) error) (*Leas
 		l.end(nil)
 		return nil, p.Fail(p.opts.Closed)
 	}
-	select {
-	case p.slots <- struct{}{}:
-	case <-l.Context.Done():
+	if err := p.slot(l.Context); err != nil { //nolint:contextcheck // the lease's context is made of ctx
 		defer p.unregister(l)
-		return nil, p.Fail(fmt.Errorf("wait for a free connection: %w", retry.Ended(l.Context))) //nolint:contextcheck // the lease's context is made of ctx
+		return nil, p.Fail(fmt.Errorf("wait for a free connection: %w", err))
 	}
 	if err := acquire(l); err != nil {
 		l.leave()
@@ -163,6 +163,27 @@ func (p *Pool[C]) get(ctx context.Context, acquire func(*Lease[C]) error) (*Leas
 	}
 	return l, nil
 }
+
+// slot waits for the right to use a connection. Those who wait get it in their order.
+func (p *Pool[C]) slot(ctx context.Context) error {
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return retry.Ended(ctx)
+	}
+}
+
+// Wanted reports whether a call waits for a connection: an operation that takes long,
+// and can be parted, then gives its own back for a turn.
+func (p *Pool[C]) Wanted() bool { return p.waiting.Load() > 0 }
 
 // Fail says which server err is about; the errors of connections say so
 // themselves.

@@ -115,6 +115,37 @@ func TestNoMoreThanItsSize(t *testing.T) {
 	})
 }
 
+// Whoever holds a connection can see that somebody waits for one, and those who wait
+// get it in their order.
+func TestThoseWhoWaitAreSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(&server{}, 1)
+		defer p.Close()
+		l := get(t, p)
+		if p.Wanted() {
+			t.Error("a connection is wanted that nobody waits for")
+		}
+		turns := make(chan int, 2)
+		for i := range 2 {
+			go func() {
+				l := get(t, p)
+				turns <- i
+				l.Release()
+			}()
+			synctest.Wait()
+		}
+		if !p.Wanted() {
+			t.Error("no connection is wanted, and two wait")
+		}
+		l.Release()
+		l = get(t, p)
+		if first, second := <-turns, <-turns; first != 0 || second != 1 || p.Wanted() {
+			t.Errorf("the turns were %d, %d, and one is wanted: %t", first, second, p.Wanted())
+		}
+		l.Release()
+	})
+}
+
 func TestQuietConnectionsAreProbed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s server
