@@ -3,6 +3,7 @@ package smtpx
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"sync"
@@ -263,6 +264,13 @@ func (b *bulk) pauses(ctx context.Context) {
 		}
 	}
 	b.wait, b.may = within(open), within(throttle.Impatient(open))
+	go func() {
+		select {
+		case <-b.c.pace.closed:
+			b.halt(fmt.Errorf("%s: %w", b.c.address, session.ErrClosed))
+		case <-open.Done():
+		}
+	}()
 }
 
 // feed takes messages from the input, no faster than permits allow.

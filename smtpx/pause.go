@@ -11,6 +11,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/mailsession/mailsession/internal/throttle"
+	"github.com/mailsession/mailsession/session"
 )
 
 // How long to stay away where the server does not say. Exchange Online counts
@@ -38,14 +39,33 @@ type pace struct {
 	held       throttle.Governor
 	messages   *throttle.Rate
 	recipients *throttle.Rate
+	closed     chan struct{} // nobody waits any more
 }
 
 func newPace(r Rate) *pace {
-	return &pace{messages: throttle.NewRate(r.Messages, r.Per), recipients: throttle.NewRate(r.Recipients, r.Per)}
+	return &pace{closed: make(chan struct{}), messages: throttle.NewRate(r.Messages, r.Per), recipients: throttle.NewRate(r.Recipients, r.Per)}
 }
 
-// wait waits until a message to n recipients may be sent.
+// wait waits until a message to n recipients may be sent, or the client is closed.
 func (p *pace) wait(ctx context.Context, n int) error {
+	err := p.take(throttle.Impatient(ctx), n)
+	if !isHeld(err) || throttle.IsImpatient(ctx) {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-p.closed:
+			cancel(session.ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
+	return p.take(ctx, n)
+}
+
+// take counts a message to n recipients, and waits until it may be sent.
+func (p *pace) take(ctx context.Context, n int) error {
 	if err := p.messages.Take(ctx, 1); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package smtpx_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,6 +115,36 @@ func TestTooManyMessagesAtOnce(t *testing.T) {
 		all, err := sendAll(t, c, circulars(6), nil)
 		if took := time.Since(began); err != nil || count(all)[session.Accepted] != 6 || took < time.Minute || took > 2*time.Minute {
 			t.Errorf("SendAll = %v, %v after %v, want all accepted after a minute", count(all), err, took)
+		}
+	})
+}
+
+// Close ends what waits for a pause, of the server's or of one's own, and for the next
+// try of what was refused for now.
+func TestCloseInAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, answer := range map[string]string{
+			"the mailbox's":   "450 4.7.28 sending rate, try again in 3 hours",
+			"the recipient's": "450 4.2.1 try again in 3 hours",
+		} {
+			s := newServer(t, nil)
+			s.Inject(mailtest.Reply("RCPT", answer).Repeating(-1))
+			c := newClient(t, inMemory(s), withPassword(), nil)
+			closed := time.Now().Add(time.Hour)
+			time.AfterFunc(time.Hour, func() { _ = c.Close() })
+			all, err := sendAll(t, c, circulars(100), nil)
+			if !errors.Is(err, session.ErrClosed) || count(all)[session.NotSent] != len(all) || !time.Now().Equal(closed) {
+				t.Errorf("%s: SendAll = %v, %v at %v, want %v at the moment of Close", name, count(all), err, time.Since(closed), session.ErrClosed)
+			}
+		}
+		s := newServer(t, nil)
+		c := newClient(t, inMemory(s), withPassword(), &smtpx.Options{Rate: smtpx.Rate{Messages: 1, Per: 24 * time.Hour}})
+		mustSend(t, c)
+		closed := time.Now().Add(time.Hour)
+		time.AfterFunc(time.Hour, func() { _ = c.Close() })
+		rec, err := c.Send(t.Context(), toBob(), source(letter))
+		if checkOutcome(t, rec, err, session.NotSent); !errors.Is(err, session.ErrClosed) || !time.Now().Equal(closed) {
+			t.Errorf("Send = %v at %v, want %v at the moment of Close", err, time.Since(closed), session.ErrClosed)
 		}
 	})
 }

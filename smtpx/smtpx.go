@@ -64,6 +64,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -181,6 +182,7 @@ type Client struct {
 	log           *slog.Logger
 	observer      session.Observer
 
+	closing   sync.Once
 	unchunked atomic.Bool // the server does not know BDAT, whatever it offers
 }
 
@@ -376,6 +378,7 @@ func (c *Client) FilesSent() bool { return c.server.FilesSent }
 // error that matches [session.ErrClosed], as does every later Send. Close
 // waits for the goodbyes, for a few seconds at most.
 func (c *Client) Close() error {
+	c.closing.Do(func() { close(c.pace.closed) })
 	c.pool.Close()
 	return nil
 }

@@ -99,6 +99,9 @@ func Impatient(ctx context.Context) context.Context {
 	return context.WithValue(ctx, impatience{}, true)
 }
 
+// IsImpatient reports whether ctx is one of [Impatient].
+func IsImpatient(ctx context.Context) bool { return ctx.Value(impatience{}) != nil }
+
 // Patient returns a context under which is waited again, within one that is
 // [Impatient].
 func Patient(ctx context.Context) context.Context {
@@ -110,7 +113,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	if ctx.Err() != nil {
 		return retry.Ended(ctx)
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d || ctx.Value(impatience{}) != nil {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d || IsImpatient(ctx) {
 		return &HeldError{Remaining: d}
 	}
 	timer := time.NewTimer(d)
