@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
+
+	"github.com/mailsession/mailsession/internal/backend"
 )
 
 // maxText is how many bytes of a server's words an error shows.
@@ -61,22 +62,5 @@ func withCode(s status, text []byte) reply {
 	return r
 }
 
-// clean makes a server's words fit to be shown: no control characters, valid
-// UTF-8, of bounded length.
-func clean(s string) string {
-	s = strings.ToValidUTF8(s[:min(len(s), 4*maxText)], "\uFFFD")
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, s)
-	s = strings.TrimSpace(s)
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "…"
-	}
-	return s
-}
+// clean makes a server's words fit to be shown.
+func clean(s string) string { return backend.Words(s, maxText) }

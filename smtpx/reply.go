@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/emersion/go-smtp"
 
@@ -122,22 +121,5 @@ func cutEnhanced(code int, line string) (smtp.EnhancedCode, string) {
 	return e, strings.TrimLeft(rest, " ")
 }
 
-// clean makes a server's words fit to be shown: no control characters, valid
-// UTF-8, of bounded length.
-func clean(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, s)
-	s = strings.TrimSpace(s)
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "") + "…"
-	}
-	return s
-}
+// clean makes a server's words fit to be shown.
+func clean(s string) string { return backend.Words(s, maxText) }

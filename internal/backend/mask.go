@@ -14,9 +14,13 @@ import (
 // maxWords bounds what one field of a report repeats of a server's words.
 const maxWords = 1000
 
-// oneLine makes words fit to stand in a report: on one line, without control
-// characters, of bounded length.
-func oneLine(s string) string {
+// oneLine makes words fit to stand in a report.
+func oneLine(s string) string { return Words(s, maxWords) }
+
+// Words makes a server's words fit to be shown: on one line, without control
+// characters, in valid UTF-8, of at most so many bytes and a sign that there were more.
+func Words(s string, most int) string {
+	s = s[:min(len(s), 4*most)] // the rest is not worth looking at
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -27,8 +31,8 @@ func oneLine(s string) string {
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 	s = strings.TrimSpace(s)
-	if len(s) > maxWords {
-		s = strings.ToValidUTF8(s[:maxWords], "") + "…"
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
 }
