@@ -88,8 +88,6 @@ func checkRemedy(err error) string {
 		return e.Remedy
 	case e.Code == codeSysTemp:
 		return "the server has a trouble of its own that will pass: try again later"
-	case !e.Refused && e.Op == opGreeting:
-		return "this is not the answer of a POP3 server: check host and port"
 	}
 	return ""
 }

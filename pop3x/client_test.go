@@ -486,3 +486,13 @@ func TestNoWayToSignInForSomebodyElse(t *testing.T) {
 		}
 	}
 }
+
+// TestAnotherProtocol: who has mistaken the port is told to look at it.
+func TestAnotherProtocol(t *testing.T) {
+	w := newWorld(t, 1, nil, nil)
+	w.server.Inject(mailtest.Reply(mailtest.Greeting, "* OK IMAP4rev1 ready"))
+	_, err := w.client.Facts(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `"* OK IMAP4rev1 ready"; this is not the answer of a POP3 server: check host and port`) {
+		t.Errorf("Facts error %v, want what to check", err)
+	}
+}

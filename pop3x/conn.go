@@ -279,6 +279,9 @@ func (c *conn) outOfStep(op, what string) error {
 // senseless ends the connection over an answer that cannot be understood.
 func (c *conn) senseless(op, what string) error {
 	err := &Error{Server: c.server, Op: op, Text: what}
+	if op == opGreeting {
+		err.Remedy = "this is not the answer of a POP3 server: check host and port"
+	}
 	c.w.Kill(err)
 	return err
 }

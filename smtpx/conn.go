@@ -316,9 +316,12 @@ func (c *conn) read(op string) (reply, error) {
 		c.closing = c.closing || r.code == codeClosing
 		return r, nil
 	case errors.Is(err, errSyntax):
-		err = &Error{Server: c.server, Op: op, Text: err.Error()}
-		c.w.Kill(err)
-		return reply{}, err
+		e := &Error{Server: c.server, Op: op, Text: err.Error()}
+		if op == opGreeting {
+			e.Remedy = "this is not the answer of a mail server: check host and port"
+		}
+		c.w.Kill(e)
+		return reply{}, e
 	}
 	return reply{}, c.lost(op, err)
 }

@@ -159,6 +159,17 @@ func TestOverTLS(t *testing.T) {
 	}
 }
 
+// TestAnotherProtocol: who has mistaken the port is told to look at it.
+func TestAnotherProtocol(t *testing.T) {
+	s := newServer(t, nil)
+	s.Inject(mailtest.Reply(mailtest.Greeting, "* OK IMAP4rev1 ready"))
+	rec, err := newClient(t, inMemory(s), withPassword(), nil).Send(t.Context(), toBob(), source(letter))
+	checkOutcome(t, rec, err, session.NotSent)
+	if !strings.Contains(err.Error(), `"* OK IMAP4rev1 ready"; this is not the answer of a mail server: check host and port`) {
+		t.Errorf("Send = %v, want what to check", err)
+	}
+}
+
 func TestTLSRefused(t *testing.T) {
 	tests := []struct {
 		name     string
