@@ -199,6 +199,9 @@ func highestOf(list []found) uint64 {
 // changed reads the key MODSEQ (RFC 7162, section 3.1.5). The server keeps one
 // counter a message, so the name of a flag makes no difference.
 func (k *keys) changed() (test, error) {
+	if k.view.noModSeq {
+		return nil, errNoModSeq
+	}
 	if err := k.space(); err != nil {
 		return nil, err
 	}

@@ -90,6 +90,11 @@ func fetch(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := s.tellVanished(since, set); err != nil {
 		return reply{}, err
 	}
+	return s.tellFetched(picked, items, since)
+}
+
+// tellFetched sends the items of the messages that stand at places of the view.
+func (s *session) tellFetched(picked []int, items []item, since changedSince) (reply, error) {
 	missing := false
 	for _, i := range picked {
 		l := s.load(i)

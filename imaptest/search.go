@@ -139,12 +139,10 @@ func (k *keys) key(depth int) (test, error) {
 		return k.size(name)
 	case "BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE":
 		return k.date(name)
-	}
-	if name == "MODSEQ" && k.offers(condstore) {
-		if k.view.noModSeq {
-			return nil, errNoModSeq
+	case "MODSEQ":
+		if k.offers(condstore) {
+			return k.changed()
 		}
-		return k.changed()
 	}
 	if t, err := k.objectKey(name); t != nil || err != nil {
 		return t, err

@@ -45,18 +45,10 @@ func selectFolder(_ context.Context, s *session, p *parser) (reply, error) {
 	if err != nil {
 		return folderProblem(err, false), nil
 	}
-	v := &view{account: at.account, id: at.folder.ID, name: at.folder.Name, readOnly: s.name == "EXAMINE"}
-	v.noModSeq = slices.Contains(s.server.options.NoModSeq, v.name)
-	d, err := v.account.ChangedSince(v.name, 0)
+	d, err := s.enter(at)
 	if err != nil {
 		return folderProblem(err, false), nil
 	}
-	v.validity, v.modSeq = d.UIDValidity, d.ModSeq
-	for _, m := range d.Changed {
-		v.entries = append(v.entries, entry{uid: m.UID, modSeq: m.ModSeq})
-	}
-	s.view = v
-	s.markRecent(d.UIDNext)
 	if err := s.describe(d); err != nil {
 		return reply{}, err
 	}
@@ -68,10 +60,27 @@ func selectFolder(_ context.Context, s *session, p *parser) (reply, error) {
 	if err := s.tellResync(o); err != nil {
 		return reply{}, err
 	}
-	if v.readOnly {
+	if s.view.readOnly {
 		return okCode("READ-ONLY", "EXAMINE completed"), nil
 	}
 	return okCode("READ-WRITE", "SELECT completed"), nil
+}
+
+// enter selects a folder, and returns what is in it.
+func (s *session) enter(at place) (mailtest.Delta, error) {
+	v := &view{account: at.account, id: at.folder.ID, name: at.folder.Name, readOnly: s.name == "EXAMINE"}
+	v.noModSeq = slices.Contains(s.server.options.NoModSeq, v.name)
+	d, err := v.account.ChangedSince(v.name, 0)
+	if err != nil {
+		return d, err
+	}
+	v.validity, v.modSeq = d.UIDValidity, d.ModSeq
+	for _, m := range d.Changed {
+		v.entries = append(v.entries, entry{uid: m.UID, modSeq: m.ModSeq})
+	}
+	s.view = v
+	s.markRecent(d.UIDNext)
+	return d, nil
 }
 
 // leaveFolder ends what was selected. Clients that resynchronize are told where
@@ -87,19 +96,8 @@ func (s *session) leaveFolder() error {
 
 // describe sends what SELECT tells about a folder (RFC 3501, section 6.3.1).
 func (s *session) describe(d mailtest.Delta) error {
-	v, messages := s.view, d.Changed
-	flags := systemFlags()
-	firstUnseen := 0
-	for i := range messages {
-		for _, f := range messages[i].Flags {
-			if !slices.Contains(flags, f) {
-				flags = append(flags, f)
-			}
-		}
-		if firstUnseen == 0 && !messages[i].Has(mailtest.Seen) {
-			firstUnseen = i + 1
-		}
-	}
+	v, flags := s.view, flagsOf(d.Changed)
+	firstUnseen := 1 + slices.IndexFunc(d.Changed, func(m mailtest.Message) bool { return !m.Has(mailtest.Seen) })
 	permanent := strings.Join(append(slices.Clone(flags), `\*`), " ")
 	if v.readOnly {
 		permanent = ""
@@ -133,6 +131,19 @@ func (s *session) describe(d mailtest.Delta) error {
 		}
 	}
 	return nil
+}
+
+// flagsOf returns the system's flags and those that messages have.
+func flagsOf(messages []mailtest.Message) []string {
+	flags := systemFlags()
+	for i := range messages {
+		for _, f := range messages[i].Flags {
+			if !slices.Contains(flags, f) {
+				flags = append(flags, f)
+			}
+		}
+	}
+	return flags
 }
 
 // closeFolder is CLOSE: it removes what is marked \Deleted without a word.

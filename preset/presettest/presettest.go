@@ -126,19 +126,7 @@ func NewProvider(o *Options) *Provider {
 	}
 	box := mailtest.New()
 	appSecret := secret.New("client-secret-" + rand.Text())
-	authorization := oauthtest.New(&oauthtest.Options{
-		InMemory: o.InMemory,
-		Accounts: []oauthtest.Account{},
-		Clients: []oauthtest.Client{
-			{ID: ClientID},
-			{ID: AppID, Secret: appSecret, App: &oauthtest.App{Permissions: []string{imapScope, pop3Scope, smtpScope, ewsScope}}},
-		},
-		Scopes:         []string{imapScope, pop3Scope, smtpScope, ewsScope, "openid", "email", "profile", "offline_access"},
-		OneResource:    true,
-		RequireOffline: true,
-		Rotation:       o.Rotation,
-		AccessLifetime: o.AccessLifetime,
-	})
+	authorization := authority(appSecret, o)
 	return &Provider{
 		Box:   box,
 		OAuth: authorization,
@@ -160,6 +148,24 @@ func NewProvider(o *Options) *Provider {
 		opts:      *o,
 		appSecret: appSecret,
 	}
+}
+
+// authority returns the authorization server, which knows a program for people, and one
+// in its own name by a secret.
+func authority(appSecret secret.Text, o *Options) *oauthtest.Server {
+	return oauthtest.New(&oauthtest.Options{
+		InMemory: o.InMemory,
+		Accounts: []oauthtest.Account{},
+		Clients: []oauthtest.Client{
+			{ID: ClientID},
+			{ID: AppID, Secret: appSecret, App: &oauthtest.App{Permissions: []string{imapScope, pop3Scope, smtpScope, ewsScope}}},
+		},
+		Scopes:         []string{imapScope, pop3Scope, smtpScope, ewsScope, "openid", "email", "profile", "offline_access"},
+		OneResource:    true,
+		RequireOffline: true,
+		Rotation:       o.Rotation,
+		AccessLifetime: o.AccessLifetime,
+	})
 }
 
 // exchange returns the Exchange server, which is strict.
