@@ -190,8 +190,11 @@ func folderRemedy(err error) string {
 func NoFolder(server string, ref session.FolderRef, remedy string) error {
 	_, byRole := ref.Role()
 	_, byPath := ref.Path()
-	if !byRole && !byPath {
+	switch {
+	case !byRole && !byPath:
 		remedy = fmt.Sprintf("name it by FolderAt(%q), or by a role such as Inbox", string(ref))
+	case remedy == "" && byPath:
+		remedy = "check the path against those that Folders lists"
 	}
 	if remedy != "" {
 		remedy = "; " + remedy

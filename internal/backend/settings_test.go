@@ -81,7 +81,7 @@ func TestAFolderThatIsNotThere(t *testing.T) {
 		ref          session.FolderRef
 		remedy, want string
 	}{
-		{session.FolderAt("Old"), "", `h:993: folder "path:Old": no such folder`},
+		{session.FolderAt("Old"), "", `h:993: folder "path:Old": no such folder; check the path against those that Folders lists`},
 		{session.Archive, "make one", `h:993: folder "role:archive": no such folder; make one`},
 		{"INBOX", "", `h:993: folder "INBOX": no such folder; name it by FolderAt("INBOX"), or by a role such as Inbox`},
 	} {
