@@ -3,6 +3,7 @@ package imaptest_test
 import (
 	"bufio"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,6 +78,20 @@ func TestReplayOfAnotherStory(t *testing.T) {
 	})
 	if _, err := imaptest.ParseTranscript(strings.NewReader("S: * OK\n* BYE\n")); err == nil {
 		t.Error("ParseTranscript of a line without a side succeeds")
+	}
+}
+
+// TestReplayOverTCP: a client that knows nothing of the fake is given an address.
+func TestReplayOverTCP(t *testing.T) {
+	server := imaptest.NewReplay(imaptest.Exchange{Server: "* OK ready\n"})
+	defer server.Close()
+	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if line, err := bufio.NewReader(c).ReadString('\n'); strings.TrimSpace(line) != "* OK ready" || err != nil {
+		t.Errorf("the server says %q, %v, want what was recorded", line, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package pop3test_test
 import (
 	"bufio"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,6 +82,20 @@ func TestReplayOfAnotherStory(t *testing.T) {
 	})
 	if _, err := pop3test.ParseTranscript(strings.NewReader("S: +OK\n+OK\n")); err == nil || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("ParseTranscript of a line without a side: %v, want its number", err)
+	}
+}
+
+// TestReplayOverTCP: a client that knows nothing of the fake is given an address.
+func TestReplayOverTCP(t *testing.T) {
+	server := pop3test.NewReplay(pop3test.Exchange{Server: "+OK ready\n"})
+	defer server.Close()
+	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if line, err := bufio.NewReader(c).ReadString('\n'); strings.TrimSpace(line) != "+OK ready" || err != nil {
+		t.Errorf("the server says %q, %v, want what was recorded", line, err)
 	}
 }
 

@@ -386,6 +386,21 @@ func TestLifetimesInVirtualTime(t *testing.T) {
 	})
 }
 
+// TestExpireRefresh: a sign-in is over at once, and what it has been given lives on.
+func TestExpireRefresh(t *testing.T) {
+	inMemory(t, oauthtest.Options{}, func(b bed) {
+		c := newClient(b.t, b.srv, "mail")
+		tok := c.signIn(b.t)
+		b.srv.ExpireRefresh(oauthtest.DefaultEmail)
+		if _, err := c.refresh(b.t, tok.RefreshToken); errorCode(err) != "invalid_grant" {
+			b.t.Errorf("refresh after ExpireRefresh: %q, want invalid_grant", errorCode(err))
+		}
+		if err := b.srv.CheckToken(oauthtest.DefaultEmail, secret.New(tok.AccessToken)); err != nil {
+			b.t.Errorf("CheckToken of the access token = %v, want nil", err)
+		}
+	})
+}
+
 // wait lets virtual time go on.
 func wait(t *testing.T, d time.Duration) {
 	t.Helper()
