@@ -136,7 +136,26 @@ func brokenListings() []brokenWay {
 			},
 		},
 		{
-			name: "swallows an ItemError", rules: []string{"a message that cannot be read is an ItemError and the loop goes on"},
+			name: "ends a search at what cannot be read", rules: []string{ruleBadCompared},
+			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
+				return lie{Incoming: in, messages: func(ctx context.Context, q session.Query) iter.Seq2[*session.Message, error] {
+					return func(yield func(*session.Message, error) bool) {
+						for m, err := range in.Messages(ctx, q) {
+							item, bad := errors.AsType[*session.ItemError](err)
+							if bad && !q.Where.IsZero() {
+								yield(nil, item.Err)
+								return
+							}
+							if !yield(m, err) {
+								return
+							}
+						}
+					}
+				}}
+			},
+		},
+		{
+			name: "swallows an ItemError", rules: []string{ruleBadMessage, ruleBadCompared},
 			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
 				return lie{Incoming: in, messages: func(ctx context.Context, q session.Query) iter.Seq2[*session.Message, error] {
 					return func(yield func(*session.Message, error) bool) {

@@ -23,10 +23,16 @@ func listingRules() []incomingRule {
 		{"any call is legal inside the loop", callsInsideTheLoop},
 		{"loops within loops hold no connections", loopsWithinLoops},
 		{"break leaks nothing", breakLeaksNothing},
-		{"a message that cannot be read is an ItemError and the loop goes on", badMessage},
+		{ruleBadMessage, badMessage},
+		{ruleBadCompared, badCompared},
 		{"a message that came after the last listing is in the next", newMessages},
 	}
 }
+
+const (
+	ruleBadMessage  = "a message that cannot be read is an ItemError and the loop goes on"
+	ruleBadCompared = "a message that cannot be read ends no search for others"
+)
 
 func lazy(_ context.Context, r *reading) {
 	in := r.connect()
@@ -283,30 +289,49 @@ func breakLeaksNothing(ctx context.Context, r *reading) {
 
 func badMessage(ctx context.Context, r *reading) {
 	r.seed(many)
+	r.wantAllBut(ctx, r.Spoil, session.Filter{})
+}
+
+func badCompared(ctx context.Context, r *reading) {
+	r.seed(many)
+	for _, where := range []session.Filter{{Body: "sample number"}, {Text: "bob@example.org"}, not(session.Filter{Body: "nothing of the kind"})} {
+		r.wantAllBut(ctx, r.Spoil, where)
+		if r.SpoilContent != nil {
+			r.wantAllBut(ctx, r.SpoilContent, where)
+		}
+	}
+}
+
+// wantAllBut checks that a search which all messages match tells of all but one, which
+// cannot be read, and of this that it cannot.
+func (r *reading) wantAllBut(ctx context.Context, spoil func(n int) (old, broken string), where session.Filter) {
+	r.Helper()
 	const bad = 13
 	id := idsOf(r.oldest(ctx))[bad-1]
-	old, broken := r.Spoil(bad)
+	old, broken := spoil(bad)
 	if len(old) != len(broken) || old == broken {
-		r.Fatalf("Spoil(%d) = %q, %q; want two different texts of one length", bad, old, broken)
+		r.Fatalf("what spoils message %d is %q, %q; want two different texts of one length", bad, old, broken)
 	}
+	before := r.line.hits()
 	r.line.corrupt(old, broken)
+	defer r.line.corrupt("", "")
 	var words []string
-	for m, err := range r.in.Messages(ctx, session.Query{OldestFirst: true}) {
+	for m, err := range r.in.Messages(ctx, session.Query{Where: where, OldestFirst: true}) {
 		item, isItem := errors.AsType[*session.ItemError](err)
 		switch {
 		case isItem && item.ID == id && m == nil:
 			words = append(words, "bad")
 		case err != nil:
-			r.Errorf("Messages after %d items: %v, %v; want an ItemError about %v alone", len(words), m, err, id)
+			r.Errorf("Messages(%v) after %d items: %v, %v; want an ItemError about %v alone", where, len(words), m, err, id)
 		default:
 			words = append(words, number(m))
 		}
 	}
 	want := strings.Replace(" "+sequence(1, many)+" ", " 13 ", " bad ", 1)
 	if got := strings.Join(words, " "); got != strings.TrimSpace(want) {
-		r.Errorf("Messages = %s, want %s", got, want)
+		r.Errorf("Messages(%v) = %s, want %s", where, got, want)
 	}
-	if r.line.hits() == 0 {
+	if r.line.hits() == before {
 		r.Errorf("the server never sent %q, so that nothing was spoiled", old)
 	}
 }

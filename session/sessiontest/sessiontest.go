@@ -108,6 +108,11 @@ type Incoming struct {
 	// what, so that the summary of the inbox's n-th message cannot be read and
 	// all others can. Both have the same length.
 	Spoil func(n int) (old, broken string)
+	// SpoilContent, where it is not nil, is like Spoil for what the n-th message
+	// holds: its summary can be read. It is for backends that read messages to
+	// compare them with a text, and for servers whose protocol lets a message come
+	// in such a way that what follows it can be told.
+	SpoilContent func(n int) (old, broken string)
 	// TooLarge is a size in bytes that the server does not append, zero where
 	// that is not known.
 	TooLarge int64
