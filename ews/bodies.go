@@ -138,6 +138,9 @@ func (b *bulk) message(a *answer, w wanted, content io.Reader, err error) error 
 		s := &spool.Spool{}
 		if err := s.Fill(content); err != nil {
 			s.Close()
+			if fault, bad := asItemFault(err); bad {
+				b.done(&session.ItemError{ID: w.id, Err: a.conn.explain("GetItem", fault)})
+			}
 			return err //nolint:wrapcheck // an explanation follows
 		}
 		b.left = b.left[1:]
@@ -209,7 +212,7 @@ func (p *passing) Read(b []byte) (int, error) {
 	default:
 		p.cause = err
 		p.err = p.conn.explain("GetItem", err)
-		if _, malformed := errors.AsType[*syntaxError](err); malformed {
+		if unreadable(err) {
 			p.err = &session.ItemError{ID: p.id, Err: errors.Join(io.ErrUnexpectedEOF, p.err)}
 		}
 	}

@@ -1,7 +1,9 @@
 package ews_test
 
 import (
+	"encoding/base64"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/mailsession/mailsession/ews"
@@ -76,6 +78,12 @@ func conforming(tb testing.TB, o *ewstest.Options) *sessiontest.Incoming {
 		},
 		Spoil: func(n int) (string, string) {
 			return fmt.Sprintf("<t:DateTimeReceived>2024-03-%02dT%02d", 1+(9+n)/24, (9+n)%24), fmt.Sprintf("<t:DateTimeReceived>2024-03-%02dX%02d", 1+(9+n)/24, (9+n)%24)
+		},
+		SpoilContent: func(n int) (string, string) {
+			raw := mailtest.Sample(n)
+			number := strings.Index(raw, "Sample ") + len("Sample ")
+			digits := base64.StdEncoding.EncodeToString([]byte(raw))[number/3*4:][:8]
+			return digits, digits[:7] + "!"
 		},
 	}
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // content returns what the element whose start tag was read last holds in base64,
-// decoded while it is read. It ends in io.EOF only when the element was closed.
+// decoded while it is read. It ends in io.EOF only when the element was closed. What is
+// not base64 is an itemFaultError: the XML around it is whole, and can be read on.
 func (x *scanner) content() io.Reader {
 	if x.closing {
 		x.closing = false
@@ -74,9 +75,8 @@ func (d *decoding) step(p []byte) int {
 	}
 	text, err := d.chars.next(most - len(d.left))
 	if err != nil {
-		d.err = err
-		if len(d.left) > 0 && errors.Is(err, io.EOF) {
-			d.err = io.ErrUnexpectedEOF
+		if d.err = err; len(d.left) > 0 && errors.Is(err, io.EOF) {
+			d.err = d.chars.fault("what should be base64 ends too early")
 		}
 		return 0
 	}
@@ -136,7 +136,7 @@ func (d *decoding) decode(into, text []byte) int {
 	last, err := base64.StdEncoding.Decode(into[n:], text[n/3*4:])
 	n += last
 	if err != nil || d.padded {
-		d.err = &syntaxError{"the message is not base64"}
+		d.err = d.chars.fault("it is not base64")
 	}
 	d.padded = text[len(text)-1] == '='
 	return n
@@ -248,7 +248,7 @@ func (c *characters) reference() error {
 	}
 	char, length := reference(x.buf[x.r:x.w])
 	if length == 0 || char > ' ' {
-		return x.malformed("an ampersand stands in what should be base64")
+		return c.fault("an ampersand stands in what should be base64")
 	}
 	x.r += length
 	return nil
@@ -265,5 +265,11 @@ func (c *characters) end() error {
 		x.free = false
 		return io.EOF
 	}
-	return x.malformed("there is more than base64 in " + x.name)
+	return c.fault("there is more than base64 in " + x.name)
+}
+
+// fault says that this is no base64. What follows counts again.
+func (c *characters) fault(what string) error {
+	c.scan.free = false
+	return &itemFaultError{what}
 }

@@ -65,10 +65,16 @@ func (c *Client) openContent(ctx context.Context, id session.ID, r *request) (_ 
 // concernsItem tells what is wrong with one message from what would be wrong with
 // every other.
 func concernsItem(err error) bool {
+	e, refused := errors.AsType[*Error](err)
+	return refused && e.Code != "" && answered(err) || unreadable(err)
+}
+
+// unreadable reports whether an answer came that cannot be understood, or not what it
+// tells of one message.
+func unreadable(err error) bool {
 	_, malformed := errors.AsType[*syntaxError](err)
 	_, fault := asItemFault(err)
-	e, refused := errors.AsType[*Error](err)
-	return refused && e.Code != "" && answered(err) || malformed || fault
+	return malformed || fault
 }
 
 // noContent says that an answer lacks what was asked for.
@@ -129,7 +135,7 @@ func (b *body) note(err error) {
 	}
 	cn := b.lease.Conn
 	b.err = cn.explain(b.request.op, err)
-	if _, malformed := errors.AsType[*syntaxError](err); malformed {
+	if unreadable(err) {
 		b.err = &session.ItemError{ID: b.id, Err: fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, b.err)}
 	}
 	cn.wire.Kill(err)

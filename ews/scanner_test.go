@@ -153,12 +153,13 @@ func TestContent(t *testing.T) {
 		{`SGVsbG8=</c`, "Hello", io.ErrUnexpectedEOF},
 		{`SGVs`, "Hel", io.ErrUnexpectedEOF},
 		{`SGVsbG8=</d></m>`, "Hello", &syntaxError{}},
-		{`SGVs!G8=</c></m>`, "Hel", &syntaxError{}},
-		{`SGVs<b/></c></m>`, "Hel", &syntaxError{}},
-		{`SGVs<![CDATA[bG8=]]></c></m>`, "Hel", &syntaxError{}},
-		{`SGVs&#65;bG8=</c></m>`, "Hel", &syntaxError{}},
+		{`SGVs!G8=</c></m>`, "Hel", &itemFaultError{}},
+		{`SGVsbG8</c></m>`, "Hel", &itemFaultError{}},
+		{`SGVs<b/></c></m>`, "Hel", &itemFaultError{}},
+		{`SGVs<![CDATA[bG8=]]></c></m>`, "Hel", &itemFaultError{}},
+		{`SGVs&#65;bG8=</c></m>`, "Hel", &itemFaultError{}},
 		{`SGVs&#xD;&#10;bG8=</c></m>`, "Hello", nil},
-		{`SGVs<!-- so far -->bG8=</c></m>`, "Hel", &syntaxError{}},
+		{`SGVs<!-- so far -->bG8=</c></m>`, "Hel", &itemFaultError{}},
 	} {
 		x := newScanner(iotest.OneByteReader(strings.NewReader(start + tt.in)))
 		_, _ = x.next(false)
@@ -168,10 +169,17 @@ func TestContent(t *testing.T) {
 		got, err := io.ReadAll(x.content())
 		_, malformed := errors.AsType[*syntaxError](err)
 		_, want := errors.AsType[*syntaxError](tt.err)
-		if string(got) != tt.want || malformed != want || !want && !errors.Is(err, tt.err) {
+		_, fault := asItemFault(err)
+		_, wantFault := asItemFault(tt.err)
+		if string(got) != tt.want || malformed != want || fault != wantFault || !want && !wantFault && !errors.Is(err, tt.err) {
 			t.Errorf("content of %q = %q, %v; want %q, %v", tt.in, got, err, tt.want, tt.err)
 		}
-		if tt.err == nil {
+		if wantFault {
+			if err := x.surface(1); err != nil || x.free {
+				t.Errorf("behind the content of %q: %v, and nothing counts: %t", tt.in, err, x.free)
+			}
+		}
+		if tt.err == nil || wantFault {
 			if kind, err := x.next(false); kind != endTag || err != nil || x.name != "m" {
 				t.Errorf("behind the content of %q comes %v %s, %v; want the end of m", tt.in, kind, x.name, err)
 			}

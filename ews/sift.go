@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/mailsession/mailsession/internal/match"
 	"github.com/mailsession/mailsession/message"
@@ -174,38 +175,65 @@ func (l *listing) matcher(ctx context.Context, page []entry) (*match.Matcher, er
 	return match.New(l.plan.replaced(l.plan.Local, func(n nativeCondition) session.Filter { return finds[n.mark] })), nil
 }
 
-// read reads messages as a whole, of which the numbers are in which.
+// read reads messages as a whole, of which the numbers are in which. Each is called for
+// a message more than once where it has to be asked for again; the last call counts.
 func (l *listing) read(ctx context.Context, entries []entry, which []int, each func(i int, content io.Reader, err error)) error {
-	for len(which) > 0 {
-		part := which[:min(len(which), bodyPage)]
-		which = which[len(part):]
-		ids := make([]string, len(part))
-		for k, i := range part {
-			ids[k] = entries[i].item.id
-		}
-		r := &request{op: "GetItem", body: getItem(nil, true, itemIDs(ids)...)}
-		err := l.client.call(ctx, r, func(a *answer) error {
-			told := 0
-			err := l.client.eachMIME(a, len(part), func(k int, content io.Reader, err error) error {
-				told++
-				watched := &watching{src: content}
-				if err != nil {
-					each(part[k], nil, err)
-					return nil
-				}
-				each(part[k], watched, nil)
-				return watched.err
-			})
-			if err == nil && told != len(part) {
-				err = a.malformed("it is about another number of messages")
-			}
-			return err
-		})
-		if err != nil {
+	for part := range slices.Chunk(which, bodyPage) {
+		if err := l.readPart(ctx, entries, part, each); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// readPart is read by one request. Where the answer cannot be given, or breaks off in
+// one of the messages, the others are asked for by requests for fewer.
+func (l *listing) readPart(ctx context.Context, entries []entry, part []int, each func(i int, content io.Reader, err error)) error {
+	ids := make([]string, len(part))
+	for k, i := range part {
+		ids[k] = entries[i].item.id
+	}
+	whole := 0 // how many are settled, from the first on
+	r := &request{op: "GetItem", body: getItem(nil, true, itemIDs(ids)...)}
+	err := l.client.call(ctx, r, func(a *answer) error {
+		whole = 0
+		err := l.client.eachMIME(a, len(part), func(k int, content io.Reader, err error) error {
+			if err != nil {
+				each(part[k], nil, a.conn.explain("GetItem", err))
+				whole = k + 1
+				return nil
+			}
+			watched := &watching{src: content}
+			each(part[k], watched, nil)
+			if _, err := io.Copy(io.Discard, watched); err != nil {
+				return err //nolint:wrapcheck // an explanation follows
+			}
+			if watched.err == nil {
+				whole = k + 1
+			}
+			return watched.err
+		})
+		if err == nil && whole != len(part) {
+			whole = 0 // which of them it is about, nobody knows
+			err = a.malformed("it is about another number of messages")
+		}
+		return err
+	})
+	left := part[whole:]
+	switch {
+	case err == nil || !concernsItem(err):
+		return err
+	case len(left) == 0:
+		return nil
+	case len(left) == 1:
+		each(left[0], nil, err)
+		return nil
+	}
+	half := len(left) / 2
+	if err := l.readPart(ctx, entries, left[:half], each); err != nil {
+		return err
+	}
+	return l.readPart(ctx, entries, left[half:], each)
 }
 
 // watching tells a message that cannot be understood from one that did not come.
