@@ -70,29 +70,31 @@ type row struct {
 	name      string
 	operation string
 	act       func(f *trial) error
-	fresh     bool // over a new connection, of a new client
+	fresh     bool   // over a new connection, of a new client
+	within    string // what the request has that is meant
 }
 
 func rows() []row {
 	change := func(c session.Change) func(*trial) error { return func(f *trial) error { return f.apply(c) } }
 	return []row{
-		{"sign-in", "GetFolder", (*trial).listed, true},
-		{"FindFolder", "FindFolder", (*trial).folders, false},
-		{"FindItem", "FindItem", (*trial).listed, false},
-		{"GetItem of a list", "GetItem", (*trial).listed, false},
-		{"GetItem of a message", "GetItem", (*trial).opened, false},
-		{"GetAttachment", "GetAttachment", (*trial).attachment, false},
-		{"GetItem of many", "GetItem", (*trial).bodies, false},
-		{"UpdateItem of flags", "UpdateItem", change(session.Change{Set: session.Flags{session.Flagged}}), false},
-		{"UpdateItem of keywords", "UpdateItem", change(session.Change{Set: session.Flags{"$Work"}}), false},
-		{"CopyItem", "CopyItem", change(session.Change{CopyTo: session.Archive}), false},
-		{"MoveItem", "MoveItem", change(session.Change{MoveTo: session.Archive}), false},
-		{"MarkAsJunk", "MarkAsJunk", (*trial).junk, false},
-		{"ArchiveItem", "ArchiveItem", (*trial).archived, false},
-		{"DeleteItem", "DeleteItem", change(session.Change{Delete: true}), false},
-		{"CreateItem", "CreateItem", (*trial).appended, false},
-		{"CreateFolder", "CreateFolder", func(f *trial) error { return f.CreateFolder(f.ctx, "New") }, false},
-		{"SyncFolderItems", "SyncFolderItems", (*trial).synced, false},
+		{"sign-in", "GetFolder", (*trial).listed, true, ""},
+		{"FindFolder", "FindFolder", (*trial).folders, false, ""},
+		{"FindItem", "FindItem", (*trial).listed, false, ""},
+		{"GetItem of a list", "GetItem", (*trial).listed, false, ""},
+		{"GetItem to compare", "GetItem", (*trial).compared, false, "IncludeMimeContent"},
+		{"GetItem of a message", "GetItem", (*trial).opened, false, ""},
+		{"GetAttachment", "GetAttachment", (*trial).attachment, false, ""},
+		{"GetItem of many", "GetItem", (*trial).bodies, false, ""},
+		{"UpdateItem of flags", "UpdateItem", change(session.Change{Set: session.Flags{session.Flagged}}), false, ""},
+		{"UpdateItem of keywords", "UpdateItem", change(session.Change{Set: session.Flags{"$Work"}}), false, ""},
+		{"CopyItem", "CopyItem", change(session.Change{CopyTo: session.Archive}), false, ""},
+		{"MoveItem", "MoveItem", change(session.Change{MoveTo: session.Archive}), false, ""},
+		{"MarkAsJunk", "MarkAsJunk", (*trial).junk, false, ""},
+		{"ArchiveItem", "ArchiveItem", (*trial).archived, false, ""},
+		{"DeleteItem", "DeleteItem", change(session.Change{Delete: true}), false, ""},
+		{"CreateItem", "CreateItem", (*trial).appended, false, ""},
+		{"CreateFolder", "CreateFolder", func(f *trial) error { return f.CreateFolder(f.ctx, "New") }, false, ""},
+		{"SyncFolderItems", "SyncFolderItems", (*trial).synced, false, ""},
 	}
 }
 
@@ -109,6 +111,21 @@ type trial struct {
 func (f *trial) listed() error {
 	_, _, err := f.list(f.ctx, session.Query{OldestFirst: true})
 	return err
+}
+
+// compared searches for what the server cannot look for. All messages match, as far as
+// they are still there.
+func (f *trial) compared() (last error) {
+	n := 0
+	for _, err := range f.Messages(f.ctx, session.Query{Where: session.Filter{Body: "sample"}, Fields: session.FieldFlags}) {
+		if n++; err != nil {
+			last = err
+		}
+	}
+	if n > len(f.ids) {
+		f.t.Errorf("%d messages match, want %d", n, len(f.ids))
+	}
+	return last
 }
 
 func (f *trial) folders() error {
@@ -291,7 +308,7 @@ func play(t *testing.T, r row, c column) (word string) {
 			}
 		}
 		before, _ := f.server.Connections()
-		f.server.Inject(c.fault(r.operation))
+		f.server.Inject(c.fault(r.operation).Containing(r.within))
 		began := time.Now()
 		err := r.act(f)
 		took := time.Since(began)
