@@ -25,6 +25,9 @@ const (
 	drainLimit = 256 << 10 // of what nobody wants, to save the connection
 )
 
+// maxProvisional is how many provisional answers may come ahead of one.
+const maxProvisional = 20
+
 // conn is one connection of HTTP/1.1 that is signed in. One request at a time goes
 // over it. It is an [http.RoundTripper], so that what signs in can be put around it:
 // a handshake of several steps has to stay on one connection.
@@ -269,7 +272,7 @@ func (e *unsentError) Unwrap() error { return e.error }
 
 // answer reads the header of an answer, and passes over provisional ones.
 func (c *conn) answer(req *http.Request) (*http.Response, error) {
-	for {
+	for range maxProvisional + 1 {
 		c.allow = maxHeader
 		resp, err := http.ReadResponse(c.in, req)
 		c.allow = -1
@@ -284,6 +287,7 @@ func (c *conn) answer(req *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 	}
+	return nil, &syntaxError{fmt.Sprintf("more than %d provisional ones (1xx) come ahead of it", maxProvisional)}
 }
 
 // kept reads a refusal to its end, since the next step of a handshake has to go over

@@ -103,6 +103,10 @@
 //
 // # Errors
 //
+// A message that cannot be read, such as one whose base64 is broken, is a
+// [*session.ItemError], and Incomplete in a summary; the others are read. A server that
+// always has another page and nothing new in it is an error.
+//
 // What the server answers is an [*Error] with its code. Refused credentials are a
 // [*session.AuthError].
 package ews
@@ -191,13 +195,15 @@ type Options struct {
 	UserAgent string
 
 	// Logger gets one record a request at level debug, and at warn where the server
-	// refused the credentials, or has no room for another subscription or stream. Nil
+	// refused the credentials, has no room for another subscription or stream, or tells
+	// of events without end. Nil
 	// means the Session's logger, or silence.
 	Logger *slog.Logger
 
 	// Observer is told of each request by the name of its operation, such as
 	// "ews.getitem", of "ews.connect" and "ews.check", and of "ews.fallback" where the
-	// server has no room for another subscription or stream. Nil means the Session's.
+	// server has no room for another subscription or stream, or tells of events without
+	// end. Nil means the Session's.
 	Observer session.Observer
 }
 

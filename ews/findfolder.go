@@ -31,10 +31,12 @@ func (c *Client) findFolders(ctx context.Context, below element) ([]folderInfo, 
 		properties = append(properties, field("folder:DistinguishedFolderId"))
 	}
 	var all []folderInfo
-	for {
+	known := map[string]bool{}
+	offset := 0
+	for vain := idle(0); ; {
 		body := el("m:FindFolder",
 			folderShape(properties),
-			el("m:IndexedPageFolderView").with("MaxEntriesReturned", strconv.Itoa(folderPage)).with("Offset", strconv.Itoa(len(all))).with("BasePoint", "Beginning"),
+			el("m:IndexedPageFolderView").with("MaxEntriesReturned", strconv.Itoa(folderPage)).with("Offset", strconv.Itoa(offset)).with("BasePoint", "Beginning"),
 			el("m:ParentFolderIds", below),
 		).with("Traversal", "Deep")
 		var page []folderInfo
@@ -46,9 +48,21 @@ func (c *Client) findFolders(ctx context.Context, below element) ([]folderInfo, 
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page...)
-		if last || len(page) == 0 || len(all) > maxFolders {
+		offset += len(page)
+		before := len(all)
+		for _, f := range page {
+			if !known[f.id] {
+				known[f.id] = true
+				all = append(all, f)
+			}
+		}
+		switch {
+		case last || len(page) == 0:
 			return all, nil
+		case len(all) > maxFolders:
+			return nil, c.endless("FindFolder", "the server tells of more than %d folders", maxFolders)
+		case vain.tooLong(len(all) > before):
+			return nil, c.endless("FindFolder", "the server tells of the same folders again")
 		}
 	}
 }

@@ -117,18 +117,49 @@ func (x *scanner) itemApart() (found, error) {
 	return found{itemInfo: it, err: fault}, x.surface(depth - 1)
 }
 
-// findAll finds all items of a search, page by page.
+// findAll finds all items of a search, page by page, each once.
 func (c *Client) findAll(ctx context.Context, s search) ([]found, error) {
 	var all []found
-	for {
-		s.offset, s.most = len(all), maxFound
+	known := identities{}
+	s.most = maxFound
+	for vain := idle(0); ; {
 		page, last, err := c.findItem(ctx, s)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page...)
-		if last || len(page) == 0 {
+		s.offset += len(page)
+		fresh, news := known.fresh(page)
+		if all = append(all, fresh...); last || len(page) == 0 {
 			return all, nil
 		}
+		if vain.tooLong(news) {
+			return nil, c.sameAgain(s)
+		}
 	}
+}
+
+// identities are the ids of items that were told of.
+type identities map[string]bool
+
+// fresh returns those of a page that were not told of before. News says that one of them
+// has an id by which that is certain.
+func (known identities) fresh(page []found) (fresh []found, news bool) {
+	for _, it := range page {
+		if it.id == "" || !known[it.id] {
+			fresh = append(fresh, it)
+		}
+		if it.id != "" && !known[it.id] {
+			known[it.id], news = true, true
+		}
+	}
+	return fresh, news
+}
+
+// sameAgain says that a search finds nothing new, page by page.
+func (c *Client) sameAgain(s search) error {
+	where := "of the mailbox"
+	if s.folder != nil {
+		where = s.folder.Path
+	}
+	return c.endless("FindItem", "folder %s: the server tells of the same messages again", where)
 }

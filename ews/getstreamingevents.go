@@ -50,7 +50,11 @@ func (c *Client) getStreamingEvents(ctx context.Context, s *subscription, up fun
 		}
 		return err
 	}
-	l.Conn.wire.SetStageFor(wire.StageCommand, streamSilence)
+	line := l.Conn.wire
+	line.SetStageFor(wire.StageCommand, streamSilence)
+	// A server that does not end it gives signs of life for ever.
+	end := time.AfterFunc(streamFor+streamSilence, func() { line.Kill(errOver) })
+	defer end.Stop()
 	err = l.Conn.explain(r.op, a.streamed(up, told))
 	l.Conn.Abandon() // the server may be in the middle of telling
 	l.Release()

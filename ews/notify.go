@@ -23,8 +23,8 @@ const DefaultPollInterval = time.Minute
 // folders over one connection, from Exchange 2010 SP1 on. It is asked every so often
 // before that, and where no connection can be left to a stream: since it lets no more
 // of them in for the mailbox, or since all of [Options.MaxConnections] but one are
-// held by other loops. Where it has no subscriptions at all, each interval brings an
-// Activity.
+// held by other loops. Where it has no subscriptions at all, or tells of events without
+// end, each interval brings an Activity.
 //
 // A stream lasts for half an hour and is then begun anew, which is an Activity, since
 // what happened in between is told by nobody else.
@@ -180,6 +180,11 @@ func (n *notifier) adapt(ctx context.Context, err error, lasted bool) bool {
 		n.bestWay()
 		return true
 	}
+	if _, endless := errors.AsType[*endlessError](err); endless && n.way < looking {
+		_ = n.client.unsubscribe(ctx, n.sub) // the server forgets it by itself
+		n.sub = nil
+		return n.giveWay(ctx, err, looking)
+	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Code == "" || session.NeedsSignIn(err) {
 		return false
@@ -193,27 +198,25 @@ func (n *notifier) adapt(ctx context.Context, err error, lasted bool) bool {
 		first := !n.anew
 		n.anew, n.sub = true, nil
 		return n.client.forget() && first
+	case e.Code == "ErrorExceededConnectionCount" && n.way == streaming:
+		return n.giveWay(ctx, err, pulling)
 	case crowded(err) && n.way < looking:
-		return n.giveWay(ctx, e)
+		return n.giveWay(ctx, err, looking)
 	case !e.Temporary() && n.way < looking:
 		return n.fallBack(n.way + 1)
 	}
 	return false
 }
 
-// giveWay goes on in another way where the server has no room, and tells: by a stream
-// less where streams are too many, and else without a subscription. The best way is
-// tried again later.
-func (n *notifier) giveWay(ctx context.Context, e *Error) bool {
+// giveWay goes on in another way, and tells: where the server has no room by a stream less
+// where streams are too many, and else without a subscription. The best way is tried
+// again later.
+func (n *notifier) giveWay(ctx context.Context, why error, to wayToHear) bool {
 	c := n.client
-	to := looking
-	if e.Code == "ErrorExceededConnectionCount" && n.way == streaming {
-		to = pulling
-	}
 	attrs := []slog.Attr{slog.String("server", c.address), slog.String("way", to.String()), slog.Duration("again", crowdPause)}
 	ctx, end := observe.Start(ctx, c.opts.Observer, "ews.fallback", attrs...)
-	end(e)
-	c.log.LogAttrs(ctx, slog.LevelWarn, "ews has no room to be told of changes, and asks", append(attrs, slog.Any("error", e))...)
+	end(why)
+	c.log.LogAttrs(ctx, slog.LevelWarn, "ews cannot be told of changes for now, and asks", append(attrs, slog.Any("error", why))...)
 	n.better = time.Now().Add(crowdPause)
 	return n.fallBack(to)
 }
@@ -360,21 +363,27 @@ func (n *notifier) turn(ctx context.Context) error {
 	return err
 }
 
+// maxEventPages is how many answers in a row may have events, and others to follow. Some
+// have 50 events.
+const maxEventPages = 1000
+
 // pull asks now and then what happened.
 func (n *notifier) pull(ctx context.Context) error {
 	for {
-		var all []happening
-		for more := true; more; {
-			news, further, err := n.client.getEvents(ctx, n.sub)
-			if err != nil {
+		for more, pages := true, 0; more; pages++ {
+			if pages == maxEventPages {
+				return n.client.endless("GetEvents", "after %d answers the server has still more events to tell", pages)
+			}
+			var all []happening
+			var err error
+			if all, more, err = n.client.getEvents(ctx, n.sub); err != nil {
 				return err
 			}
-			all, more = append(all, news...), further
+			if n.since.IsZero() {
+				n.up()
+			}
+			n.post(all)
 		}
-		if n.since.IsZero() {
-			n.up()
-		}
-		n.post(all)
 		if err := n.turn(ctx); err != nil {
 			return err
 		}

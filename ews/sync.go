@@ -51,8 +51,11 @@ func (c *Client) Cursor(ctx context.Context, ref session.FolderRef) (session.Cur
 	var cursor session.Cursor
 	err := c.within(ctx, ref, func(f *folder) error {
 		state := ""
-		for {
+		for ends := unrolled(state); ; {
 			h, err := c.syncFolderItems(ctx, f, state, maxChanges)
+			if err == nil {
+				err = ends.check(c, f, h)
+			}
 			if err != nil {
 				return err
 			}
@@ -118,8 +121,11 @@ func (h *history) anew(ctx context.Context, ref session.FolderRef, gone error) e
 
 // run tells page by page what happened.
 func (h *history) run(ctx context.Context) error {
-	for {
+	for ends := unrolled(h.state); ; {
 		news, entries, err := h.news(ctx, cmp.Or(h.opts.PageSize, h.client.opts.PageSize))
+		if err == nil {
+			err = ends.check(h.client, h.folder, news)
+		}
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package ews
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 )
 
@@ -30,6 +29,9 @@ type walk struct {
 	place bool
 	known int  // how many behind it were found, of which the server tells no number
 	over  bool // there is nothing behind it
+
+	nameless identities // those that are known by no number
+	vain     idle
 
 	counted bool
 	byTime  bool
@@ -108,6 +110,7 @@ func (w *walk) follows(n int64) bool {
 // take takes note of the place behind a page.
 func (w *walk) take(ctx context.Context, items []found, most int) ([]found, error) {
 	w.known += len(items)
+	numbered := 0 // up to the last one that is
 	for i, it := range slices.Backward(items) {
 		if it.err != nil {
 			continue
@@ -119,12 +122,20 @@ func (w *walk) take(ctx context.Context, items []found, most int) ([]found, erro
 		case !it.numbered:
 			continue
 		case !w.follows(it.number):
-			return nil, fmt.Errorf("%s: folder %s: FindItem: the server tells of the same messages again, so that the listing would never end", w.client.address, w.search.folder.Path)
+			return nil, w.client.sameAgain(w.search)
 		}
 		w.after, w.place, w.known = it.number, true, len(items)-1-i
+		w.nameless, numbered = nil, i+1
 		break
 	}
-	return items, nil
+	if w.nameless == nil && numbered < len(items) {
+		w.nameless = identities{}
+	}
+	fresh, news := w.nameless.fresh(items[numbered:])
+	if w.vain.tooLong(news || numbered > 0) && !w.over {
+		return nil, w.client.sameAgain(w.search)
+	}
+	return append(items[:numbered], fresh...), nil
 }
 
 // countByTime gives up on numbers.
@@ -171,8 +182,12 @@ func (w *walk) count(ctx context.Context, most int) ([]found, error) {
 			}
 		}
 		if len(items) > 0 || w.over {
+			w.vain = 0
 			w.note(items)
 			return items, nil
+		}
+		if w.vain.tooLong(false) {
+			return nil, w.client.sameAgain(w.search)
 		}
 	}
 }
