@@ -45,7 +45,7 @@ func (s *stream) inStep(op string) {
 // skip takes note of what will not be answered.
 func (s *stream) skip(a ask) {
 	s.track(a.f)
-	if a.what == askGo || a.what == askData {
+	if a.what == askGo || a.what == askData || a.what == askTrial {
 		select {
 		case s.verb <- false:
 		default: // the writer knows
@@ -86,7 +86,7 @@ func (s *stream) answer(ctx context.Context, a ask) {
 	case askGiveUp:
 		s.done(ctx, verdict{f: a.f, outcome: session.NotSent, err: cmp.Or(a.f.gaveUp, a.f.why())})
 		return
-	case askReset, askMail, askRcpt, askData, askChunk, askEmpty, askWhole:
+	case askReset, askMail, askRcpt, askData, askChunk, askTrial, askEmpty, askWhole:
 	}
 	r, err := s.c.read(a.what.op())
 	if err != nil {
@@ -128,10 +128,13 @@ func (s *stream) take(ctx context.Context, a ask, r reply) {
 	case askData:
 		f.transaction.data = r
 		s.decideData(ctx, a)
-	case askChunk:
+	case askChunk, askTrial:
 		if !r.positive() && f.refused == nil {
 			f.refused = s.c.refusal(opMessage, r)
 			f.hopeless.Store(true)
+		}
+		if a.what == askTrial {
+			s.decide(ctx, a)
 		}
 	case askEmpty:
 		s.done(ctx, verdict{f: f, outcome: session.NotSent, reply: r, err: f.why()})
@@ -141,9 +144,10 @@ func (s *stream) take(ctx context.Context, a ask, r reply) {
 	}
 }
 
-// decide tells the writer whether the recipients are as the envelope wants them.
+// decide tells the writer whether the recipients are as the envelope wants them, and
+// whether the server takes what it had of the text.
 func (s *stream) decide(ctx context.Context, a ask) {
-	if a.f.mail != nil || !a.f.agreed() {
+	if a.f.mail != nil || !a.f.agreed() || a.f.refused != nil {
 		s.done(ctx, verdict{f: a.f, outcome: session.NotSent, err: a.f.why()})
 		s.verb <- false
 		return

@@ -67,7 +67,9 @@ func (r Retry) policy() retry.Policy {
 //
 // The first message of a connection is sent as by [Client.Send]. Behind it,
 // where the server has PIPELINING and CHUNKING, up to a window of messages is on
-// its way at a time; with PIPELINING alone a message takes one round trip, since
+// its way at a time, once it has taken a chunk of one byte: one that announces
+// CHUNKING and reads chunks as commands has nothing of a message then, and gets
+// all of them by DATA. With PIPELINING alone a message takes one round trip, since
 // the commands of the next one travel behind its last byte; without it each
 // answer is waited for. A RSET parts messages that are on their way together, so
 // that nothing of one that was refused can become a part of the next.

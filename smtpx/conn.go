@@ -92,6 +92,7 @@ type conn struct {
 	most       int         // of them, 0 where there is no bound
 	full       atomic.Bool // the server lets it carry no more
 	takes      manner
+	chunks     bool // the server took one
 
 	out *bufio.Writer // for messages, nil before the first
 }

@@ -106,6 +106,7 @@ type row struct {
 	quits     bool // the client is closed instead of sending a message
 	helo      bool // the server knows neither EHLO nor signing in
 	bulk      bool // the message is the third of three that are sent together
+	second    bool // of two
 	data      bool // by DATA, since the server has no CHUNKING
 	security  mailtest.Security
 	mechanism string
@@ -135,7 +136,8 @@ func rows() []row {
 		{name: "RSET in a window", command: "RSET", stage: wire.StageCommand, bulk: true},
 		{name: "MAIL in a window", command: "MAIL", skip: 2, stage: wire.StageCommand, bulk: true},
 		{name: "RCPT in a window", command: "RCPT", contains: carol, skip: 2, stage: wire.StageCommand, bulk: true},
-		{name: "BDAT, not the last", command: "BDAT", skip: 1, stage: wire.StageCommand, bulk: true},
+		{name: "BDAT, the first", command: "BDAT", stage: wire.StageCommand, bulk: true, second: true},
+		{name: "BDAT, not the last", command: "BDAT", skip: 2, stage: wire.StageCommand, bulk: true},
 		{name: "BDAT LAST", command: "BDAT", contains: "LAST", skip: 1, stage: wire.StageCommand, bulk: true},
 		{name: "RSET behind a message", command: "RSET", stage: wire.StageCommand, bulk: true, data: true},
 		{name: "MAIL behind a message", command: "MAIL", skip: 2, stage: wire.StageCommand, bulk: true, data: true},
@@ -218,36 +220,41 @@ func newTrial(t *testing.T, r row, fault string, extensions []string) *trial {
 // third is the last of three letters. Where it has more than one chunk, the last
 // one comes when everybody else has done what there was to do.
 func (c *trial) third() message.Source {
-	if c.row.skip == 1 && c.row.contains == "" {
+	if c.row.command == "BDAT" && c.row.contains == "" && !c.row.second {
 		return brokenSource{text: letter + strings.Repeat("x\r\n", 22_000), size: -1, hook: synctest.Wait}
 	}
 	return source(letter)
 }
 
-// sendThree sends three letters together and returns what became of the last. The
-// first is read to its end when all of them were taken from the input, so that
-// none of them finds the connection at rest.
-func (c *trial) sendThree() (rec session.Receipt, err error) {
+// sendTogether sends three letters together, or two, and returns what became of the
+// last, and how many others there are. The first is read to its end when all of them
+// were taken from the input, so that none of them finds the connection at rest.
+func (c *trial) sendTogether() (rec session.Receipt, others int, err error) {
 	taken := make(chan struct{})
 	first := brokenSource{text: letter, size: int64(len(letter)), hook: func() { <-taken }}
-	letters := func(yield func(session.Mail) bool) {
+	letters := []message.Source{first, source(letter), c.third()}
+	if c.row.second {
+		letters = letters[:2]
+	}
+	others = len(letters) - 1
+	all := func(yield func(session.Mail) bool) {
 		defer close(taken)
 		e := session.Envelope{From: ann, To: []string{bob, carol}}
-		for i, m := range []message.Source{first, source(letter), c.third()} {
+		for i, m := range letters {
 			if !yield(session.Mail{Key: strconv.Itoa(i), Envelope: e, Message: m}) {
 				return
 			}
 		}
 	}
-	for r, e := range c.client.SendAll(c.Context(), letters, nil) {
+	for r, e := range c.client.SendAll(c.Context(), all, nil) {
 		switch {
-		case r.Key == "2":
+		case r.Key == strconv.Itoa(others):
 			rec, err = r.Receipt, e
 		case e != nil:
 			c.Errorf("message %s: %v", r.Key, e)
 		}
 	}
-	return rec, err
+	return rec, others, err
 }
 
 // send sends the letter to bob and carol. Its last byte comes when everybody else
@@ -301,8 +308,9 @@ func (c *trial) run(fault mailtest.Fault) string {
 	case c.row.quits:
 		err, rec.Outcome = c.client.Close(), session.Accepted // of the message before
 	case c.row.bulk:
-		rec, err = c.sendThree()
-		before += 2
+		var others int
+		rec, others, err = c.sendTogether()
+		before += others
 	default:
 		rec, err = c.send()
 	}

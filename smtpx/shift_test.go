@@ -116,7 +116,11 @@ func (s *teller) command(c *moodyConn) bool {
 		}
 		answer = s.judge(c, text.String())
 	case "BDAT":
-		answer = s.judge(c, chunk)
+		if c.text += chunk; strings.HasSuffix(args, "LAST") {
+			answer = s.judge(c, c.text)
+		} else if place = "chunk"; c.to == 0 {
+			answer = "554 5.5.1 no valid recipients"
+		}
 	}
 	c.say(answer)
 	if s.extra != "" && place == s.behind && s.begun == s.of {
@@ -245,9 +249,9 @@ func TestADoubtStays(t *testing.T) {
 func TestAShiftIsNeverBelieved(t *testing.T) {
 	verdicts := []string{"", "554 5.6.0 no", "550 5.1.8 bad sender", "250 2.7.0 Ok, discarded"}
 	for name, d := range dialects() {
-		for behind, own := range map[string]string{"RSET": d.reset, "MAIL": d.mail, "RCPT 1": d.rcpt, "RCPT 2": d.rcpt, "BDAT": "250 2.0.0 Ok"} {
-			for _, extra := range []string{own, "250 2.0.0 and so on", "550 5.1.1 no such user", "500 5.5.2 what?", "502 not implemented"} {
-				for _, to := range [][]string{{bob}, {bob, carol}, {bob, unknown}, {unknown, bob}} {
+		for behind, own := range map[string]string{"RSET": d.reset, "MAIL": d.mail, "RCPT 1": d.rcpt, "RCPT 2": d.rcpt, "chunk": "250 2.0.0 Ok", "BDAT": "250 2.0.0 Ok"} {
+			for _, extra := range []string{own, "250 2.0.0 and so on", "550 5.1.1 no such user", "500 5.5.2 what?", "503 5.5.1 bad sequence"} {
+				for _, to := range [][]string{{bob}, {unknown}, {bob, carol}, {bob, unknown}, {unknown, bob}} {
 					for _, verdict := range verdicts {
 						shift(t, d, fmt.Sprintf("%s, %q behind %s, %v, %q", name, extra, behind, to, verdict), behind, extra, verdict, to)
 					}
@@ -263,7 +267,11 @@ func shift(t *testing.T, d dialect, name, behind, extra, verdict string, to []st
 		return
 	}
 	const messages = 6
-	for _, of := range []int{4, messages} {
+	places := []int{4, messages}
+	if behind == "chunk" {
+		places = []int{2} // the first that is sent by BDAT
+	}
+	for _, of := range places {
 		t.Run(fmt.Sprintf("%s, message %d", name, of), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for _, slow := range []bool{false, true} {

@@ -146,7 +146,7 @@ type Options struct {
 
 	// Without are extensions that are not used although the server offers them, such
 	// as "PIPELINING" of a server, or of a device on the way to it, that drops what is
-	// sent ahead of its answers, or "CHUNKING" of one that refuses BDAT.
+	// sent ahead of its answers.
 	Without []string
 
 	// Logger gets one record a message at level debug, and at warn where it

@@ -94,6 +94,7 @@ const (
 	askGo // no answer: the writer wants to know how the recipients stand
 	askData
 	askChunk
+	askTrial // the same, and the writer wants to know whether to go on
 	askEmpty // the answer to a dot that ends nothing
 	askWhole // the answer to the whole message
 	askGiveUp
@@ -109,7 +110,7 @@ func (a asking) op() string {
 		return opRcpt
 	case askData:
 		return opData
-	case askGo, askChunk, askEmpty, askWhole, askGiveUp:
+	case askGo, askChunk, askTrial, askEmpty, askWhole, askGiveUp:
 	}
 	return opMessage
 }
@@ -327,10 +328,10 @@ func (s *stream) flush() {
 // agreed waits for the answers to all that was said of a message, and reports
 // whether it is to be gone on.
 func (s *stream) agreed(ctx context.Context, a ask) bool {
-	if a.what == askGo {
-		s.expect(ctx, a)
-	} else {
+	if a.what == askData {
 		s.say(ctx, a, "DATA")
+	} else {
+		s.expect(ctx, a)
 	}
 	s.exchange(ctx)
 	ok := <-s.verb
@@ -344,18 +345,12 @@ func (s *stream) agreed(ctx context.Context, a ask) bool {
 
 // chunks writes a message by BDAT (RFC 3030).
 func (s *stream) chunks(ctx context.Context, f *flight, m *reading) {
-	if f.env.AllOrNone && !s.agreed(ctx, ask{f: f, what: askGo}) {
+	if f.env.AllOrNone && !s.agreed(ctx, ask{f: f, what: askGo}) || !s.trial(ctx, f) {
 		return
 	}
 	for {
-		last := m.whole
-		s.buf = append(s.buf, "BDAT "...)
-		s.buf = strconv.AppendInt(s.buf, int64(len(s.body)), 10)
-		if last {
-			s.buf = append(s.buf, " LAST"...)
-		}
-		s.buf = append(append(s.buf, '\r', '\n'), s.body...)
-		if last {
+		s.chunk(s.body, m.whole)
+		if m.whole {
 			f.end = s.sent + int64(len(s.buf))
 			s.expect(ctx, ask{f: f, what: askWhole})
 			return
@@ -368,6 +363,31 @@ func (s *stream) chunks(ctx context.Context, f *flight, m *reading) {
 			return
 		}
 	}
+}
+
+// trial shows that the server takes chunks: the first one of a connection is a byte
+// of the message, and its answer is waited for. There are servers, and devices on the
+// way to others, that announce CHUNKING and read what stands behind BDAT as commands.
+// They can make nothing of a byte, and a chunk that is not the last is no message, so
+// that it is certain of every message that they did not take it.
+func (s *stream) trial(ctx context.Context, f *flight) bool {
+	if s.c.chunks || len(s.body) == 0 {
+		return true
+	}
+	s.chunk(s.body[:1], false)
+	s.body = s.body[1:]
+	s.c.chunks = s.agreed(ctx, ask{f: f, what: askTrial})
+	return s.c.chunks
+}
+
+// chunk writes a part of a message.
+func (s *stream) chunk(p []byte, last bool) {
+	s.buf = append(s.buf, "BDAT "...)
+	s.buf = strconv.AppendInt(s.buf, int64(len(p)), 10)
+	if last {
+		s.buf = append(s.buf, " LAST"...)
+	}
+	s.buf = append(append(s.buf, '\r', '\n'), p...)
 }
 
 // data writes a message by DATA.

@@ -35,12 +35,14 @@ func (s *stream) judge(ctx context.Context, f *flight, r reply) {
 		}
 		fits = s.c.takes.fits(r)
 	default:
+		// Where nobody is to get the message, it is out of order.
+		expected := r.code == 503 && v.err != nil
 		if v.err == nil {
 			f.refused = s.c.refusal(opMessage, r)
 			v.err = f.refused
 		}
 		// A goodbye is an answer to anything.
-		fits = r.enhanced()[1] != 1 && !aboutCommands(r.code) || s.bye != nil
+		fits = r.enhanced()[1] != 1 && !aboutCommands(r.code) || expected || s.bye != nil
 	}
 	if !fits || len(s.doubts) > 0 { // behind a doubt nothing is certain
 		s.doubt(v)
@@ -50,8 +52,8 @@ func (s *stream) judge(ctx context.Context, f *flight, r reply) {
 }
 
 // aboutCommands reports whether a code is about commands and not about messages (RFC
-// 5321 section 4.2.2).
-func aboutCommands(code int) bool { return code == 500 || code == 502 || code == 504 }
+// 5321 section 4.2.1).
+func aboutCommands(code int) bool { return code/10 == 50 }
 
 // doubt keeps a verdict in mind that may be the answer to something else: one that
 // takes the message in other words than the first, or that refuses it with a code
