@@ -115,6 +115,8 @@ func (e *Error) Is(target error) bool {
 		return c == noMessage
 	case session.ErrNoFolder:
 		return c == noFolder || e.Code == "ErrorSyncFolderNotFound"
+	case session.ErrFolderExists:
+		return e.Code == "ErrorFolderExists"
 	case session.ErrOverQuota:
 		return c == full
 	case session.ErrChanged:

@@ -130,6 +130,9 @@ func everything(tb testing.TB, b *bed) {
 		must("bodies", err)
 	}
 	must("create", b.CreateFolder(ctx, "Projects/2026 & later"))
+	if err := b.CreateFolder(ctx, "projects"); !errors.Is(err, session.ErrFolderExists) {
+		tb.Errorf("CreateFolder of one that is there in other letters: %v, want %v", err, session.ErrFolderExists)
+	}
 	must("rename", b.RenameFolder(ctx, session.FolderAt("Projects/2026 & later"), "2027"))
 	must("delete", b.DeleteFolder(ctx, session.FolderAt("2027")))
 	cursor, err := b.Cursor(ctx, session.Inbox)

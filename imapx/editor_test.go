@@ -39,7 +39,7 @@ func TestEditFolders(t *testing.T) {
 		want string
 	}{
 		{"create", nil, func() error { return w.client.CreateFolder(ctx, "Büro/2026 & \"mehr\"") }, `Büro Büro/2026 & "mehr"`},
-		{"create once more", errAny, func() error { return w.client.CreateFolder(ctx, "Büro/2026 & \"mehr\"") }, `Büro Büro/2026 & "mehr"`},
+		{"create once more", session.ErrFolderExists, func() error { return w.client.CreateFolder(ctx, "Büro/2026 & \"mehr\"") }, `Büro Büro/2026 & "mehr"`},
 		{"subscribe", nil, func() error { return w.client.Subscribe(ctx, session.FolderAt("Büro"), true) }, `Büro Büro/2026 & "mehr"`},
 		{"rename", nil, func() error {
 			return w.client.RenameFolder(ctx, session.FolderAt("Büro/2026 & \"mehr\""), "Büro/2027")
@@ -57,7 +57,7 @@ func TestEditFolders(t *testing.T) {
 		{"a name of two lines", errAny, func() error { return w.client.CreateFolder(ctx, "Büro/a\r\nX1 LOGOUT") }, "Büro"},
 	} {
 		err := step.do()
-		if (err != nil) != (step.err != nil) || errors.Is(step.err, session.ErrNoFolder) && !errors.Is(err, step.err) {
+		if (err != nil) != (step.err != nil) || !errors.Is(step.err, errAny) && !errors.Is(err, step.err) {
 			t.Errorf("%s: error %v, want %v", step.name, err, step.err)
 		}
 		if got := paths(t, w, "Büro"); got != step.want {
@@ -67,6 +67,28 @@ func TestEditFolders(t *testing.T) {
 }
 
 var errAny = errors.New("any error")
+
+// TestAFolderThatIsThereAlready: by the code of RFC 5530, and by the words of servers
+// without it.
+func TestAFolderThatIsThereAlready(t *testing.T) {
+	w := newWorld(t, 1, nil)
+	for answer, want := range map[string]bool{
+		"NO [ALREADYEXISTS] Duplicate folder name.":      true,
+		"NO Mailbox already exists":                      true,
+		"NO CREATE failed. Mailbox exists":               true,
+		"NO Create failed, the Folder Exists":            true,
+		"NO [NOPERM] it already exists, and not for you": false,
+		"NO [CANNOT] Parent mailbox does not exist":      false,
+		"NO Parent does not exist":                       false,
+		"BAD already exists":                             false,
+	} {
+		w.server.Inject(mailtest.Reply("CREATE", answer))
+		err := w.client.CreateFolder(t.Context(), "New")
+		if got := errors.Is(err, session.ErrFolderExists); err == nil || got != want {
+			t.Errorf("CREATE is answered by %q: %v is ErrFolderExists %t, want %t", answer, err, got, want)
+		}
+	}
+}
 
 // TestAnotherFolderOfTheName: a connection that has a folder open does not take
 // what comes in its place for it.

@@ -55,8 +55,17 @@ func (e *Error) Is(target error) bool {
 		return e.Code == "TRYCREATE" || e.Code == "NONEXISTENT"
 	case session.ErrOverQuota:
 		return e.Code == "OVERQUOTA"
+	case session.ErrFolderExists:
+		return e.Code == "ALREADYEXISTS" || e.Op == "create" && e.Type == "NO" && e.Code == "" && saysExists(e.Text)
 	}
 	return false
+}
+
+// saysExists reports whether a server without a code for it says that a folder is
+// there already.
+func saysExists(text string) bool {
+	text = strings.ToLower(text)
+	return strings.Contains(text, "already exist") || strings.Contains(text, "mailbox exists") || strings.Contains(text, "folder exists")
 }
 
 // refused reports whether err is the refusal of credentials.

@@ -13,6 +13,9 @@ import (
 var (
 	// ErrNoFolder: the mailbox has no such folder.
 	ErrNoFolder = errors.New("no such folder")
+	// ErrFolderExists: there is a folder at the path already, or one whose path the
+	// server takes for the same.
+	ErrFolderExists = errors.New("the folder is there already")
 	// ErrNoMessage: the message is gone, moved or deleted by somebody.
 	ErrNoMessage = errors.New("no such message any more")
 	// ErrOtherMailbox: the id belongs to another mailbox or another protocol.
