@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // FolderEditor changes what folders there are. It is a further interface of an
@@ -17,40 +18,53 @@ type FolderEditor interface {
 
 // CreateFolder makes a folder at a path as [Folder.Path] has it, below what the
 // server wants before the names of the user's own folders. Servers make the
-// folders above it where they are missing. One that is there already is the
+// folders above it where they are missing. One that is there already is
+// [ErrFolderExists], where the server says so in words that are known, or the
 // protocol's error; see [Session.EnsureFolder].
 func (s *Session) CreateFolder(ctx context.Context, path string) error {
 	return s.edit("create a folder", path, func(e FolderEditor) error { return e.CreateFolder(ctx, path) })
 }
 
 // EnsureFolder makes a folder at a path, as CreateFolder does, unless there is one
-// already that holds messages.
-func (s *Session) EnsureFolder(ctx context.Context, path string) error {
-	if there, err := s.holdsMessages(ctx, path); there || err != nil {
-		return err
+// already that holds messages, and returns it by the path that it is listed with.
+// That is another one where the server does not tell small letters from large ones,
+// as Exchange does not, and has the folder in others.
+func (s *Session) EnsureFolder(ctx context.Context, path string) (FolderRef, error) {
+	if found, err := s.holding(ctx, path, false); found != "" || err != nil {
+		return found, err
 	}
 	err := s.CreateFolder(ctx, path)
-	if err == nil || ctx.Err() != nil {
-		return err
+	if err == nil {
+		return FolderAt(path), nil
+	}
+	if ctx.Err() != nil {
+		return "", err
 	}
 	// Servers have no common word for a folder that somebody else made meanwhile.
-	if there, _ := s.holdsMessages(ctx, path); there {
-		return nil
+	if found, _ := s.holding(ctx, path, errors.Is(err, ErrFolderExists)); found != "" {
+		return found, nil
 	}
-	return err
+	return "", err
 }
 
-// holdsMessages reports whether there is a folder for messages at a path.
-func (s *Session) holdsMessages(ctx context.Context, path string) (bool, error) {
+// holding returns the folder for messages at a path, "" where there is none. Where
+// there is no folder at all there, it may be one whose path differs in the case of
+// letters, if that is wanted.
+func (s *Session) holding(ctx context.Context, path string, anyCase bool) (FolderRef, error) {
+	var similar FolderRef
 	for f, err := range s.Folders(ctx) {
-		if err != nil {
-			return false, err
-		}
-		if f.Path == path && !f.NoMessages {
-			return true, nil
+		switch {
+		case err != nil:
+			return "", err
+		case f.Path == path && f.NoMessages:
+			return "", nil
+		case f.Path == path:
+			return f.Ref(), nil
+		case anyCase && !f.NoMessages && strings.EqualFold(f.Path, path):
+			similar = f.Ref()
 		}
 	}
-	return false, nil
+	return similar, nil
 }
 
 // RenameFolder gives a folder, and with it those below, another path. The ids

@@ -58,11 +58,12 @@ func intake(ctx context.Context, out io.Writer, server session.Server, creds ses
 		return err
 	}
 	defer s.Close()
-	opts := &session.ProcessOptions{Watch: watch, Done: session.FolderAt("Done"), Problem: session.FolderAt("Problem")}
-	for _, folder := range []string{"Done", "Problem"} {
-		if err := s.EnsureFolder(ctx, folder); err != nil {
-			return err
-		}
+	opts := &session.ProcessOptions{Watch: watch}
+	if opts.Done, err = s.EnsureFolder(ctx, "Done"); err != nil {
+		return err
+	}
+	if opts.Problem, err = s.EnsureFolder(ctx, "Problem"); err != nil {
+		return err
 	}
 	opts.Told = func(t session.Task, o session.TaskOutcome, err error) {
 		fmt.Fprintf(out, "%v: %s", o, t.Message.Header.Subject())

@@ -79,8 +79,8 @@ func makeFolders(ctx context.Context, r *reading) {
 			r.Errorf("after CreateFolder(%q) the folders are %q", path, got)
 			continue
 		}
-		if err := s.EnsureFolder(ctx, path); err != nil {
-			r.Errorf("EnsureFolder(%q) of one that is there: %v", path, err)
+		if ref, err := s.EnsureFolder(ctx, path); err != nil || ref != session.FolderAt(path) {
+			r.Errorf("EnsureFolder(%q) of one that is there = %q, %v", path, ref, err)
 		}
 		r.put(path, Stored{Raw: sample(1)})
 		if got := numbers(r.list(ctx, session.Query{Folder: session.FolderAt(path)})); got != "1" {
