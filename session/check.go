@@ -144,9 +144,10 @@ type Report struct {
 	Took  time.Duration
 	// Stages are all stages of the backend, in their order.
 	Stages []StageReport
-	// Unchecked says why nothing was checked: the session has no such side, its
-	// mode does not use it, or the backend cannot check itself. It is nil for a
-	// Report of a [Checker].
+	// Unchecked says why nothing was checked, in words for people: the session has
+	// no such side, its mode does not use it, or the backend cannot check itself. It
+	// wraps a [*ModeError] or [errors.ErrUnsupported], and is nil for a Report of a
+	// [Checker].
 	Unchecked error
 }
 
@@ -221,25 +222,47 @@ func (s *Session) Check(ctx context.Context, opts *CheckOptions) Checkup {
 }
 
 func (s *Session) checkIncoming(ctx context.Context, opts *CheckOptions) Report {
-	checker, err := readingAs[Checker](s, "check the way in")
-	if err != nil {
-		return Report{User: s.user, Began: time.Now(), Unchecked: err}
-	}
-	return checker.Check(ctx, opts)
-}
-
-func (s *Session) checkOutgoing(ctx context.Context, opts *CheckOptions) Report {
-	var err error
-	checker, ok := As[Checker](s.out)
-	switch {
-	case s.mode == ReadOnly:
-		err = &ModeError{Mode: s.mode, Op: "send, so that there is nothing to check"}
-	case s.out == nil:
-		err = fmt.Errorf("session: check the way out: no outgoing backend was given: %w", errors.ErrUnsupported)
+	switch checker, ok := As[Checker](s.in); {
+	case s.mode == SendOnly:
+		return s.unchecked("it reads nothing", &ModeError{Mode: s.mode, Op: "check the way in"})
+	case s.in == nil:
+		return s.unchecked("no server to read from was given to it", errors.ErrUnsupported)
 	case !ok:
-		err = fmt.Errorf("session: check the way out: the outgoing backend cannot: %w", errors.ErrUnsupported)
+		return s.unchecked("its way in has no check", errors.ErrUnsupported)
 	default:
 		return checker.Check(ctx, opts)
 	}
-	return Report{User: s.user, Began: time.Now(), Unchecked: err}
 }
+
+func (s *Session) checkOutgoing(ctx context.Context, opts *CheckOptions) Report {
+	switch checker, ok := As[Checker](s.out); {
+	case s.mode == ReadOnly:
+		return s.unchecked("it sends nothing", &ModeError{Mode: s.mode, Op: "check the way out"})
+	case s.out == nil:
+		return s.unchecked("no server to send through was given to it", errors.ErrUnsupported)
+	case !ok:
+		return s.unchecked("its way out has no check", errors.ErrUnsupported)
+	default:
+		return checker.Check(ctx, opts)
+	}
+}
+
+// unchecked reports about a side that the session does not use, or that cannot be
+// checked.
+func (s *Session) unchecked(why string, cause error) Report {
+	words := fmt.Sprintf("this session is %v, and %s", s.mode, why)
+	return Report{User: s.user, Began: time.Now(), Unchecked: &uncheckedError{words: words, cause: cause}}
+}
+
+// uncheckedError is why a side was not checked, for people who know a session by its
+// settings.
+type uncheckedError struct {
+	words string
+	cause error
+}
+
+// Error returns the words.
+func (e *uncheckedError) Error() string { return e.words }
+
+// Unwrap returns a [*ModeError] or [errors.ErrUnsupported].
+func (e *uncheckedError) Unwrap() error { return e.cause }

@@ -48,9 +48,20 @@ func TestReportAsATable(t *testing.T) {
 	if got := report().String(); got != want {
 		t.Errorf("String() =\n%s\nwant\n%s", got, want)
 	}
-	r := session.Report{User: "ann", Began: report().Began, Unchecked: errors.New("no way in")}
-	if got, want := r.String(), "- - as ann, 2026-02-03 04:05:06 UTC\n  not checked: no way in\n"; got != want {
+	r := session.Report{User: "ann", Began: report().Began, Unchecked: errors.New("it sends\r\nnothing")}
+	if got, want := r.String(), "not checked: it sends  nothing\n"; got != want {
 		t.Errorf("String() = %q, want %q", got, want)
+	}
+	for _, tt := range []struct {
+		in, out session.Report
+		want    string
+	}{
+		{report(), r, want + "\nthe way out is not checked: it sends  nothing\n"},
+		{r, report(), "the way in is not checked: it sends  nothing\n\n" + want},
+	} {
+		if got := (session.Checkup{Incoming: tt.in, Outgoing: tt.out}).String(); got != tt.want {
+			t.Errorf("String() =\n%s\nwant\n%s", got, tt.want)
+		}
 	}
 }
 
@@ -147,10 +158,10 @@ func TestSessionChecksWhatItUses(t *testing.T) {
 		uncheckedIn, away string
 	}{
 		{"both", session.ReadWrite, wayIn, wayOut, "side check: connect: in fails\nside check: connect: out fails", "", ""},
-		{"read-only", session.ReadOnly, wayIn, wayOut, "side check: connect: in fails", "", "does not allow to send"},
-		{"send-only", session.SendOnly, wayIn, wayOut, "side check: connect: out fails", "does not allow to check the way in", ""},
-		{"no way out", session.ReadWrite, wayIn, nil, "side check: connect: in fails", "", "no outgoing backend"},
-		{"no way in, and a way out that cannot", session.ReadWrite, nil, func(session.Setup) (session.Outgoing, error) { return mute{}, nil }, "", "no incoming backend", "the outgoing backend cannot"},
+		{"read-only", session.ReadOnly, wayIn, wayOut, "side check: connect: in fails", "", "this session is read-only, and it sends nothing"},
+		{"send-only", session.SendOnly, wayIn, wayOut, "side check: connect: out fails", "this session is send-only, and it reads nothing", ""},
+		{"no way out", session.ReadWrite, wayIn, nil, "side check: connect: in fails", "", "this session is read-write, and no server to send through was given to it"},
+		{"no way in, and a way out that cannot", session.ReadWrite, nil, func(session.Setup) (session.Outgoing, error) { return mute{}, nil }, "", "no server to read from was given to it", "its way out has no check"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -175,6 +186,9 @@ func TestSessionChecksWhatItUses(t *testing.T) {
 					got := side.report.Unchecked
 					if (got == nil) != (side.want == "") || got != nil && !strings.Contains(got.Error(), side.want) {
 						t.Errorf("Unchecked = %v, want %q", got, side.want)
+					}
+					if _, mode := errors.AsType[*session.ModeError](got); got != nil && mode == errors.Is(got, errors.ErrUnsupported) {
+						t.Errorf("Unchecked = %v, want one that wraps a ModeError or ErrUnsupported", got)
 					}
 					if got == nil && side.report.Stages[0].Detail("from") != "me@example.com" {
 						t.Error("the options did not arrive")

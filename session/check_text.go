@@ -10,15 +10,14 @@ import (
 )
 
 // String returns a table of the stages: their outcomes and times, and below each
-// what is known of it.
+// what is known of it. Where nothing was checked it says why.
 func (r Report) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s as %s, %s", orDash(r.Backend), orDash(r.Server), orDash(r.User), r.Began.UTC().Format("2006-01-02 15:04:05 UTC"))
 	if r.Unchecked != nil {
-		fmt.Fprintf(&b, "\n  not checked: %s\n", line(r.Unchecked.Error()))
-		return b.String()
+		return "not checked: " + line(r.Unchecked.Error()) + "\n"
 	}
-	fmt.Fprintf(&b, ", %s\n", round(r.Took))
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s as %s, %s, %s\n",
+		orDash(r.Backend), orDash(r.Server), orDash(r.User), r.Began.UTC().Format("2006-01-02 15:04:05 UTC"), round(r.Took))
 	for _, s := range r.Stages {
 		s.print(&b)
 	}
@@ -50,8 +49,18 @@ func (s StageReport) print(b *strings.Builder) {
 	note("remedy", s.Remedy)
 }
 
-// String returns both tables.
-func (c Checkup) String() string { return c.Incoming.String() + "\n" + c.Outgoing.String() }
+// String returns both tables, or why there is none of a side.
+func (c Checkup) String() string {
+	return c.Incoming.of("the way in") + "\n" + c.Outgoing.of("the way out")
+}
+
+// of is String, and says of which side it speaks where the table does not.
+func (r Report) of(side string) string {
+	if r.Unchecked != nil {
+		return side + " is " + r.String()
+	}
+	return r.String()
+}
 
 func orDash(s string) string {
 	if s == "" {

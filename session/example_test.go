@@ -107,7 +107,7 @@ func ExampleSession_Check() {
 	// folder not reached
 	// search not reached
 	// Check user name and password; where the provider has switched passwords off, sign in with OAuth.
-	// session: the mode read-only does not allow to send, so that there is nothing to check
+	// this session is read-only, and it sends nothing
 }
 
 // Many messages go out at once, and each tells what became of it.

@@ -13,7 +13,8 @@ import (
 	"github.com/mailsession/mailsession/secret"
 )
 
-// TestCheck: a mailbox that opens, and one whose password is wrong.
+// TestCheck: a mailbox that opens, one whose password is wrong, and two of which one
+// side alone is used.
 func TestCheck(t *testing.T) {
 	p := presettest.NewProvider(nil)
 	defer p.Close()
@@ -21,6 +22,8 @@ func TestCheck(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mail.json")
 	const sets = `{"version": 1, "sets": {
 		"ann": {"provider": "contoso", "account": "ann@contoso.example", "password": "env:RIGHT"},
+		"cat": {"provider": "contoso", "account": "ann@contoso.example", "password": "env:RIGHT", "mode": "read-only"},
+		"dan": {"provider": "contoso", "account": "ann@contoso.example", "password": "env:RIGHT", "mode": "send-only"},
 		"ben": {"provider": "contoso", "account": "ann@contoso.example", "password": "env:WRONG"}
 	}}`
 	if err := os.WriteFile(path, []byte(sets), 0o600); err != nil {
@@ -31,12 +34,18 @@ func TestCheck(t *testing.T) {
 	o := &profile.Options{
 		Providers: map[string]preset.Provider{"contoso": p.Preset()},
 		Configure: func(_ string, p *profile.Plan) {
-			p.Incoming.Server.Transcript, p.Outgoing.Server.Transcript = testlog.New(t), testlog.New(t)
+			for _, side := range []*profile.Side{p.Incoming, p.Outgoing} {
+				if side != nil {
+					side.Server.Transcript = testlog.New(t)
+				}
+			}
 		},
 	}
 	for set, want := range map[string][]string{
 		"ann": {"sign-in", "passed"},
 		"ben": {"sign-in", "failed", "Check user name and password"},
+		"cat": {"imap ", "sign-in", "\nthe way out is not checked: this session is read-only, and it sends nothing\n"},
+		"dan": {"the way in is not checked: this session is send-only, and it reads nothing\n\nsmtp ", "sign-in"},
 	} {
 		var out strings.Builder
 		err := check(t.Context(), &out, path, set, o)
