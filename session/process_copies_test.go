@@ -3,6 +3,8 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -93,6 +95,56 @@ func TestAMoveThatHalted(t *testing.T) {
 			w.wantOnce(6)
 		})
 	}
+}
+
+// TestAMoveOfMessagesWithoutAnIDThatHalted leaves one of each in the end, however
+// often it halts: they are known again by their size, their time and their bytes. Of
+// two that are alike none is lost, where only one was copied.
+func TestAMoveOfMessagesWithoutAnIDThatHalted(t *testing.T) {
+	const nameless = "From: scanner@example.com\r\nSubject: Sample %s\r\n\r\nhello\r\n"
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorks(t, 0)
+		for _, name := range []string{"7", "8", "twin", "twin"} {
+			if _, err := w.account.Append("INBOX", fmt.Sprintf(nameless, name), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Of the same size and time as another one, and no copy of it.
+		if _, err := w.account.Append("Archive", fmt.Sprintf(nameless, "9"), nil); err != nil {
+			t.Fatal(err)
+		}
+		w.over(func(in beneath) session.Incoming { return halfWay{labelless{in}} })
+		for range 12 {
+			if _, err := w.process(t.Context(), &session.ProcessOptions{Done: session.Archive, MaxTries: -1}); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(2 * time.Hour)
+		}
+		archive := strings.Fields(w.in("Archive"))
+		slices.Sort(archive)
+		if inbox, archive := w.in("INBOX"), strings.Join(archive, " "); inbox != "" || archive != "7 8 9 twin twin" {
+			t.Errorf("the inbox holds %q, the archive %q, want each message once, moved", inbox, archive)
+		}
+	})
+}
+
+// halfWay is a way in that copies the first of the messages that it is to move, and
+// then is lost, each time.
+type halfWay struct{ labelless }
+
+func (h halfWay) Apply(ctx context.Context, c session.Change, ids ...session.ID) ([]session.Result, error) {
+	if c.MoveTo == "" || len(ids) == 0 {
+		return h.beneath.Apply(ctx, c, ids...)
+	}
+	if _, err := h.beneath.Apply(ctx, session.Change{CopyTo: c.MoveTo}, ids[0]); err != nil {
+		return nil, err
+	}
+	err := passes{errors.New("the line was lost")}
+	results := make([]session.Result, 0, len(ids))
+	for _, id := range ids {
+		results = append(results, session.Result{ID: id, Outcome: session.DoneUnknown, Err: err})
+	}
+	return results, err
 }
 
 // TestAMoveIsCompletedByACopyAlone: another message with the same Message-ID is none.

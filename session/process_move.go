@@ -177,18 +177,21 @@ func mayHaveCopied(r Result) bool {
 // next move would make another one, and the original is all that is left to do
 // something about. What remains has to be moved all the same. After a try that was
 // refused nothing is looked for: what the folder shows then is no copy, and may be
-// the original itself in a folder that shows what is in others.
+// the original itself in a folder that shows what is in others. Of messages that are
+// alike, each has a copy of its own.
 func (p *processor) complete(ctx context.Context, to FolderRef, ids []ID) (results []Result, remain []ID) {
+	taken := map[ID]bool{}
 	for _, id := range ids {
 		if !p.completes || !p.record.Items[id].look {
 			remain = append(remain, id)
 			continue
 		}
-		there, err := p.copied(ctx, to, id)
+		copied, err := p.copied(ctx, to, id, taken)
 		switch {
 		case err != nil:
 			results = append(results, Result{ID: id, Outcome: NotDone, Err: err})
-		case there:
+		case copied != nil:
+			taken[copied.ID] = true
 			made, _ := p.session.Apply(ctx, Change{Delete: true}, id) // each result has its error
 			results = append(results, made...)
 		default:
@@ -198,22 +201,29 @@ func (p *processor) complete(ctx context.Context, to FolderRef, ids []ID) (resul
 	return results, remain
 }
 
-// copied reports whether a folder has a message like the one with the id, to the
-// byte, and of the same time.
-func (p *processor) copied(ctx context.Context, to FolderRef, id ID) (bool, error) {
+// copied returns a message of a folder that is like the one with the id, to the byte,
+// and of the same time, and none of those that are taken; nil where there is none.
+func (p *processor) copied(ctx context.Context, to FolderRef, id ID, taken map[ID]bool) (*Message, error) {
 	const fields = FieldHeader | FieldSize | FieldReceived
 	original, err := p.only(ctx, Query{Folder: p.folder, Where: Filter{IDs: []ID{id}}, Fields: fields}, nil)
-	if err != nil || original == nil || original.Header.MessageID() == "" {
-		return false, err
+	if err != nil || original == nil {
+		return nil, err
 	}
-	q := Query{Folder: to, Where: withMessageID(original.Header.MessageID()), Fields: fields}
-	copied, err := p.only(ctx, q, func(m *Message) (bool, error) {
-		if m.Size != original.Size || !m.Received.Equal(original.Received) {
+	return p.only(ctx, Query{Folder: to, Where: like(original), Fields: fields}, func(m *Message) (bool, error) {
+		if taken[m.ID] || m.Size != original.Size || !m.Received.Equal(original.Received) {
 			return false, nil
 		}
 		return p.same(ctx, id, m.ID)
 	})
-	return copied != nil, err
+}
+
+// like asks for messages that may be copies of one: by its Message-ID, and of one that
+// has none by what a copy has in common with it.
+func like(m *Message) Filter {
+	if id := m.Header.MessageID(); id != "" {
+		return withMessageID(id)
+	}
+	return Filter{Since: m.Received, Before: m.Received.Add(time.Second), Larger: max(m.Size-1, 0), Smaller: m.Size + 1}
 }
 
 // only returns the first message that a query finds and that fits, nil where
