@@ -21,14 +21,10 @@ func (b *Outbox) Entry(ctx context.Context, key string) (Entry, error) {
 
 // Entries iterates over what is known of messages, of those in one of the given
 // states or of all where none is given, those first that were enqueued first. An
-// error is the last item.
+// error is the last item: also for entries that cannot be read, behind the others.
 func (b *Outbox) Entries(ctx context.Context, states ...State) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		all, err := b.all(ctx)
-		if err != nil {
-			yield(Entry{}, err)
-			return
-		}
 		for _, it := range all {
 			if len(states) > 0 && !slices.Contains(states, it.State) {
 				continue
@@ -37,12 +33,15 @@ func (b *Outbox) Entries(ctx context.Context, states ...State) iter.Seq2[Entry, 
 				return
 			}
 		}
+		if err != nil {
+			yield(Entry{}, err)
+		}
 	}
 }
 
-// all returns all entries, those first that were enqueued first.
-func (b *Outbox) all(ctx context.Context) ([]*item, error) {
-	var all []*item
+// all returns all entries, those first that were enqueued first, and what is wrong
+// with those that cannot be read.
+func (b *Outbox) all(ctx context.Context) (all []*item, unread error) {
 	for key, err := range b.list.List(ctx, b.opts.Prefix+entryPart) {
 		if err != nil {
 			return nil, fmt.Errorf("outbox: list the entries: %w", err)
@@ -52,14 +51,18 @@ func (b *Outbox) all(ctx context.Context) ([]*item, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("outbox: list the entries: %w", err)
+			if ctx.Err() != nil {
+				return nil, fmt.Errorf("outbox: list the entries: %w", err)
+			}
+			unread = errors.Join(unread, fmt.Errorf("outbox: list the entries: %w", err))
+			continue
 		}
 		all = append(all, it)
 	}
 	slices.SortStableFunc(all, func(x, y *item) int {
 		return cmp.Or(x.Queued.Compare(y.Queued), cmp.Compare(x.Key, y.Key))
 	})
-	return all, nil
+	return all, unread
 }
 
 // MarkSent has a message that is [StateUnknown] count as sent. Its copy in the folder of
@@ -138,10 +141,7 @@ func (b *Outbox) decide(ctx context.Context, key, op string, from []State, chang
 // those that their program began to enqueue as long ago, a day at least, and never
 // came to the end with. It returns how many. Their keys may be used again.
 func (b *Outbox) Prune(ctx context.Context, age time.Duration) (int, error) {
-	all, err := b.all(ctx)
-	if err != nil {
-		return 0, err
-	}
+	all, unread := b.all(ctx)
 	n := 0
 	for _, it := range all {
 		if time.Since(it.Changed) <= age || it.CopyDue || !it.Decided() && !b.abandoned(ctx, it) {
@@ -159,7 +159,7 @@ func (b *Outbox) Prune(ctx context.Context, age time.Duration) (int, error) {
 		b.discard(ctx, it.Body)
 		n++
 	}
-	return n, nil
+	return n, unread
 }
 
 // abandonedAfter is longer than anybody takes to enqueue a message.

@@ -54,6 +54,13 @@
 // [session.SentPolicy], it is filed when the message was accepted, after that was
 // written down.
 //
+// # Versions
+//
+// Programs with different versions of this library may share a Store while one takes
+// the place of the other. What the newer one wrote in a form that the older one does not
+// know is left alone there, bytes and all, with [ErrOtherVersion]; everything else
+// goes out.
+//
 // # Room
 //
 // A message's bytes are a record of the Store of their own, at most

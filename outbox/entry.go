@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -141,14 +142,27 @@ type record struct {
 // encode returns the value of a record.
 func (r *record) encode() ([]byte, error) { return json.Marshal(r) }
 
-// parseRecord reads the value of a record.
+// parseRecord reads the value of a record. One that has more in it than is known here,
+// in a new format or in this one, is not read: what a change of it would drop may be
+// what the message must not be sent without.
 func parseRecord(value []byte) (record, error) {
-	var r record
-	if err := json.Unmarshal(value, &r); err != nil {
+	var of struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(value, &of); err != nil {
 		return record{}, fmt.Errorf("the entry cannot be read: %w", err)
 	}
-	if r.Format != format {
-		return record{}, fmt.Errorf("the entry has format %d, and this program knows %d; use the program that wrote it", r.Format, format)
+	if of.Format != format {
+		return record{}, fmt.Errorf("%w: it has format %d, and this one knows %d", ErrOtherVersion, of.Format, format)
+	}
+	var r record
+	strict := json.NewDecoder(bytes.NewReader(value))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&r); err != nil {
+		if json.Unmarshal(value, new(record)) == nil { // but for a field
+			return record{}, fmt.Errorf("%w: %w", ErrOtherVersion, err)
+		}
+		return record{}, fmt.Errorf("the entry cannot be read: %w", err)
 	}
 	if len(r.Recipients) != len(r.Envelope.To) || r.Term < 0 {
 		return record{}, errors.New("the entry contradicts itself")

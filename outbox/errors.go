@@ -11,6 +11,9 @@ var (
 	ErrKeyUsed = errors.New("the key was used for another message")
 	// ErrNoEntry: nothing was enqueued under the key, or it was pruned.
 	ErrNoEntry = errors.New("there is no message under the key")
+	// ErrOtherVersion: another version of this library wrote the entry, with more in it
+	// than this one knows. It is left alone, and so are its bytes.
+	ErrOtherVersion = errors.New("another version of this library wrote the entry; use that one, or let it send what it has first")
 	// ErrTooLarge: the message is larger than the outbox takes.
 	ErrTooLarge = errors.New("the message is too large for the outbox")
 )
