@@ -319,6 +319,32 @@ func TestInputThatBlocks(t *testing.T) {
 	})
 }
 
+// An answer that says that the server is there, or leaves, says nothing of a message that
+// it comes behind.
+func TestNoVerdictInABulk(t *testing.T) {
+	for name, extensions := range offers() {
+		for _, answer := range []string{"221 2.7.0 Goodbye", "220 mail.example.com ESMTP"} {
+			t.Run(name+" "+answer[:3], func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newServer(t, &smtptest.Options{Extensions: extensions})
+					f := mailtest.Reply(smtptest.EndOfData, answer)
+					if extensions == nil {
+						f = mailtest.Reply("BDAT", answer).Containing("LAST")
+					}
+					f.Skip = 4
+					s.Inject(f)
+					c := newClient(t, inMemory(s), withPassword(), &smtpx.Options{MaxConnections: 1})
+					all, err := sendAll(t, c, circulars(20), nil)
+					if n := count(all); err != nil || n[session.SentUnknown] == 0 || n[session.NotSent] > 0 || len(all) != 20 {
+						t.Errorf("SendAll = %v, %v, want what was on its way unknown, and the others accepted", n, err)
+					}
+					checkTruth(t, s, all, 20)
+				})
+			})
+		}
+	}
+}
+
 // An input that panics does so out of the loop over the results, and one that ends its
 // goroutine ends the loop: what was taken has its result before.
 func TestInputThatDoesNotReturn(t *testing.T) {

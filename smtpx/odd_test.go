@@ -118,6 +118,12 @@ func TestOddServers(t *testing.T) {
 			start + "\nDATA\n" + strings.ReplaceAll(strings.ReplaceAll(strings.TrimSuffix(letter, "\r\n"), "\r\n.", "\r\n.."), "\r\n", "\n") + "\n.",
 			session.SentUnknown, "message: 354 more",
 		},
+		{
+			"leaves after the message",
+			map[string]string{"DATA": "354 go", ".": "221 2.0.0 closing connection"},
+			start + "\nDATA\n" + strings.ReplaceAll(strings.ReplaceAll(strings.TrimSuffix(letter, "\r\n"), "\r\n.", "\r\n.."), "\r\n", "\n") + "\n.",
+			session.SentUnknown, "message: 221 2.0.0 closing connection",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

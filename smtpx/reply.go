@@ -82,6 +82,10 @@ func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 // positive reports whether the command was carried out.
 func (r reply) positive() bool { return r.code/100 == 2 }
 
+// verdict reports whether the answer can be one to a whole message: yes or no. That the
+// server is there (220), or leaves (221), says neither.
+func (r reply) verdict() bool { return r.code/100 != 3 && r.code != 220 && r.code != 221 }
+
 // enhanced returns the enhanced status code (RFC 3463) that the text begins
 // with, zero where there is none.
 func (r reply) enhanced() smtp.EnhancedCode {

@@ -59,8 +59,7 @@ func (t *transaction) run() (session.Receipt, error) {
 		return t.receipt(session.SentUnknown), err
 	case err != nil:
 		return t.receipt(session.NotSent), err
-	case r.code/100 == 3:
-		// Neither yes nor no.
+	case !r.verdict():
 		err := t.c.refusal(opMessage, r)
 		t.c.w.Kill(err)
 		return t.receipt(session.SentUnknown), err

@@ -23,7 +23,7 @@ func (s *stream) judge(ctx context.Context, f *flight, r reply) {
 	v := verdict{f: f, outcome: session.NotSent, reply: r, err: f.why()}
 	var fits bool
 	switch {
-	case r.code/100 == 3, r.positive() && v.err != nil:
+	case !r.verdict(), r.positive() && v.err != nil:
 		// Neither yes nor no, or a yes to what it said no to: this is the answer to
 		// something else.
 		s.misfit(opMessage, r)
