@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"iter"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -19,7 +20,8 @@ type Mail struct {
 	// Envelope says who sends the message to whom.
 	Envelope Envelope
 	// Message is opened once for each try, maybe once more to look at its bytes, and
-	// once more for a copy in the folder of sent mail.
+	// once more for a copy in the folder of sent mail: what it reads from must not
+	// change before the Mail has its result.
 	Message message.Source
 }
 
@@ -133,6 +135,7 @@ func (c *copies) note(m Mail) string {
 	defer c.mu.Unlock()
 	key := c.prefix + strconv.Itoa(c.n)
 	c.n++
+	m.Envelope.To = slices.Clone(m.Envelope.To) // the input may use its slice for the next one
 	c.mails[key] = m
 	return key
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -338,6 +339,7 @@ func (b *bulk) permit() bool {
 // take takes one message from the input, unless nobody wants it any more. What
 // can never be sent is refused here.
 func (b *bulk) take(ctx context.Context, m session.Mail) bool {
+	m.Envelope.To = slices.Clone(m.Envelope.To) // the input may use its slice for the next one
 	j := &job{Mail: m, whole: m.Envelope}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -319,6 +319,33 @@ func TestInputThatBlocks(t *testing.T) {
 	})
 }
 
+// An input may use the slice of its recipients for the next message.
+func TestRecipientsOfTheInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, nil)
+		c := newClient(t, inMemory(s), withPassword(), nil)
+		to := make([]string, 1)
+		for _, err := range c.SendAll(t.Context(), func(yield func(session.Mail) bool) {
+			for i := range 20 {
+				to[0] = strconv.Itoa(i) + "@else.example"
+				m := circular(i)
+				if m.Envelope.To = to; !yield(m) {
+					return
+				}
+			}
+		}, nil) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		for _, m := range s.Messages() {
+			if number, _, _ := strings.Cut(m.To[0], "@"); !strings.Contains(m.Raw, "<"+number+"@example.com>") {
+				t.Errorf("%s got\n%s", m.To[0], m.Raw)
+			}
+		}
+	})
+}
+
 // An answer that says that the server is there, or leaves, says nothing of a message that
 // it comes behind.
 func TestNoVerdictInABulk(t *testing.T) {
