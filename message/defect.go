@@ -83,9 +83,6 @@ const (
 	// claims, or claims one that is not known. It is read as UTF-8 if it can be,
 	// and else in a character set that was guessed.
 	DefectCharset DefectKind = "wrong-charset"
-	// DefectUndecodable tells of a part that could not be decoded. Its content is
-	// given as it came.
-	DefectUndecodable DefectKind = "undecodable"
 )
 
 // The limits that a message may pass. Reading goes on: each defect tells what
