@@ -48,7 +48,7 @@ func TestMistakesAreExplained(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-provider", "yahooo"}, "known are "},
+		{[]string{"-provider", "yahooo"}, `did you mean "yahoo"?`},
 		{[]string{"-provider", "microsoft"}, "needs -client-id and -account"},
 	} {
 		var out bytes.Buffer
