@@ -33,7 +33,9 @@ const (
 	// EventRemoved: a message left the folder.
 	EventRemoved
 	// EventReset: what was known of the folder is void, and all its messages
-	// follow as new ones. The server renumbered it, or forgot its history.
+	// follow as new ones. The server renumbered it, or forgot its history, or the
+	// role by which it is watched is another folder's now, or that of the same one
+	// under another name.
 	EventReset
 	// EventReconnected: the line was lost and is there again, and what happened
 	// meanwhile has been told. A backend that keeps no line, such as that of POP3,
@@ -163,6 +165,14 @@ type watched struct {
 	heard  bool // EventListening has been told
 	failed bool // the last look failed
 	gone   bool // there is no such folder
+	anew   bool // what was told of it is void, and that has not been told yet
+}
+
+// follows reports whether a folder is another one than before and is to be watched
+// all the same: a role names whatever folder has it. The inbox has one name for ever.
+func (f *watched) follows(err error) bool {
+	_, byRole := f.ref.Role()
+	return byRole && f.ref != Inbox && errors.Is(err, ErrOtherFolder)
 }
 
 // name takes the folders, each once.
@@ -327,20 +337,14 @@ func (w *watch) listed(ctx context.Context, ref FolderRef) (bool, error) {
 
 // look tells what happened in a folder.
 func (w *watch) look(ctx context.Context, f *watched, kind NoticeKind, polls bool, yield func(Event, error) bool) error {
-	opts := SyncOptions{Fields: w.opts.Fields, PageSize: w.opts.PageSize}
-	for page, err := range w.syncer.Changes(ctx, f.ref, f.cursor, opts) {
-		if expired(err) {
-			continue // the pages that follow say so
-		}
-		if err != nil {
-			f.failed = true
-			return err
-		}
-		w.backoff.reset()
-		if err := tellPage(ctx, f.ref, page, yield); err != nil {
-			return err
-		}
-		f.cursor = page.Cursor
+	err := w.tell(ctx, f, yield)
+	if f.follows(err) {
+		f.cursor, f.anew = Cursor{}, true
+		err = w.tell(ctx, f, yield)
+	}
+	if err != nil {
+		f.failed = !errors.Is(err, errLeft)
+		return err
 	}
 	event := Event{Kind: EventReconnected, Folder: f.ref, Cursor: f.cursor}
 	again := kind == Listening || polls && f.failed
@@ -350,6 +354,26 @@ func (w *watch) look(ctx context.Context, f *watched, kind NoticeKind, polls boo
 	}
 	if again && !yield(event, nil) {
 		return errLeft
+	}
+	return nil
+}
+
+// tell tells all that happened in a folder since its cursor.
+func (w *watch) tell(ctx context.Context, f *watched, yield func(Event, error) bool) error {
+	opts := SyncOptions{Fields: w.opts.Fields, PageSize: w.opts.PageSize}
+	for page, err := range w.syncer.Changes(ctx, f.ref, f.cursor, opts) {
+		if expired(err) {
+			continue // the pages that follow say so
+		}
+		if err != nil {
+			return err
+		}
+		w.backoff.reset()
+		page.Reset = page.Reset || f.anew
+		if err := tellPage(ctx, f.ref, page, yield); err != nil {
+			return err
+		}
+		f.cursor, f.anew = page.Cursor, false
 	}
 	return nil
 }
