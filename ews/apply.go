@@ -260,7 +260,7 @@ func (w *work) outcome(err error, part []*changing) error {
 // not said what became of it, the error is an unsureError.
 func (w *work) act(ctx context.Context, r *request, parse func(a *answer) error) error {
 	err := w.client.call(ctx, r, parse)
-	if _, told := errors.AsType[*Error](err); err != nil && r.sent && !told {
+	if err != nil && r.sent && mayBeDone(err) {
 		return &unsureError{err}
 	}
 	return err

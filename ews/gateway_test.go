@@ -63,6 +63,29 @@ func TestAppendBehindAGateway(t *testing.T) {
 	}
 }
 
+// TestChangeBehindAGateway: nobody says of a change that was made that it was not.
+func TestChangeBehindAGateway(t *testing.T) {
+	for name, answer := range unclearAnswers() {
+		for operation, change := range map[string]session.Change{
+			"CopyItem": {CopyTo: session.Archive}, "MoveItem": {MoveTo: session.Archive}, "DeleteItem": {Delete: true},
+			"UpdateItem": {Set: session.Flags{"handled"}},
+		} {
+			t.Run(name+" "+operation, func(t *testing.T) {
+				b := unclear(t, operation, answer)
+				b.fill(t, 1)
+				_, ids, err := b.list(t.Context(), session.Query{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				results, err := b.Apply(t.Context(), change, ids...)
+				if len(results) != 1 || results[0].Outcome != session.DoneUnknown || results[0].Err == nil {
+					t.Errorf("Apply = %v, %v; want that nobody knows", results, err)
+				}
+			})
+		}
+	}
+}
+
 // TestFolderBehindAGateway: the error says that a folder may be there.
 func TestFolderBehindAGateway(t *testing.T) {
 	for name, answer := range unclearAnswers() {
