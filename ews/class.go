@@ -144,3 +144,21 @@ func missing(code string) class {
 	}
 	return other
 }
+
+// ofMailbox reports whether a code is of the mailbox, the server or who signs in, so that
+// it would be the same with another message. One that may be of either, as where an
+// answer takes too long, is of the message.
+func ofMailbox(code string) bool {
+	switch classOf(code) {
+	case throttled, refusal, noFolder, full:
+		return true
+	case transient:
+		return code != "ErrorTimeoutExpired" && code != "ErrorClientDisconnected" && code != "ErrorBatchProcessingStopped"
+	}
+	switch code {
+	case "ErrorAccessDenied", "ErrorCreateItemAccessDenied", "ErrorNonExistentMailbox", "ErrorNonPrimarySmtpAddress",
+		"ErrorInvalidServerVersion", "ErrorIncorrectSchemaVersion":
+		return true
+	}
+	return false
+}

@@ -92,6 +92,17 @@ func (e *Error) Temporary() bool {
 	return c == throttled || c == transient
 }
 
+// ConcernsAll reports whether the answer would be the same with another message, as that
+// of a machine before Exchange is, or what Exchange says of the mailbox and of who signs
+// in: package outbox gives no message up for it, and has the others wait. A request that
+// is too large concerns its own message.
+func (e *Error) ConcernsAll() bool {
+	if e.Code == "" {
+		return !e.oversized()
+	}
+	return ofMailbox(e.Code)
+}
+
 // StatusCode returns the status by which [Options.Retry] judges e: Status, and 503
 // where the server says in SOAP that it is too busy, or of one item that the trouble
 // will pass, since HTTP knows nothing of that then.

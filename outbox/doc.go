@@ -31,7 +31,7 @@
 // While the server, or the session's own settings, want a pause, messages wait as
 // StateNew. So they do while the server cannot be reached or signed in to, whatever the
 // reason: a certificate, a firewall or a wrong setting is nothing that a server said of
-// a message.
+// a message, nor is what it says of the whole mailbox, as that it may send no more today.
 //
 // # Workers
 //
