@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/session"
 )
 
 // letter is a message on its way to the server: with its size, which has to be
@@ -20,7 +21,7 @@ type letter struct {
 // readLetter looks at a message that is to be used for op.
 func readLetter(op string, m message.Source) (letter, error) {
 	if m == nil {
-		return letter{}, fmt.Errorf("ews: %s: there is no message", op)
+		return letter{}, fmt.Errorf("ews: %s: %w", op, session.ErrEmptyMessage)
 	}
 	r, err := m.Open()
 	if err != nil {
@@ -30,6 +31,9 @@ func readLetter(op string, m message.Source) (letter, error) {
 	head, err := io.ReadAll(io.LimitReader(r, maxHeader))
 	if err != nil {
 		return letter{}, &sourceError{fmt.Errorf("ews: %s: read the message: %w", op, err)}
+	}
+	if len(head) == 0 {
+		return letter{}, fmt.Errorf("ews: %s: %w", op, session.ErrEmptyMessage)
 	}
 	l := letter{sized: sized{Source: m, size: m.Size()}, header: message.ParseHeader(head)}
 	if l.size < 0 {

@@ -97,6 +97,9 @@ func (a *appending) bring(ctx context.Context, folder session.FolderRef) (err er
 // measure finds the size of the message, which has to be announced, and its
 // Message-ID.
 func (a *appending) measure() error {
+	if a.source == nil {
+		return fmt.Errorf("imap: append: %w", session.ErrEmptyMessage)
+	}
 	r, err := a.source.Open()
 	if err != nil {
 		return fmt.Errorf("imap: append: open the message: %w", err)
@@ -105,6 +108,9 @@ func (a *appending) measure() error {
 	head, err := io.ReadAll(io.LimitReader(r, maxHeader))
 	if err != nil {
 		return fmt.Errorf("imap: append: read the message: %w", err)
+	}
+	if len(head) == 0 {
+		return fmt.Errorf("imap: append: %w", session.ErrEmptyMessage)
 	}
 	a.messageID = message.ParseHeader(head).MessageID()
 	if a.size = a.source.Size(); a.size < 0 {

@@ -80,6 +80,9 @@ const maxProgramKey = 1000
 
 // read returns a message's bytes.
 func (b *Outbox) read(m message.Source) ([]byte, error) {
+	if m == nil {
+		return nil, session.ErrEmptyMessage
+	}
 	r, err := m.Open()
 	if err != nil {
 		return nil, fmt.Errorf("open the message: %w", err)
@@ -88,6 +91,9 @@ func (b *Outbox) read(m message.Source) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, b.opts.MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the message: %w", err)
+	}
+	if len(raw) == 0 {
+		return nil, session.ErrEmptyMessage
 	}
 	if int64(len(raw)) > b.opts.MaxSize {
 		return nil, fmt.Errorf("%w: it has more than %d bytes", ErrTooLarge, b.opts.MaxSize)

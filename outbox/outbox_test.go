@@ -243,6 +243,8 @@ func TestWhatIsNotTaken(t *testing.T) {
 		"no recipient":     {"a", nil, small, "no recipient"},
 		"too large":        {"a", to, message.Bytes(make([]byte, 101)), outbox.ErrTooLarge.Error()},
 		"a bad Message-ID": {"a", to, message.Bytes([]byte("Message-ID: <>\r\n\r\n")), "Message-ID"},
+		"nothing":          {"a", to, nil, session.ErrEmptyMessage.Error()},
+		"an empty message": {"a", to, message.Bytes(nil), session.ErrEmptyMessage.Error()},
 		"no file":          {"a", to, message.File(t.TempDir() + "/none"), "open the message"},
 	} {
 		if _, err := b.Enqueue(t.Context(), try.key, session.Envelope{From: ann, To: try.to}, try.m); err == nil || !strings.Contains(err.Error(), try.want) {

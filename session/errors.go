@@ -32,6 +32,9 @@ var (
 	// ErrOverQuota: the mailbox has no room for more; somebody has to remove
 	// messages, or to grant more room.
 	ErrOverQuota = errors.New("the mailbox is full")
+	// ErrEmptyMessage: what was to be sent or kept has no bytes, as a []byte that was
+	// never set. Nothing is said of it to a server.
+	ErrEmptyMessage = errors.New("there is no message: the source has no bytes, and a message has a header at least (RFC 5322 section 3.6)")
 	// ErrClosed: the backend was closed.
 	ErrClosed = errors.New("closed")
 )

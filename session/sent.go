@@ -275,6 +275,9 @@ func (s *Session) FindSent(ctx context.Context, messageID string) (*Message, err
 
 // readHeader reads the header that a message begins with.
 func readHeader(m message.Source) (message.Header, error) {
+	if m == nil {
+		return message.Header{}, ErrEmptyMessage
+	}
 	r, err := m.Open()
 	if err != nil {
 		return message.Header{}, fmt.Errorf("open the message: %w", err)

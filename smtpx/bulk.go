@@ -362,7 +362,7 @@ func checkMail(m session.Mail) error {
 		return err
 	}
 	if m.Message == nil {
-		return errNoMessage
+		return session.ErrEmptyMessage
 	}
 	return nil
 }

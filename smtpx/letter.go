@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mailsession/mailsession/message"
+	"github.com/mailsession/mailsession/session"
 )
 
 // maxHead is how much of a message is read ahead to see its header.
@@ -25,8 +26,6 @@ type letter struct {
 	rest io.ReadCloser
 }
 
-var errNoMessage = errors.New("there is no message")
-
 // openLetter opens the message and reads its header.
 func openLetter(m message.Source) (*letter, error) { return openLetterInto(m, nil) }
 
@@ -34,7 +33,7 @@ func openLetter(m message.Source) (*letter, error) { return openLetterInto(m, ni
 // nil.
 func openLetterInto(m message.Source, room []byte) (*letter, error) {
 	if m == nil {
-		return nil, errNoMessage
+		return nil, session.ErrEmptyMessage
 	}
 	r, err := m.Open()
 	if err != nil {
@@ -42,7 +41,11 @@ func openLetterInto(m message.Source, room []byte) (*letter, error) {
 	}
 	l := &letter{source: m, size: m.Size(), rest: r}
 	l.onLine = l.size
-	if err := l.readHead(room); err != nil {
+	err = l.readHead(room)
+	if err == nil && len(l.head) == 0 {
+		err = session.ErrEmptyMessage
+	}
+	if err != nil {
 		// The reading failed; that the closing may fail too adds nothing.
 		_ = r.Close()
 		return nil, fmt.Errorf("read the message: %w", err)

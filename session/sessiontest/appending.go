@@ -179,10 +179,12 @@ func brokenSource(ctx context.Context, r *reading) {
 		"fails of unknown size":   {raw: raw, size: -1, fail: len(raw) / 2},
 		"fails before its end":    {raw: raw, size: size, fail: len(raw) - 1},
 		"is shorter than it says": {raw: raw, size: size + 10},
+		"is empty":                {},
+		"is empty, unknowingly":   {size: -1},
 	} {
 		id, err := s.Append(ctx, session.Inbox, l, nil)
 		e, ok := errors.AsType[*session.AppendError](err)
-		if !ok || e.Outcome != session.NotDone || !id.IsZero() || l.fail > 0 && !errors.Is(err, errSource) {
+		if !ok || e.Outcome != session.NotDone || !id.IsZero() || !l.explains(err) {
 			r.Errorf("a source that %s: Append = %q, %v; want an AppendError, not done, with the source's error", name, id, err)
 		}
 		r.line.settle()

@@ -215,6 +215,17 @@ func brokenAppends() []brokenWay {
 			}),
 		},
 		{
+			name: "appends an empty message", rules: []string{ruleHalf},
+			in: appendingBy(func(_ *bed, next appendCall) appendCall {
+				return func(ctx context.Context, folder session.FolderRef, m message.Source, opts *session.AppendOptions) (session.ID, error) {
+					if m.Size() == 0 {
+						m = message.Bytes([]byte("\r\n"))
+					}
+					return next(ctx, folder, m, opts)
+				}
+			}),
+		},
+		{
 			name: "appends to the inbox what has no folder", rules: []string{ruleNoAppend},
 			in: appendingBy(func(_ *bed, next appendCall) appendCall {
 				return func(ctx context.Context, folder session.FolderRef, m message.Source, opts *session.AppendOptions) (session.ID, error) {

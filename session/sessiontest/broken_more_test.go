@@ -328,6 +328,15 @@ func tied(ctx context.Context, dial Dial, in session.Incoming, q session.Query, 
 func brokenPosts() []brokenWay {
 	return []brokenWay{
 		{
+			name: "sends an empty message", rules: []string{"a source that fails is NotSent and never arrives in part", ruleBulkBad},
+			out: mailing(func(out session.Outgoing, ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {
+				if m != nil && m.Size() == 0 {
+					m = message.Bytes([]byte("\r\n"))
+				}
+				return out.Send(ctx, e, m)
+			}),
+		},
+		{
 			name: "takes a failing source for a short one", rules: []string{"a source that fails is NotSent and never arrives in part", ruleBulkBad},
 			out: func(_ *bed, _ Dial, out session.Outgoing) session.Outgoing {
 				return outLie{out, func(ctx context.Context, e session.Envelope, m message.Source) (session.Receipt, error) {

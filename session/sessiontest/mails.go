@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -136,11 +137,12 @@ func bulkWithBad(ctx context.Context, p *posting) {
 	all[18].Message = nil
 	large := p.write(lines(int(p.TooLarge)))
 	all[20].Message = large
+	all[22].Message = message.Bytes(nil)
 	b := p.sendAll(ctx, slices.Values(all), nil)
 	if b.why != nil || len(b.results) != circular {
 		p.Fatalf("SendAll gave %d results for %d messages, and %v", len(b.results), circular, b.why)
 	}
-	bad := []int{5, 8, 10, 14, 16, 18, 20}
+	bad := []int{5, 8, 10, 14, 16, 18, 20, 22}
 	for i, m := range all {
 		want := session.Accepted
 		switch {

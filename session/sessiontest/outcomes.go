@@ -258,11 +258,13 @@ func failingSource(ctx context.Context, p *posting) {
 		"is shorter than it says":      func(l *letter) { l.size += 100 },
 		"is longer than it says":       func(l *letter) { l.size -= 100 },
 		"fails, and knows not to size": func(l *letter) { l.fail, l.size = len(l.raw)-1, -1 },
+		"is empty":                     func(l *letter) { l.raw, l.size = "", 0 },
+		"is empty, and knows it not":   func(l *letter) { l.raw, l.size = "", -1 },
 	} {
 		l := p.write(lines(100_000))
 		change(l)
 		rec, err := p.out.Send(ctx, p.envelope(2), l)
-		if rec.Outcome != session.NotSent || err == nil || l.fail > 0 && !errors.Is(err, errSource) {
+		if rec.Outcome != session.NotSent || err == nil || !l.explains(err) {
 			p.Errorf("Send of a source that %s = %+v, %v; want not sent, with the cause", name, rec, err)
 		}
 		p.wantTruth(ctx, "a source that "+name, p.envelope(2), l, rec)

@@ -62,6 +62,17 @@ func (l *letter) Open() (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(l.raw)), nil
 }
 
+// explains reports whether an error names what is wrong with the source.
+func (l *letter) explains(err error) bool {
+	switch {
+	case l.fail > 0:
+		return errors.Is(err, errSource)
+	case l.raw == "":
+		return errors.Is(err, session.ErrEmptyMessage)
+	}
+	return true
+}
+
 // Size implements [message.Source].
 func (l *letter) Size() int64 { return l.size }
 

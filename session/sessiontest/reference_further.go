@@ -52,6 +52,9 @@ func (c *referenceClient) Append(ctx context.Context, folder session.FolderRef, 
 
 // readSource reads a message as a whole, which has to be as long as it says.
 func readSource(m message.Source) ([]byte, error) {
+	if m == nil {
+		return nil, session.ErrEmptyMessage
+	}
 	r, err := m.Open()
 	if err != nil {
 		return nil, err
@@ -59,6 +62,9 @@ func readSource(m message.Source) ([]byte, error) {
 	raw, err := io.ReadAll(r)
 	if err = errors.Join(err, r.Close()); err == nil && m.Size() >= 0 && m.Size() != int64(len(raw)) {
 		err = fmt.Errorf("%s: the message has %d bytes, %d were announced", referenceName, len(raw), m.Size())
+	}
+	if err == nil && len(raw) == 0 {
+		err = session.ErrEmptyMessage
 	}
 	return raw, err
 }

@@ -37,7 +37,7 @@ func (s referenceSender) Send(ctx context.Context, e session.Envelope, m message
 // check refuses what cannot be an envelope.
 func (s referenceSender) check(e session.Envelope, m message.Source) error {
 	if m == nil {
-		return errors.New("there is no message")
+		return session.ErrEmptyMessage
 	}
 	if len(e.To) == 0 {
 		return errors.New("the envelope has no recipient")
@@ -64,6 +64,9 @@ func messageID(m message.Source) (string, error) {
 	var head bytes.Buffer
 	if _, err := io.CopyN(&head, r, 64<<10); err != nil && !errors.Is(err, io.EOF) {
 		return "", err
+	}
+	if head.Len() == 0 {
+		return "", session.ErrEmptyMessage
 	}
 	return message.ParseHeader(head.Bytes()).MessageID(), nil
 }
