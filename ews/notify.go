@@ -12,6 +12,7 @@ import (
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/observe"
 	"github.com/mailsession/mailsession/internal/retry"
+	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -22,9 +23,10 @@ const DefaultPollInterval = time.Minute
 // Notify implements [session.Notifier]. The server streams what happens in all the
 // folders over one connection, from Exchange 2010 SP1 on. It is asked every so often
 // before that, and where no connection can be left to a stream: since it lets no more
-// of them in for the mailbox, or since all of [Options.MaxConnections] but one are
-// held by other loops. Where it has no subscriptions at all, or tells of events without
-// end, each interval brings an Activity.
+// of them in for the mailbox, since all of [Options.MaxConnections] but one are
+// held by other loops, or since a machine on the way keeps streams back, or cuts them
+// again and again: then a stream is tried anew after a while. Where the server has no
+// subscriptions at all, or tells of events without end, each interval brings an Activity.
 //
 // A stream lasts for half an hour and is then begun anew, which is an Activity, since
 // what happened in between is told by nobody else.
@@ -62,6 +64,8 @@ type notifier struct {
 	anew    bool      // the folders were asked for anew since the line was up last
 	since   time.Time // since when the line is up, zero where it is not
 	better  time.Time // when the best way is to be tried again, zero for never
+	cut     int       // streams in a row that did not last
+	failed  int       // how often the best way was left in a row since it came to nothing
 }
 
 // steady is for how long a line has to last for the next one to be tried as if it
@@ -71,6 +75,9 @@ const steady = time.Minute
 // crowdPause is how long a notifier is content with less than the best way, where the
 // server has no room for another subscription or stream of the user.
 const crowdPause = 10 * time.Minute
+
+// maxCut is how many streams in a row may be cut soon before the server is asked instead.
+const maxCut = 4
 
 // errBetter ends a line for a better way to be tried.
 var errBetter = errors.New("a better way may be free again")
@@ -171,7 +178,12 @@ func (n *notifier) rest(ctx context.Context, d time.Duration) error {
 // adapt draws conclusions from what ended a line, and reports whether the next one is
 // worth a try at once.
 func (n *notifier) adapt(ctx context.Context, err error, lasted bool) bool {
+	if lasted && n.better.IsZero() {
+		n.cut, n.failed = 0, 0
+	}
 	switch {
+	case ctx.Err() == nil && n.cutShort(err, lasted):
+		return n.fail(ctx, err, pulling)
 	case errors.Is(err, errOver):
 		return lasted
 	case errors.Is(err, errBetter):
@@ -183,7 +195,7 @@ func (n *notifier) adapt(ctx context.Context, err error, lasted bool) bool {
 	if _, endless := errors.AsType[*endlessError](err); endless && n.way < looking {
 		_ = n.client.unsubscribe(ctx, n.sub) // the server forgets it by itself
 		n.sub = nil
-		return n.giveWay(ctx, err, looking)
+		return n.giveWay(ctx, err, looking, crowdPause)
 	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Code == "" || session.NeedsSignIn(err) {
@@ -199,25 +211,62 @@ func (n *notifier) adapt(ctx context.Context, err error, lasted bool) bool {
 		n.anew, n.sub = true, nil
 		return n.client.forget() && first
 	case e.Code == "ErrorExceededConnectionCount" && n.way == streaming:
-		return n.giveWay(ctx, err, pulling)
+		return n.giveWay(ctx, err, pulling, crowdPause)
 	case crowded(err) && n.way < looking:
-		return n.giveWay(ctx, err, looking)
-	case !e.Temporary() && n.way < looking:
-		return n.fallBack(n.way + 1)
+		return n.giveWay(ctx, err, looking, crowdPause)
+	case e.Temporary() || n.way == looking:
+		return false
+	case e.class() == mistaken || e.class() == forbidden:
+		return n.fallBack(n.way + 1) // it will never do
 	}
-	return false
+	return n.fail(ctx, err, n.way+1)
+}
+
+// cutShort takes note of how a stream ended, and reports whether streams do not get
+// through: some machines wait for the end of an answer before they pass it on, and
+// others cut what is silent for less than a server is between two signs of life.
+func (n *notifier) cutShort(err error, lasted bool) bool {
+	if n.way != streaming || lasted {
+		return false
+	}
+	silence, silent := errors.AsType[*wire.TimeoutError](err)
+	_, refused := errors.AsType[*Error](err)
+	switch {
+	case n.since.IsZero() && silent && silence.Stage == wire.StageCommand:
+		n.cut = max(n.cut+1, maxCut) // which has taken long enough
+	case !refused && (!n.since.IsZero() || backend.IsLost(err)), broken(err):
+		n.cut++
+	default:
+		return false
+	}
+	return n.cut >= maxCut
+}
+
+// broken reports whether a web server, or a machine before it, has a trouble that is not
+// the server's own word about a request, as while it starts.
+func broken(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == "" && e.Status/100 == 5 && e.class() != throttled
+}
+
+// fail goes on in another way since the present one came to nothing. The best way is tried
+// again the later the more often it has.
+func (n *notifier) fail(ctx context.Context, why error, to wayToHear) bool {
+	pause := crowdPause << min(n.failed, 4)
+	n.failed++
+	return n.giveWay(ctx, why, to, pause)
 }
 
 // giveWay goes on in another way, and tells: where the server has no room by a stream less
 // where streams are too many, and else without a subscription. The best way is tried
-// again later.
-func (n *notifier) giveWay(ctx context.Context, why error, to wayToHear) bool {
+// again after a pause.
+func (n *notifier) giveWay(ctx context.Context, why error, to wayToHear, pause time.Duration) bool {
 	c := n.client
-	attrs := []slog.Attr{slog.String("server", c.address), slog.String("way", to.String()), slog.Duration("again", crowdPause)}
+	attrs := []slog.Attr{slog.String("server", c.address), slog.String("way", to.String()), slog.Duration("again", pause)}
 	ctx, end := observe.Start(ctx, c.opts.Observer, "ews.fallback", attrs...)
 	end(why)
 	c.log.LogAttrs(ctx, slog.LevelWarn, "ews cannot be told of changes for now, and asks", append(attrs, slog.Any("error", why))...)
-	n.better = time.Now().Add(crowdPause)
+	n.better = time.Now().Add(pause)
 	return n.fallBack(to)
 }
 
@@ -237,7 +286,7 @@ func (n *notifier) passes(err error) bool {
 		return false
 	case session.Temporary(err), expected(err), refused && e.class() == resubscribe:
 		return true
-	case n.reached && backend.Unreachable(err):
+	case n.reached && (backend.Unreachable(err) || broken(err)):
 		return true
 	}
 	return !refused && !n.since.IsZero() // what broke a line does not break the next one
