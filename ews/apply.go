@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/mailsession/mailsession/internal/retry"
 	"github.com/mailsession/mailsession/session"
@@ -47,7 +46,7 @@ func (c *Client) prepare(ctx context.Context, change session.Change) (*folder, e
 	if err := change.Check(); err != nil {
 		return nil, err //nolint:wrapcheck // it is about the change
 	}
-	if err := checkFlags(slices.Concat(change.Set, change.Clear)); err != nil {
+	if err := cmp.Or(checkSet(change.Set), checkClear(change.Clear)); err != nil {
 		return nil, err
 	}
 	if len(change.AddLabels)+len(change.RemoveLabels) > 0 {
@@ -57,23 +56,6 @@ func (c *Client) prepare(ctx context.Context, change session.Change) (*folder, e
 		return c.resolve(ctx, ref)
 	}
 	return nil, nil //nolint:nilnil // there is no folder where nothing leads to one
-}
-
-// checkFlags refuses what cannot be a flag in every protocol.
-func checkFlags(flags session.Flags) error {
-	known := session.Flags{session.Seen, session.Answered, session.Flagged, session.Deleted, session.Draft}
-	for _, f := range flags {
-		word := strings.TrimPrefix(string(f), `\`)
-		if word == "" || strings.ContainsFunc(word, func(r rune) bool {
-			return r <= ' ' || r >= 0x7f || strings.ContainsRune("(){%*\"\\],;", r)
-		}) {
-			return fmt.Errorf("ews: %q cannot be a flag; use letters, digits and signs other than (){%%*\"\\],;", f)
-		}
-		if word != string(f) && !known.Has(f) {
-			return fmt.Errorf("ews: the flag %s does not exist here: %w", f, errors.ErrUnsupported)
-		}
-	}
-	return nil
 }
 
 // changing is a message that is being changed, with the places for its result.

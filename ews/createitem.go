@@ -46,7 +46,7 @@ type appending struct {
 }
 
 func (a *appending) run(ctx context.Context, ref session.FolderRef, m message.Source) (id session.ID, err error) {
-	if err := checkFlags(a.opts.Flags); err != nil {
+	if err := checkSet(a.opts.Flags); err != nil {
 		return session.ID{}, err
 	}
 	if a.letter, err = readLetter("append", m); err != nil {

@@ -68,7 +68,8 @@
 //
 // The bytes of a message are made anew by the server, and may differ from those that
 // arrived. Whether an item is a draft is fixed when it is made. Categories are the
-// keywords. The ids of messages stay good when their folder gets another name. A folder
+// keywords: "Red category" is one, with its blank, and has to be one line of 1 to 255
+// characters without commas and semicolons to be set. The ids of messages stay good when their folder gets another name. A folder
 // beside the inbox that is called Inbox as well is listed with a number behind its name.
 // There are no subscriptions to folders, and no limits are told.
 //
@@ -496,7 +497,7 @@ func (c *Client) Facts(ctx context.Context) (session.Facts, error) {
 	}
 	facts := session.Facts{
 		Backend: backendName, Server: v.String(),
-		Keywords: true, SafeMove: true, SafeDelete: true, NewIDs: true, Versions: true,
+		Keywords: true, FreeKeywords: true, SafeMove: true, SafeDelete: true, NewIDs: true, Versions: true,
 	}
 	if v.atLeast(exchange2010()) {
 		facts.Native = "AQS"

@@ -76,8 +76,8 @@ type entry struct {
 }
 
 func (c *Client) search(ctx context.Context, q session.Query) (*listing, error) {
-	if err := q.Check(); err != nil {
-		return nil, err //nolint:wrapcheck // it is about the query
+	if err := checkQuery(q); err != nil {
+		return nil, err
 	}
 	q.Folder = cmp.Or(q.Folder, session.Inbox)
 	q.Fields = cmp.Or(q.Fields, session.FieldsAll)

@@ -138,8 +138,8 @@ func (p *plan) shown(f session.Filter) session.Filter {
 // Explain implements [session.Explainer]. It connects to see what the server is, and
 // does not search.
 func (c *Client) Explain(ctx context.Context, q session.Query) (session.Plan, error) {
-	if err := q.Check(); err != nil {
-		return session.Plan{}, err //nolint:wrapcheck // it is about the query
+	if err := checkQuery(q); err != nil {
+		return session.Plan{}, err
 	}
 	v, err := c.serverVersion(ctx)
 	if err != nil {

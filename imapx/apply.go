@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/session"
@@ -79,14 +78,24 @@ func checkChange(change session.Change) error {
 
 func checkFlags(flags session.Flags) error {
 	for _, f := range flags {
-		word := strings.TrimPrefix(string(f), `\`)
-		if word == "" || strings.ContainsFunc(word, func(r rune) bool {
-			return r <= ' ' || r >= 0x7f || strings.ContainsRune("(){%*\"\\]", r)
-		}) {
-			return fmt.Errorf("imap: %q cannot be a flag; use letters, digits and signs other than (){%%*\"\\]", f)
+		if err := checkFlag(f); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// checkFlag refuses what is no flag of IMAP.
+func checkFlag(f session.Flag) error {
+	if !backend.IsAtom(f) {
+		return fmt.Errorf("imap: %q cannot be a flag; use letters of ASCII, digits and signs other than (){%%*\"\\], and no blanks", f)
+	}
+	return nil
+}
+
+// checkQuery refuses what could not be asked.
+func checkQuery(q session.Query) error {
+	return cmp.Or(q.Check(), backend.CheckKeywords(q.Where, checkFlag))
 }
 
 // forgetMissing drops what is known of the folders where one of them is not

@@ -456,6 +456,28 @@ func TestFlagsThatAreNone(t *testing.T) {
 	}
 }
 
+// TestKeywordsThatAreNone: what Exchange alone takes for a keyword is not searched for,
+// and nobody is asked.
+func TestKeywordsThatAreNone(t *testing.T) {
+	w := newWorld(t, 1, nil)
+	for _, f := range []session.Flag{`\`, "Red category", "Größe", "a)", "50%", `a\b`} {
+		for _, where := range []session.Filter{
+			{Keyword: f}, {Not: &session.Filter{Keyword: f}}, {From: "ann", AnyOf: []session.Filter{{Subject: "a"}, {All: []session.Filter{{Keyword: f}}}}},
+		} {
+			q := session.Query{Where: where}
+			_, explained := w.client.Explain(t.Context(), q)
+			for m, err := range w.client.Messages(t.Context(), q) {
+				if m != nil || err == nil || explained == nil || err.Error() != explained.Error() || !strings.Contains(err.Error(), fmt.Sprintf("%q cannot be a flag; use letters of ASCII", f)) {
+					t.Errorf("Messages(%v) = %v, %v, and Explain = %v; want a refusal of the flag", where, m, err, explained)
+				}
+			}
+		}
+	}
+	if all := w.server.Commands(); len(all) != 0 {
+		t.Errorf("the server was told %v, want nothing", all)
+	}
+}
+
 func TestReadOnlyOpensByEXAMINE(t *testing.T) {
 	w := newWorld(t, 2, nil)
 	s, err := session.New(session.Credentials{User: ann, Password: password()},

@@ -61,7 +61,7 @@ type listing struct {
 }
 
 func (c *Client) search(ctx context.Context, q session.Query) (*listing, error) {
-	if err := q.Check(); err != nil {
+	if err := checkQuery(q); err != nil {
 		return nil, err
 	}
 	q.Folder = cmp.Or(q.Folder, session.Inbox)

@@ -391,7 +391,7 @@ var _ session.Explainer = (*Client)(nil)
 // can do, and does not search: that a server refuses text beyond ASCII is known
 // only after a search with such text.
 func (c *Client) Explain(ctx context.Context, q session.Query) (session.Plan, error) {
-	if err := q.Check(); err != nil {
+	if err := checkQuery(q); err != nil {
 		return session.Plan{}, err
 	}
 	var p *plan

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -76,10 +77,7 @@ func (c *Client) unsupported(change session.Change) error {
 // flagsError returns what is wrong with the flags of a change in any protocol.
 func flagsError(change session.Change) error {
 	for _, f := range slices.Concat(change.Set, change.Clear) {
-		word := strings.TrimPrefix(string(f), `\`)
-		if word == "" || strings.ContainsFunc(word, func(r rune) bool {
-			return r <= ' ' || r >= 0x7f || strings.ContainsRune("(){%*\"\\]", r)
-		}) {
+		if !backend.IsAtom(f) {
 			return fmt.Errorf("pop3: %q cannot be a flag", f)
 		}
 	}

@@ -72,6 +72,12 @@ type Facts struct {
 	// Keywords says that flags other than the named ones can mostly be kept; a
 	// folder may still refuse them.
 	Keywords bool
+	// FreeKeywords says that a keyword may be text of one line, blanks and letters
+	// of any language included, such as the category "Red category" of Exchange;
+	// what else it has to be the backend's package says. Without it a keyword is an
+	// atom of IMAP (RFC 9051 section 9): printable ASCII without blanks and
+	// without ( ) { % * " \ and ].
+	FreeKeywords bool
 	// SafeMove says that a move is one step on the server, or a copy that is
 	// verified before the original goes; without it, moving is refused.
 	SafeMove bool

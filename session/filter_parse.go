@@ -46,6 +46,7 @@ func (e *FilterError) Error() string {
 //	is:unread is:read is:flagged is:answered is:draft is:deleted
 //	has:attachment                     HasAttachment
 //	keyword:$Important, label:work     Keyword, Label
+//	keyword:"Red category"             a category of Exchange
 //	since:2026-01-02T15:04:05+01:00    Since, or after:; a date alone is its midnight in UTC
 //	before:2026-01-02                  Before
 //	larger:5M, smaller:100K            in bytes; K, M and G are 1024, 1024² and 1024³ of them
@@ -304,7 +305,7 @@ func (p *filterParser) field(negated bool) (term, error) {
 		err = p.named(start, key, &f)
 	}
 	if err == nil && f.Check() != nil {
-		err = p.fail(start, map[bool]string{false: "one line of UTF-8", true: "the name of a flag"}[key == "keyword"])
+		err = p.fail(start, "one line of UTF-8")
 	}
 	if err != nil {
 		return term{}, err

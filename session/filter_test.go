@@ -39,6 +39,7 @@ func TestFilterText(t *testing.T) {
 		{"header:X-Foo=bar", f{Header: session.HeaderMatch{Name: "X-Foo", Value: "bar"}}, ""},
 		{`header:List-Id -header:"X=Y"="a \"b\" \\c"`, f{Header: session.HeaderMatch{Name: "List-Id"}, Not: &f{Header: session.HeaderMatch{Name: "X=Y", Value: `a "b" \c`}}}, `header:List-Id -(header:"X=Y"="a \"b\" \\c")`},
 		{"keyword:$Important label:work native:older_than:1y", f{Keyword: "$Important", Label: "work", Native: "older_than:1y"}, ""},
+		{`keyword:"Red category" -keyword:Größe`, f{Keyword: "Red category", Not: &f{Keyword: "Größe"}}, `keyword:"Red category" -(keyword:Größe)`},
 		{"from:a OR from:b", f{AnyOf: []f{{From: "a"}, {From: "b"}}}, "(from:a OR from:b)"},
 		{"is:read from:a OR from:b OR (to:c cc:d)", f{Unread: session.No, AnyOf: []f{{From: "a"}, {From: "b"}, {To: "c", Cc: "d"}}}, "is:read (from:a OR from:b OR (to:c cc:d))"},
 		{"{from:a from:b}", f{AnyOf: []f{{From: "a"}, {From: "b"}}}, "(from:a OR from:b)"},
@@ -142,7 +143,7 @@ func TestFilterErrorsNameThePlace(t *testing.T) {
 		{strings.Repeat("(", 31) + "-from:a" + strings.Repeat(")", 31), 0, "nested at most 32"},
 		{"is:read from:\"a\nb\"", 8, "one line of UTF-8"},
 		{"is:read a\xffb", 8, "one line of UTF-8"},
-		{"is:read -keyword:a*b", 9, "the name of a flag"},
+		{"is:read -keyword:\"a\nb\"", 9, "one line of UTF-8"},
 		{strings.Repeat("x", 1000) + ":a", 0, "from:, to:"},
 	} {
 		_, err := session.ParseFilter(tt.text)

@@ -9,7 +9,9 @@ import (
 )
 
 // Flag is a mark on a message. The named ones exist in every protocol that has
-// flags; any other is a keyword, where the backend can keep those.
+// flags; any other is a keyword, where the backend can keep those. What a keyword
+// may be the backend decides, before it does any I/O; [Facts.FreeKeywords] tells it
+// beforehand.
 type Flag string
 
 // The named flags (RFC 9051 section 2.3.2).

@@ -37,6 +37,7 @@ const (
 	rulePurge      = `purging removes exactly what carries \Deleted, in one folder`
 	ruleCount      = "a folder is counted as it is listed"
 	rulePlan       = "a plan tells what the server decides and what is compared here"
+	ruleFree       = "keywords hold blanks where Facts say so, and are refused elsewhere"
 	ruleVersion    = "a change that depends on a version is not made after another's"
 	ruleLabels     = "labels are added, listed and taken away"
 	ruleLabelled   = "labels are found"

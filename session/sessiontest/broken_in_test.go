@@ -467,6 +467,19 @@ func brokenFlags() []brokenWay {
 			},
 		},
 		{
+			name: "has no free keywords and says that it does", rules: []string{ruleFree},
+			alter: func(b *bed) { b.server.Facts.FreeKeywords = false },
+			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
+				return lie{Incoming: in, facts: func(f *session.Facts) { f.FreeKeywords = true }}
+			},
+		},
+		{
+			name: "has free keywords and says that it does not", rules: []string{ruleFree, ruleNoAppend},
+			in: func(_ *bed, _ Dial, in session.Incoming) session.Incoming {
+				return lie{Incoming: in, facts: func(f *session.Facts) { f.FreeKeywords = false }}
+			},
+		},
+		{
 			name: "keeps flags and says that it does not", rules: []string{
 				"conditions hold one by one and together", "flags are set and cleared, and others stay",
 				"flags are changed before a message moves", ruleEachPart, ruleNoAppend, rulePurge, ruleVersion,

@@ -14,6 +14,7 @@ func flagRules() []incomingRule {
 	return []incomingRule{
 		{"flags are set and cleared, and others stay", setAndClear},
 		{"keywords are kept where Facts say so", keywords},
+		{"keywords hold blanks where Facts say so, and are refused elsewhere", freeKeywords},
 		{"a change that contradicts itself is refused", badChange},
 	}
 }
@@ -95,6 +96,38 @@ func keywords(ctx context.Context, r *reading) {
 	}
 }
 
+// freeKeywords: what holds blanks or letters beyond ASCII is a flag like any other
+// where Facts say so, and else it is refused, also in a search.
+func freeKeywords(ctx context.Context, r *reading) {
+	r.seed(2)
+	ids := idsOf(r.oldest(ctx))
+	facts := r.facts(ctx)
+	for _, name := range []session.Flag{"Red category", "Größe", "R&D <EU> (50%)"} {
+		found := session.Query{Where: session.Filter{Keyword: name}}
+		if !facts.FreeKeywords {
+			for _, c := range []session.Change{{Set: session.Flags{name}}, {Clear: session.Flags{name}}} {
+				if results, err := r.in.Apply(ctx, c, ids[0]); err == nil || len(results) != 1 || results[0].Outcome != session.NotDone {
+					r.Errorf("Apply(%+v) = %+v, %v; want an error and one result, not done", c, results, err)
+				}
+			}
+			if got, err := collect(ctx, r.in, found); err == nil || len(got) > 0 {
+				r.Errorf("Messages(%v) = %s, %v; want an error alone", found, numbers(got), err)
+			}
+			continue
+		}
+		r.done(ctx, session.Change{Set: session.Flags{name, session.Flagged}}, ids[1])
+		if m := r.oldest(ctx)[1]; !m.Flags.Has(name) {
+			r.Errorf("the summary has the flags %q, want %q among them", m.Flags, name)
+		}
+		r.wantFound(ctx, found, "2")
+		r.done(ctx, session.Change{Clear: session.Flags{name}}, ids[1])
+		r.wantFound(ctx, found, "")
+	}
+	if m := r.oldest(ctx)[1]; facts.FreeKeywords && (len(m.Flags) != 1 || !m.Flags.Has(session.Flagged)) {
+		r.Errorf("the summary has the flags %q, want \\Flagged alone", m.Flags)
+	}
+}
+
 func badChange(ctx context.Context, r *reading) {
 	r.seed(1)
 	id := r.first(ctx, session.Query{}).ID
@@ -104,7 +137,6 @@ func badChange(ctx context.Context, r *reading) {
 		{Delete: true, MoveTo: session.Archive},
 		{CopyTo: session.Sent, MoveTo: session.Archive},
 		{Set: session.Flags{session.Seen}, Clear: session.Flags{`\seen`}},
-		{Set: session.Flags{"two words"}},
 		{Set: session.Flags{"line\r\nbreak"}},
 		{Set: session.Flags{""}},
 	} {

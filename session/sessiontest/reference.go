@@ -47,7 +47,7 @@ const referenceName = "reference"
 // ReferenceFacts returns the facts of a Reference that lacks nothing.
 func ReferenceFacts() session.Facts {
 	return session.Facts{
-		Backend: referenceName, Keywords: true, SafeMove: true, SafeDelete: true, NewIDs: true,
+		Backend: referenceName, Keywords: true, FreeKeywords: true, SafeMove: true, SafeDelete: true, NewIDs: true,
 		Versions: true, ObjectIDs: true, Labels: true, Native: "words", AfterGone: true,
 	}
 }
@@ -384,7 +384,7 @@ func (c *referenceClient) Apply(ctx context.Context, change session.Change, ids 
 		}
 		q.Places, asked = append(q.Places, p), append(asked, i)
 	}
-	err := checkFlags(change)
+	err := c.checkFlags(change)
 	if err == nil && len(asked) > 0 {
 		err = c.carryOut(ctx, q, asked, results)
 		if errors.Is(err, errRefused) {
@@ -433,12 +433,12 @@ func (c *referenceClient) carryOut(ctx context.Context, q question, asked []int,
 }
 
 // checkFlags refuses what is no flag.
-func checkFlags(change session.Change) error {
+func (c *referenceClient) checkFlags(change session.Change) error {
 	if err := change.Check(); err != nil {
 		return err
 	}
 	for _, f := range slices.Concat(change.Set, change.Clear) {
-		if !isFlag(string(f)) {
+		if !isFlag(string(f), c.server.Facts.FreeKeywords) {
 			return fmt.Errorf("%s: %q cannot be a flag", referenceName, f)
 		}
 	}

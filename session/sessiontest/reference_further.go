@@ -34,7 +34,7 @@ func (c *referenceClient) Append(ctx context.Context, folder session.FolderRef, 
 	raw, err := readSource(m)
 	told := &session.AppendError{Folder: folder, Outcome: session.NotDone, MessageID: message.ParseHeader(raw).MessageID(), Err: err}
 	if told.Err == nil && len(opts.Flags) > 0 {
-		told.Err = checkFlags(session.Change{Set: opts.Flags})
+		told.Err = c.checkFlags(session.Change{Set: opts.Flags})
 	}
 	if told.Err != nil {
 		return session.ID{}, told

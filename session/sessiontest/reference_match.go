@@ -16,6 +16,9 @@ func (v visitor) matches(f session.Filter, m mailtest.Message) (bool, error) {
 	if v.Facts.NoFlags && (f.Keyword != "" || slices.ContainsFunc(flags, func(c session.Condition) bool { return c != session.Any })) {
 		return false, lacking("flag to search for")
 	}
+	if f.Keyword != "" && !isFlag(string(f.Keyword), v.Facts.FreeKeywords) {
+		return false, fmt.Errorf("%s: %q cannot be a flag", referenceName, f.Keyword)
+	}
 	if f.Label != "" && !v.Facts.Labels || f.Native != "" && v.Facts.Native == "" {
 		return false, lacking("label, and no native search")
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/message"
@@ -16,10 +17,14 @@ import (
 	"github.com/mailsession/mailsession/session"
 )
 
-// isFlag reports whether a word can be kept as a flag.
-func isFlag(word string) bool {
-	word = strings.TrimPrefix(word, `\`)
-	return word != "" && !strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+// isFlag reports whether text can be kept as a flag, of which a free one may hold
+// blanks and letters of any language.
+func isFlag(text string, free bool) bool {
+	text = strings.TrimPrefix(text, `\`)
+	if free {
+		return strings.TrimSpace(text) != "" && !strings.ContainsFunc(text, unicode.IsControl)
+	}
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 // serve answers the question of one connection.

@@ -66,12 +66,13 @@ func TestReferenceIn(t *testing.T) {
 	for name, facts := range map[string]session.Facts{
 		"everything": all(),
 		"one folder": lacking(func(f *session.Facts) { f.OneFolder = true }),
-		"no flags":   lacking(func(f *session.Facts) { f.NoFlags, f.Keywords = true, false }),
+		"no flags":   lacking(func(f *session.Facts) { f.NoFlags, f.Keywords, f.FreeKeywords = true, false, false }),
 		"one folder and no flags": lacking(func(f *session.Facts) {
-			f.OneFolder, f.NoFlags, f.Keywords, f.SafeMove, f.NewIDs = true, true, false, false, false
+			f.OneFolder, f.NoFlags, f.Keywords, f.FreeKeywords, f.SafeMove, f.NewIDs = true, true, false, false, false, false
 		}),
 		"a quota":                      lacking(func(f *session.Facts) { f.Quota = true }),
-		"no keywords, no new ids":      lacking(func(f *session.Facts) { f.Keywords, f.NewIDs = false, false }),
+		"no keywords, no new ids":      lacking(func(f *session.Facts) { f.Keywords, f.FreeKeywords, f.NewIDs = false, false, false }),
+		"keywords without blanks":      lacking(func(f *session.Facts) { f.FreeKeywords = false }),
 		"no place of what is gone":     lacking(func(f *session.Facts) { f.AfterGone = false }),
 		"no versions, names or labels": lacking(func(f *session.Facts) { f.Versions, f.ObjectIDs, f.Labels, f.Native = false, false, false, "" }),
 		"nothing that removes safely":  lacking(func(f *session.Facts) { f.SafeMove, f.SafeDelete = false, false }),
