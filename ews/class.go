@@ -125,7 +125,7 @@ func isMistaken(code string) bool {
 		"ErrorUnsupportedPathForSortGroup", "ErrorInvalidRestriction", "ErrorUnsupportedMimeConversion", "ErrorMimeContentInvalid",
 		"ErrorMimeContentInvalidBase64String", "ErrorMimeContentConversionFailed", "ErrorMissingRecipients", "ErrorInvalidRecipients",
 		"ErrorInvalidRecipientSubfilter", "ErrorFolderExists", "ErrorInvalidPagingMaxRows", "ErrorMessageDispositionRequired",
-		"ErrorObjectTypeChanged", "ErrorUpdatePropertyMismatch", "ErrorInvalidPullSubscriptionId":
+		"ErrorObjectTypeChanged", "ErrorSentMeetingRequestUpdate", "ErrorSentTaskRequestUpdate", "ErrorUpdatePropertyMismatch", "ErrorInvalidPullSubscriptionId":
 		return true
 	}
 	return false

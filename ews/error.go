@@ -186,7 +186,21 @@ func remedy(err error) string {
 	case "ErrorQuotaExceeded":
 		return "remove messages, or have an administrator grant more room"
 	}
-	return sendingRemedy(e.Code)
+	return cmp.Or(itemRemedy(e.Code), sendingRemedy(e.Code))
+}
+
+// itemRemedy says what to do about an item that is more than a message.
+func itemRemedy(code string) string {
+	switch code {
+	case "ErrorObjectTypeChanged":
+		return "Exchange makes an item of another kind of these bytes, as of an invitation, and does not store it as a message: " +
+			"leave its part text/calendar out, or send it to the mailbox"
+	case "ErrorSentMeetingRequestUpdate":
+		return "an invitation that was sent cannot be changed, its flags neither: change the appointment in the calendar"
+	case "ErrorSentTaskRequestUpdate":
+		return "a task that was sent to somebody cannot be changed, its flags neither: change the task itself"
+	}
+	return ""
 }
 
 // sendingRemedy says what to do about a message that was not sent.
