@@ -9,15 +9,24 @@ import (
 func (c *Client) createFolder(ctx context.Context, parent, name string) (string, error) {
 	var id string
 	err := c.edit(ctx, "CreateFolder", el("m:CreateFolder",
-		el("m:ParentFolderId", folderID(parent)),
+		el("m:ParentFolderId", c.place(parent)),
 		el("m:Folders", el("t:Folder", leaf("t:FolderClass", "IPF.Note"), leaf("t:DisplayName", name))),
 	), &id)
 	return id, err
 }
 
+// place names what a folder is to be in. Where it is the folder of all others, which
+// somebody who shares single folders does not show, the server is told its name.
+func (c *Client) place(parent string) element {
+	if parent == "" {
+		return c.distinguished("msgfolderroot")
+	}
+	return folderID(parent)
+}
+
 // moveFolder puts a folder, with what is below it, into another one.
 func (c *Client) moveFolder(ctx context.Context, folder, parent string) error {
-	return c.edit(ctx, "MoveFolder", el("m:MoveFolder", el("m:ToFolderId", folderID(parent)), el("m:FolderIds", folderID(folder))), nil)
+	return c.edit(ctx, "MoveFolder", el("m:MoveFolder", el("m:ToFolderId", c.place(parent)), el("m:FolderIds", folderID(folder))), nil)
 }
 
 // renameFolder gives a folder another name where it is.

@@ -73,7 +73,8 @@ func (a *answer) foundFolders() (page []folderInfo, last bool, err error) {
 		if name != "RootFolder" {
 			return nil
 		}
-		last = a.attr("IncludesLastItemInRange") != "false"
+		ends, told := a.truthOf("IncludesLastItemInRange")
+		last = ends || !told
 		return a.children(func(name string) error {
 			if name != "Folders" {
 				return nil

@@ -79,12 +79,12 @@ type found struct {
 // found reads a page of items. What is more than was asked for is passed over. A full page
 // of which the server does not say that it is the last may have others behind it.
 func (a *answer) found(most int) (items []found, last bool, err error) {
-	more, ends := false, ""
+	var more, ends, told bool
 	err = a.only(func(name string) error {
 		if name != "RootFolder" {
 			return nil
 		}
-		ends = a.attr("IncludesLastItemInRange")
+		ends, told = a.truthOf("IncludesLastItemInRange")
 		return a.children(func(name string) error {
 			if name != "Items" && name != "Groups" {
 				return nil
@@ -102,7 +102,7 @@ func (a *answer) found(most int) (items []found, last bool, err error) {
 			})
 		})
 	})
-	last = ends == "true" || ends == "1" || ends == "" && len(items) < most
+	last = ends || !told && len(items) < most
 	return items, last && !more, err
 }
 

@@ -5,6 +5,10 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/mailsession/mailsession/ews"
+	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/secret"
 )
 
 // TestFoldersOfImports: folders that Outlook took over from IMAP have a class of their
@@ -28,4 +32,32 @@ func TestFoldersOfImports(t *testing.T) {
 			t.Errorf("Folders = %s, want %s", got, want)
 		}
 	})
+}
+
+// TestFolderInAMailboxWithoutRoot: who is not shown the folder of all folders of a
+// shared mailbox asks for a folder in it by its name, and the server decides.
+func TestFolderInAMailboxWithoutRoot(t *testing.T) {
+	const support = "support@example.com"
+	b := newBed(t, settings{client: ews.Options{Mailbox: support}})
+	if err := b.box.Add(support, secret.New("another horse")).Share("INBOX", ann); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Facts(t.Context()); err != nil {
+		t.Fatalf("Facts: %v", err)
+	}
+	b.server.Inject(mailtest.Reply("GetFolder", "HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\n\r\n"+
+		`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages" `+
+		`xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types"><s:Body><m:GetFolderResponse><m:ResponseMessages>`+
+		`<m:GetFolderResponseMessage ResponseClass="Error"><m:ResponseCode>ErrorAccessDenied</m:ResponseCode></m:GetFolderResponseMessage>`+
+		`<m:GetFolderResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode><m:Folders><t:Folder><t:FolderId Id="AAA="/>`+
+		`<t:DisplayName>Inbox</t:DisplayName></t:Folder></m:Folders></m:GetFolderResponseMessage></m:ResponseMessages></m:GetFolderResponse></s:Body></s:Envelope>`))
+	err := b.CreateFolder(t.Context(), "Done")
+	all := b.made("CreateFolder")
+	if len(all) != 1 {
+		t.Fatalf("CreateFolder = %v, after %d requests; want one", err, len(all))
+	}
+	want := `<m:ParentFolderId><t:DistinguishedFolderId Id="msgfolderroot"><t:Mailbox><t:EmailAddress>` + support + `</t:EmailAddress>`
+	if !strings.Contains(all[0].Body, want) {
+		t.Errorf("the request is %s, want %s in it", all[0].Body, want)
+	}
 }

@@ -141,6 +141,21 @@ func TestAttachmentsThatAreNotThere(t *testing.T) {
 	}
 }
 
+// TestAttachmentWithoutContent: the error is about the attachment, which has no MIME.
+func TestAttachmentWithoutContent(t *testing.T) {
+	b := newBed(t, settings{})
+	b.put(t, laden())
+	id := b.ids(t)[0]
+	b.server.Inject(written("GetAttachment", `<m:Attachments><t:FileAttachment><t:AttachmentId Id="AAA="/><t:Name>a</t:Name></t:FileAttachment></m:Attachments>`))
+	r, err := b.OpenAttachment(t.Context(), id, ews.Attachment{ID: "AAA=", Kind: ews.FileAttachment, Name: "a"})
+	if err == nil {
+		_, err = io.ReadAll(r)
+	}
+	if err == nil || !strings.Contains(err.Error(), "no content of the attachment") || strings.Contains(err.Error(), "MIME") {
+		t.Errorf("OpenAttachment = %v, want an error about its content", err)
+	}
+}
+
 // TestAttachmentThatBreaksOff: what came of it is no whole file.
 func TestAttachmentThatBreaksOff(t *testing.T) {
 	b := newBed(t, settings{})

@@ -104,7 +104,24 @@ func (it *itemInfo) extended(p extended) {
 // boolean reads the element whose start tag was read last.
 func (x *scanner) boolean() (bool, error) {
 	text, err := x.trimmed()
-	return string(text) == "true" || string(text) == "1", err
+	value, _ := truth(text)
+	return value, err
+}
+
+// truthOf reads an attribute, and tells whether it is a boolean.
+func (x *scanner) truthOf(attr string) (value, told bool) {
+	return truth(bytes.TrimSpace(x.attribute(attr)))
+}
+
+// truth reads a boolean of XML Schema, which has four spellings.
+func truth(text []byte) (value, told bool) {
+	switch string(text) {
+	case "true", "1":
+		return true, true
+	case "false", "0":
+		return false, true
+	}
+	return false, false
 }
 
 // internetHeaders reads the fields of a header as it came.

@@ -80,6 +80,14 @@ func unreadable(err error) bool {
 // noContent says that an answer lacks what was asked for.
 const noContent = "the server has no MIME for it"
 
+// lacking says what an answer lacks: a file that is attached has no MIME.
+func (b *body) lacking() error {
+	if b.answer.request.op == "GetAttachment" {
+		return &itemFaultError{"the server tells no content of the attachment"}
+	}
+	return &itemFaultError{noContent}
+}
+
 // find reads up to the content.
 func (b *body) find() error {
 	a := b.answer
@@ -94,7 +102,7 @@ func (b *body) find() error {
 				refusal.Remedy = remedy(refusal)
 				return refusal
 			}
-			return &itemFaultError{noContent}
+			return b.lacking()
 		case t != startTag:
 			continue
 		}

@@ -48,3 +48,36 @@ func TestUnreadableMessagesAtTheEndOfAPage(t *testing.T) {
 		}
 	})
 }
+
+// TestBooleansHaveFourSpellings: a page that is the last one is, and one that is not is
+// not, however XML Schema lets that be written, and where nobody says it.
+func TestBooleansHaveFourSpellings(t *testing.T) {
+	for spelling, last := range map[string]bool{"true": true, "1": true, " true ": true, "false": false, "0": false, " 0 ": false} {
+		b := newBed(t, settings{})
+		b.fill(t, 1)
+		if _, ids, err := b.list(t.Context(), session.Query{}); err != nil || len(ids) != 1 {
+			t.Fatalf("Messages: %d, %v; want 1", len(ids), err)
+		}
+		b.server.Inject(written("FindItem", fmt.Sprintf(`<m:RootFolder IncludesLastItemInRange="%s"><t:Items><t:Message><t:ItemId Id="x"/>`+
+			`<t:ExtendedProperty><t:ExtendedFieldURI PropertyTag="0x0e23" PropertyType="Integer"/><t:Value>99</t:Value></t:ExtendedProperty>`+
+			`</t:Message></t:Items></m:RootFolder>`, spelling)))
+		before := len(b.made("FindItem"))
+		if _, _, err := b.list(t.Context(), session.Query{}); err != nil {
+			t.Errorf("%q: Messages: %v", spelling, err)
+		}
+		if got := len(b.made("FindItem"))-before == 1; got != last {
+			t.Errorf("FindItem: %q is the end: %t, want %t", spelling, got, last)
+		}
+		b.server.Inject(written("FindFolder", fmt.Sprintf(`<m:RootFolder IncludesLastItemInRange="%s"><t:Folders>`+
+			`<t:Folder><t:FolderId Id="AAA="/><t:DisplayName>A</t:DisplayName></t:Folder></t:Folders></m:RootFolder>`, spelling)))
+		before = len(b.made("FindFolder"))
+		for _, err := range b.Folders(t.Context()) {
+			if err != nil {
+				t.Errorf("%q: Folders: %v", spelling, err)
+			}
+		}
+		if got := len(b.made("FindFolder"))-before == 1; got != last {
+			t.Errorf("FindFolder: %q is the end: %t, want %t", spelling, got, last)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package ews
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,10 +132,20 @@ func valueRestrictions(f session.Filter) []element {
 	if !f.Before.IsZero() {
 		all = append(all, compare("IsLessThan", field("item:DateTimeReceived"), instant(f.Before)))
 	}
+	return append(all, sizeRestrictions(f)...)
+}
+
+// sizeRestrictions writes conditions on the size, which Exchange keeps as a number of
+// 32 bits, and does not compare with a greater one.
+func sizeRestrictions(f session.Filter) []element {
+	var all []element
 	if f.Larger > 0 {
-		all = append(all, compare("IsGreaterThan", field("item:Size"), strconv.FormatInt(f.Larger, 10)))
+		all = append(all, compare("IsGreaterThan", field("item:Size"), strconv.FormatInt(min(f.Larger, math.MaxInt32), 10)))
 	}
-	if f.Smaller > 0 {
+	switch {
+	case f.Smaller > math.MaxInt32:
+		all = append(all, compare("IsLessThanOrEqualTo", field("item:Size"), strconv.Itoa(math.MaxInt32)))
+	case f.Smaller > 0:
 		all = append(all, compare("IsLessThan", field("item:Size"), strconv.FormatInt(f.Smaller, 10)))
 	}
 	return all
