@@ -17,6 +17,11 @@ import (
 //
 // A Source may be opened several times, also at once, and gives the same bytes
 // each time.
+//
+// Nobody leaves a reader that is still reading: who reads a Source returns no sooner
+// than Read does, also where a context has ended, and a message that is sent among
+// others holds up those beside it on its connection. A Source whose bytes come from
+// where they can stand still, such as a network, bounds that itself, by an error.
 type Source interface {
 	// Open returns a reader at the first byte. The caller closes it.
 	Open() (io.ReadCloser, error)
