@@ -61,7 +61,7 @@ func (b *Outbox) file(ctx context.Context, it *item) error {
 		it.CopyErr = made.Err.Error()
 	}
 	if it.CopyDue && it.Decided() {
-		it.Next = time.Now().Add(b.pace.Wait(it.CopyTries, made.Err))
+		it.Next = time.Now().Add(min(b.pace.Wait(it.CopyTries, made.Err), b.farthest()))
 	} else if it.Decided() {
 		it.Next = time.Time{}
 	}
@@ -117,7 +117,7 @@ func (b *Outbox) resolve(ctx context.Context, it *item) error {
 			it.Next = time.Time{}
 		}
 	case session.Temporary(err) || session.NeedsSignIn(err):
-		it.Next = now.Add(b.pace.Wait(1, err))
+		it.Next = now.Add(min(b.pace.Wait(1, err), b.farthest()))
 	default: // there is nowhere to look
 		it.Next = time.Time{}
 	}

@@ -159,8 +159,9 @@ func (b *Outbox) work(ctx context.Context, body string) (next time.Time, err err
 		return b.watch(ctx, it)
 	}
 	b.forget(it)
+	b.correct(it, now)
 	switch {
-	case it.Next.After(now) && !fromTheFuture(it, now):
+	case it.Next.After(now):
 		return it.Next, nil
 	case it.State == StateNew && held.After(now):
 		return held, nil
@@ -177,11 +178,26 @@ func (b *Outbox) work(ctx context.Context, body string) (next time.Time, err err
 // clockSlack is how far the clocks of those who share an outbox may be apart.
 const clockSlack = 5 * time.Minute
 
-// fromTheFuture reports whether a message that waits to be sent came to that at a time
-// that is yet to come: the clock was wrong, and so is what it waits for. A try sets
-// both anew.
-func fromTheFuture(it *item, now time.Time) bool {
-	return it.State == StateNew && it.Changed.Sub(now) > clockSlack
+// longestWait is how long an entry that is not to be sent waits at most for what is due
+// for it, where the options do not say more.
+const longestWait = 24 * time.Hour
+
+// farthest bounds how long an entry that is not to be sent waits.
+func (b *Outbox) farthest() time.Duration { return max(longestWait, b.opts.MaxWait, b.opts.Term) }
+
+// correct has an entry wait no longer whose times were set by a clock that was wrong: it
+// came to its state at a time that is yet to come, or what is due for it is further away
+// than anything ever is. What is done for it then sets its times anew. When a message is
+// to be sent depends on the server's wishes too, which may be for any time; it is set
+// together with when it came to that.
+func (b *Outbox) correct(it *item, now time.Time) {
+	ahead := it.Changed.Sub(now) > clockSlack
+	if ahead {
+		it.Changed = now
+	}
+	if it.Next.After(now) && (ahead || it.State != StateNew && it.Next.Sub(now) > b.farthest()+clockSlack) {
+		it.Next = now
+	}
 }
 
 // hold has nothing sent before a time.
