@@ -33,7 +33,8 @@ type MailResult struct {
 	// was accepted for are accepted in it.
 	Receipt Receipt
 	// Tries is how many times the message was tried, 0 where it was refused
-	// before anything was sent.
+	// before anything was sent, or nobody came as far as to try it. A connection that
+	// was not to be had is none of its tries.
 	Tries int
 }
 
@@ -73,8 +74,9 @@ type BulkSender interface {
 // which that is known. There is one item for each message that was taken: its
 // error is nil where it was accepted for everybody, else a [*SendError], and
 // the loop goes on. Any other error is the last item and says why no more
-// messages are taken: the context ended, the credentials were refused; those
-// that were taken had their items by then.
+// messages are taken: the context ended, the credentials were refused, the server
+// could not be reached for as long as the backend's settings have it try; those that were
+// taken had their items by then.
 //
 // The input is ranged over in another goroutine, and only as far as the loop
 // keeps up with: a program may generate a million messages. Only what is

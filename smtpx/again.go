@@ -14,14 +14,6 @@ import (
 // tried takes what one try of a message came to: it is tried again later, or has
 // its result.
 func (b *bulk) tried(ctx context.Context, j *job, rec session.Receipt, err error) {
-	if lasting, ok := errors.AsType[*connectError](err); ok {
-		err = lasting.err
-		if !lasting.Temporary() {
-			b.halt(err)
-		} else {
-			err = lasting
-		}
-	}
 	if ctx.Err() != nil {
 		b.halt(retry.Ended(ctx))
 	}

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/observe"
 	"github.com/mailsession/mailsession/internal/retry"
 	"github.com/mailsession/mailsession/internal/throttle"
@@ -27,11 +26,14 @@ const (
 
 // Retry says how [Client.SendAll] tries messages again that were not sent: those
 // that the server refused for the moment, and those whose line was lost before
-// their last byte left. What a server asks for lengthens a wait and never
+// their last byte left. It says too how a bulk tries to connect again while there are
+// no connections to be had. What a server asks for lengthens a wait and never
 // shortens it; see [Error.RetryAfter].
 type Retry struct {
-	// Count is how many times a message is tried again at most. 0 means 3, a
-	// negative number none.
+	// Count is how many times a message is tried again at most, and how many times
+	// in a row a connection is where none was to be had. 0 means 3, a negative number
+	// none. With the other defaults 3 are over after a minute, and 8 after about
+	// twenty.
 	Count int
 	// Initial is the first wait. 0 means 5 seconds.
 	Initial time.Duration
@@ -85,6 +87,12 @@ func (r Retry) policy() retry.Policy {
 // [session.SentUnknown] if all of them had left. What nothing was answered of
 // before the server said goodbye goes over another connection at once; what was
 // refused for the moment is tried again as [Retry] says.
+//
+// While the server cannot be reached, or lets nobody in for the moment, the whole bulk
+// waits: one connection is tried at a time, after [Retry]'s waits, and no message loses a
+// try by that. When [Retry.Count] is used up, or ctx would end before the next try, that
+// error ends the bulk, as one that lasts does at once: credentials that are refused, a
+// certificate. What was taken from the input is [session.NotSent] then.
 //
 // Other calls that need a connection meanwhile get one within seconds, and no
 // connection is held while messages wait for a pause or for [Options.Rate].
@@ -152,6 +160,7 @@ type bulk struct {
 	room    chan struct{}  // one element for each message that waits without a permit
 	waiting sync.WaitGroup // for the next try
 
+	reach    *reach
 	halted   chan struct{} // no message is begun any more
 	finished chan struct{} // the input is at its end, and everything has its result
 	stop     func()        // ends the waits for a pause; called with halted closed
@@ -171,7 +180,8 @@ type bulk struct {
 func newBulk(c *Client, opts session.BulkOptions) *bulk {
 	b := &bulk{
 		c: c, window: opts.Window, policy: c.retry.policy(), tell: opts.Progress,
-		room: make(chan struct{}, waitingRoom), halted: make(chan struct{}), finished: make(chan struct{}),
+		reach: newReach(),
+		room:  make(chan struct{}, waitingRoom), halted: make(chan struct{}), finished: make(chan struct{}),
 	}
 	if b.window <= 0 {
 		b.window = c.window
@@ -408,7 +418,7 @@ func (b *bulk) again(j *job) { b.jobs <- j }
 
 // work uses one connection after the other.
 func (b *bulk) work(ctx context.Context) {
-	for {
+	for b.await() {
 		select {
 		case <-b.halted:
 			return
@@ -434,29 +444,14 @@ func (b *bulk) turn(ctx context.Context, j *job) (next *job) {
 		b.tried(ctx, j, session.Receipt{Outcome: session.NotSent}, err)
 		return nil
 	}
-	lease, err := b.c.pool.Get(ctx)
-	if err != nil {
-		b.c.pace.heed(err)
-		j.tries++
-		b.tried(ctx, j, session.Receipt{Outcome: session.NotSent}, &connectError{err})
+	lease, ok := b.connect(ctx, j)
+	if !ok {
 		return nil
 	}
 	held, next := (&line{b: b, lease: lease, since: time.Now()}).run(ctx, j)
 	if held {
 		lease.Release()
+		b.reach.left()
 	}
 	return next
-}
-
-// connectError is why there is no connection: if that lasts, it concerns all
-// messages and not only one.
-type connectError struct{ err error }
-
-func (e *connectError) Error() string { return e.err.Error() }
-func (e *connectError) Unwrap() error { return e.err }
-
-// Temporary tells whether it passes: also where nobody listens, as while a server
-// is started anew.
-func (e *connectError) Temporary() bool {
-	return retry.IsTemporary(e.err) || backend.Unreachable(e.err)
 }

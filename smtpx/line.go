@@ -91,10 +91,14 @@ func (l *line) one(ctx context.Context, j *job) bool {
 		return true
 	}
 	defer letter.Close()
+	a := l.b.reach.known()
 	rec, gone, err := l.b.c.carry(j.Envelope, letter, l.lease)
 	if gone {
-		err = &connectError{err}
+		j.tries-- // nothing was begun of it
+		l.b.reach.left()
+		l.b.unreached(ctx, j, a, err)
+		return false
 	}
 	l.b.tried(ctx, j, rec, err)
-	return !gone
+	return true
 }

@@ -80,6 +80,12 @@ func (p *pace) take(ctx context.Context, n int) error {
 	return err
 }
 
+// giveBack takes back that a message to n recipients may be sent, since it was not tried.
+func (p *pace) giveBack(n int) {
+	p.recipients.Return(n)
+	p.messages.Return(1)
+}
+
 // heed takes note of what the server asks for. What it says of one recipient's
 // mailbox, by the codes x.2.x of RFC 3463, concerns nobody else.
 func (p *pace) heed(err error) {
