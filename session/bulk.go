@@ -75,8 +75,8 @@ type BulkSender interface {
 // error is nil where it was accepted for everybody, else a [*SendError], and
 // the loop goes on. Any other error is the last item and says why no more
 // messages are taken: the context ended, the credentials were refused, the server
-// could not be reached for as long as the backend's settings have it try; those that were
-// taken had their items by then.
+// could not be reached for as long as the backend's settings have it try, or it wants a
+// sign-in of whoever sends; those that were taken had their items by then.
 //
 // The input is ranged over in another goroutine, and only as far as the loop
 // keeps up with: a program may generate a million messages. Only what is

@@ -14,6 +14,9 @@ import (
 // tried takes what one try of a message came to: it is tried again later, or has
 // its result.
 func (b *bulk) tried(ctx context.Context, j *job, rec session.Receipt, err error) {
+	if lasting(err) {
+		b.halt(err)
+	}
 	if ctx.Err() != nil {
 		b.halt(retry.Ended(ctx))
 	}
@@ -37,6 +40,13 @@ func (b *bulk) tried(ctx context.Context, j *job, rec session.Receipt, err error
 	}
 	j.todo = todo
 	b.waiting.Go(func() { b.later(ctx, j, wait, err) })
+}
+
+// lasting reports whether a message was refused for who sends it, and not on account of
+// what its connection did before: no other message would be taken.
+func lasting(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.ConcernsAll() && !e.spent
 }
 
 // isFull reports whether a try came to as many recipients as the server takes at a

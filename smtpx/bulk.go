@@ -92,7 +92,8 @@ func (r Retry) policy() retry.Policy {
 // waits: one connection is tried at a time, after [Retry]'s waits, and no message loses a
 // try by that. When [Retry.Count] is used up, or ctx would end before the next try, that
 // error ends the bulk, as one that lasts does at once: credentials that are refused, a
-// certificate. What was taken from the input is [session.NotSent] then.
+// certificate, a server that answers MAIL by its wish for a sign-in (530) on a new
+// connection. What was taken from the input is [session.NotSent] then.
 //
 // Other calls that need a connection meanwhile get one within seconds, and no
 // connection is held while messages wait for a pause or for [Options.Rate].

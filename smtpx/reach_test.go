@@ -259,3 +259,35 @@ func TestNoRateWithoutAServer(t *testing.T) {
 		}
 	})
 }
+
+// A server that wants a sign-in of everybody ends a bulk at the first message that it
+// says so of, on a connection that did nothing before.
+func TestASignInThatIsWanted(t *testing.T) {
+	for name, extensions := range offers() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, &smtptest.Options{Extensions: extensions})
+				s.Inject(mailtest.Reply("MAIL", "530 5.7.0 Authentication required").Repeating(-1))
+				c := newClient(t, inMemory(s), withPassword(), &smtpx.Options{MaxConnections: 1})
+				taken := 0
+				opts := &session.BulkOptions{Progress: func(p session.BulkProgress) { taken = p.Taken }}
+				all, why := sendAll(t, c, circulars(1000), opts)
+				e, ok := errors.AsType[*smtpx.Error](why)
+				if !ok || e.Code != 530 || count(all)[session.NotSent] != taken || taken == 1000 {
+					t.Errorf("SendAll = %v of %d, %v, want those that were taken not sent, and the 530", count(all), taken, why)
+				}
+				made, _ := s.Connections()
+				asked := 0
+				for _, c := range s.Commands() {
+					if c.Name == "MAIL" {
+						asked++
+					}
+				}
+				if made != 1 || asked != 1 {
+					t.Errorf("%d connections and %d MAILs, want one of each", made, asked)
+				}
+				s.Heal()
+			})
+		})
+	}
+}
