@@ -68,6 +68,7 @@ func Wire(s session.Server, ports Ports, m transcript.Masker, creds sasl.Credent
 	cfg := wire.Config{
 		Address:     s.Address(ports.Of(s.Security)),
 		ImplicitTLS: s.Security == session.TLS,
+		NoSTARTTLS:  ports.TLS != 0 && ports.STARTTLS == 0,
 		TLS:         s.TLS,
 		Dial:        s.Proxy.Dialer("mail", s.Dial),
 		Timeouts: wire.Timeouts{

@@ -53,6 +53,10 @@ type Config struct {
 	// [Conn.StartTLS].
 	ImplicitTLS bool
 
+	// NoSTARTTLS says that the protocol has no such command, so that no error
+	// advises it.
+	NoSTARTTLS bool
+
 	// TLS holds the settings for either way into TLS. Nil means the host's
 	// certificate authorities and TLS 1.2 or later.
 	TLS *tls.Config
@@ -208,7 +212,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 			err = io.ErrUnexpectedEOF // the server left
 		}
 		err = c.fail(err)
-		return fmt.Errorf("TLS with %s: %w", c.cfg.Address, explainTLS(err))
+		return fmt.Errorf("TLS with %s: %w", c.cfg.Address, c.explainTLS(err))
 	}
 	c.attach(tc, bufferSize)
 	trace.secured(tc.ConnectionState())
@@ -231,8 +235,11 @@ func (c *Conn) tlsConfig() *tls.Config {
 
 // explainTLS adds what to do about a failure that users meet when the port
 // and the encryption do not fit.
-func explainTLS(err error) error {
+func (c *Conn) explainTLS(err error) error {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		if c.cfg.NoSTARTTLS {
+			return fmt.Errorf("the server does not speak TLS on this port; check host and port: %w", err)
+		}
 		return fmt.Errorf("the server does not speak TLS on this port; use STARTTLS here, or the port for TLS: %w", err)
 	}
 	return err
