@@ -105,7 +105,12 @@ func (c *Client) allowed(all []way) ([]way, error) {
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("none of the mechanisms %s goes with these credentials", strings.Join(c.server.Mechanisms, ", "))
+		names := make([]string, len(all))
+		for i, w := range all {
+			names[i] = w.name
+		}
+		return nil, fmt.Errorf("none of the mechanisms %s goes with these credentials, but %s: check Server.Mechanisms (%s and %s are for a password, %s is for a token)",
+			strings.Join(c.server.Mechanisms, ", "), strings.Join(names, " or "), Basic, NTLM, Bearer)
 	}
 	return chosen, nil
 }
@@ -189,6 +194,8 @@ func (c *Client) advise(err error, cn *conn) {
 	case mechanism == Custom:
 		e.hint = "what Options.Authenticate puts around the connection did not get in, where the server offers " + offered +
 			"; with Kerberos, check the ticket, that its service is HTTP/" + c.server.Host + ", and the clocks"
+	case mechanism == "":
+		e.hint = "there is nothing to sign in with: set Credentials.Password (or Passwords), or Credentials.Tokens; the server offers " + offered
 	case mechanism != Basic && mechanism != NTLM:
 		return
 	case len(e.schemes) > 0 && !offers(err, Basic) && !offers(err, NTLM):

@@ -277,7 +277,7 @@ func (c *conn) answer(req *http.Request) (*http.Response, error) {
 		resp, err := http.ReadResponse(c.in, req)
 		c.allow = -1
 		if err != nil && c.wire.Err() == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, &syntaxError{c.said(err.Error())}
+			return nil, &syntaxError{c.said(err.Error()) + notHTTP}
 		}
 		if err != nil {
 			return nil, err //nolint:wrapcheck // an explanation follows
@@ -289,6 +289,9 @@ func (c *conn) answer(req *http.Request) (*http.Response, error) {
 	}
 	return nil, &syntaxError{fmt.Sprintf("more than %d provisional ones (1xx) come ahead of it", maxProvisional)}
 }
+
+// notHTTP says what to do about bytes that are no answer at all.
+const notHTTP = "; this is not HTTP: check host and port, and whether something on the way answers in the server's place"
 
 // kept reads a refusal to its end, since the next step of a handshake has to go over
 // the same connection.

@@ -2,6 +2,7 @@ package ews
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -165,6 +166,9 @@ const switchedOff = "EWS is switched off for this tenant, mailbox or application
 // remedy says what to do about a refusal, "" where nothing better is known than what
 // is said for all protocols.
 func remedy(err error) string {
+	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
+		return "the server does not speak TLS on this port: check host and port (443 mostly)"
+	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return ""
