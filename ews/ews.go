@@ -95,7 +95,8 @@
 // keywords, can only be kept from being sent again: whatever is listed, it is where the
 // server turned it away before anything was done. So is a change to several messages
 // for those of them that the server was too busy for. Refused credentials are never
-// shown again for a status that is listed.
+// shown again for a status that is listed. [Client.Changes] asks by the same settings
+// again for messages that cannot be read for the moment.
 //
 // The pause that a server asks for (Retry-After, BackOffMilliseconds) holds all
 // requests of the Client, also with [oauth.RetryNever]: then the next one waits. No

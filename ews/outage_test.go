@@ -7,8 +7,10 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/mailsession/mailsession/ews"
 	"github.com/mailsession/mailsession/ewstest"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/session"
 )
 
@@ -125,5 +127,38 @@ func TestBatchThatIsStopped(t *testing.T) {
 	}
 	if told != 5 {
 		t.Errorf("told of %d messages, want five", told)
+	}
+}
+
+// TestPatienceWithMessages: how often messages that cannot be read for the moment are
+// asked for goes by Options.Retry.
+func TestPatienceWithMessages(t *testing.T) {
+	for name, tt := range map[string]struct {
+		retry oauth.Retry
+		tries int
+	}{
+		"by default":     {oauth.Retry{}, 6},
+		"never":          {oauth.Retry{On: oauth.RetryNever}, 1},
+		"twice":          {oauth.Retry{Count: 2}, 3},
+		"for longer":     {oauth.Retry{Count: 9}, 10},
+		"a status of it": {oauth.Retry{On: oauth.RetryStatus, Statuses: []int{503}, Count: 1}, 2},
+		"another status": {oauth.Retry{On: oauth.RetryStatus, Statuses: []int{502}}, 1},
+	} {
+		for _, count := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%s, %d", name, count), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBed(t, settings{client: ews.Options{Retry: tt.retry}})
+					b.fill(t, count)
+					b.server.Inject(ewstest.Failing("GetItem", "ErrorMailboxFailover").Repeating(-1))
+					added, _, failed, _, err := b.news(t, session.Cursor{})
+					if alone := count == 1; added != 0 || (failed == 1) != alone || (err == nil) != alone {
+						t.Errorf("%d were added and %d failed, %v; want one that failed, or an error where there are several", added, failed, err)
+					}
+					if got := b.asked("GetItem"); got != tt.tries {
+						t.Errorf("the messages were asked for %d times, want %d", got, tt.tries)
+					}
+				})
+			})
+		}
 	}
 }

@@ -258,9 +258,10 @@ func (h *history) summaries(ctx context.Context, ids []string, fields session.Fi
 // patientSummaries is summaries for what is told once: where messages cannot be read for
 // the moment, as while a mailbox fails over, they are asked for again, and the error is
 // that of the whole where several still cannot. One alone is its own trouble, which may
-// never end.
+// never end. How often, and after which answers, is for Options.Retry to say, as it is for
+// an answer to the whole request.
 func (l *listing) patientSummaries(ctx context.Context, page []found) (entries []entry, err error) {
-	waiting := retry.Do(ctx, retry.Policy{}, func(ctx context.Context) error {
+	waiting := retry.Do(ctx, l.client.retry, func(ctx context.Context) error {
 		entries, err = l.summaries(ctx, page) // which has tried again where that is worth it
 		_, first := passingTrouble(entries)
 		return first
