@@ -7,6 +7,7 @@ import (
 
 	"github.com/mailsession/mailsession/imapx"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/outbox"
 	"github.com/mailsession/mailsession/secret"
 	"github.com/mailsession/mailsession/session"
@@ -46,6 +47,32 @@ func TestWhatNoServerSaidOfAMessage(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A message that has held the others is tried behind them: it may be the only one that
+// meets that answer after all.
+func TestWhatHoldsGoesBehindTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		b := o.box(outbox.Options{})
+		o.provider.SMTP.Inject(mailtest.Reply("MAIL", "530 5.7.0 Authentication required"))
+		for _, key := range []string{"a", "b", "c"} {
+			enqueue(t, b, key, draft(key, bob))
+		}
+		stop := running(t, b)
+		defer stop()
+		<-time.After(10 * time.Minute)
+		arrived, err := o.accounts[bob].Messages("INBOX")
+		if err != nil || len(arrived) != 3 {
+			t.Fatalf("%d messages have arrived, %v; want three", len(arrived), err)
+		}
+		for i, m := range arrived {
+			key := message.ParseHeader([]byte(m.Raw)).Subject()
+			if e, want := wantState(t, b, key, outbox.StateSent), 1+i/2; e.Tries != want {
+				t.Errorf("message %d was sent at try %d, want %d", i+1, e.Tries, want)
+			}
+		}
+	})
 }
 
 // A certificate that cannot be verified is nothing that anybody said of a message.

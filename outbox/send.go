@@ -68,6 +68,11 @@ func (b *Outbox) send(ctx context.Context, it *item) error {
 	return hold
 }
 
+// behindOthers is how much later than the others a message is tried again that has held
+// them. Where it alone meets that answer after all, as one does that a firewall does not
+// like the words of, they go out ahead of it.
+const behindOthers = time.Second
+
 // fewestTries is how often a message is tried at least before it is given up for its
 // age. It may have waited for a program that did not run, or by a clock that was wrong.
 const fewestTries = 5
@@ -129,6 +134,7 @@ func (b *Outbox) reschedule(ctx context.Context, it *item, receipt session.Recei
 	case err == nil || receipt.Outcome != session.NotSent:
 	case concernsAll(err), len(receipt.Recipients) == 0 && again(err):
 		hold = &holdError{until: it.Next, err: err}
+		it.Next = it.Next.Add(behindOthers)
 	}
 	if now.Sub(it.Since) >= b.opts.GiveUpAfter && it.Tries >= fewestTries {
 		it.turn(Waiting, Refused, it.Err)
