@@ -1,5 +1,7 @@
 package ews
 
+import "slices"
+
 // class says what a code of Exchange means for who gets it.
 type class int
 
@@ -149,10 +151,7 @@ func missing(code string) class {
 // it would be the same with another message. One that may be of either, as where an
 // answer takes too long, is of the message.
 func ofMailbox(code string) bool {
-	switch classOf(code) {
-	case throttled, refusal, noFolder, full:
-		return true
-	case transient:
+	if slices.Contains([]class{throttled, transient, refusal, noFolder, full}, classOf(code)) {
 		return code != "ErrorTimeoutExpired" && code != "ErrorClientDisconnected" && code != "ErrorBatchProcessingStopped"
 	}
 	switch code {
