@@ -181,7 +181,7 @@ func (w *work) each(ctx context.Context, step func(ctx context.Context, part []*
 			return nil                            // it is told of each
 		}
 		w.client.held.Hold(w.client.retry.Wait(try, busy))
-		if err := w.client.held.Wait(ctx); err != nil {
+		if err := w.client.await(ctx); err != nil {
 			return fmt.Errorf("%s: %w", w.client.address, err)
 		}
 		for _, t := range part {

@@ -103,12 +103,18 @@ func (c *Client) patiently(ctx context.Context, try func(context.Context) error)
 // be carried out twice and may have been.
 func (c *Client) patientlyWith(ctx context.Context, r *request, try func(context.Context) error) error {
 	ctx = c.gate.begin(ctx)
+	waiting := ctx
+	if !r.hasty { // such as the goodbye of Close
+		var end func()
+		waiting, end = c.whileOpen(ctx)
+		defer end()
+	}
 	var last error
-	err := retry.Do(ctx, c.retry, func(ctx context.Context) error {
+	err := retry.Do(waiting, c.retry, func(context.Context) error {
 		if r.once {
 			r.sent = false // else it is not made again
 		}
-		if err := c.held.Wait(ctx); err != nil {
+		if err := c.held.Wait(waiting); err != nil {
 			return fmt.Errorf("%s: %w", c.address, err)
 		}
 		last = try(ctx)
@@ -130,6 +136,27 @@ func (c *Client) patientlyWith(ctx context.Context, r *request, try func(context
 		return err //nolint:wrapcheck // it is the last try's, or says so
 	}
 	return last
+}
+
+// whileOpen returns a context for what waits without a connection. It ends with ctx, or
+// by Close, and has to be ended.
+func (c *Client) whileOpen(ctx context.Context) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-c.closed:
+			cancel(session.ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// await waits until the server may be asked again.
+func (c *Client) await(ctx context.Context) error {
+	ctx, end := c.whileOpen(ctx)
+	defer end()
+	return c.held.Wait(ctx) //nolint:wrapcheck // the caller says where
 }
 
 // over runs f on the connection of a lease, and once more on a new one where the

@@ -85,15 +85,8 @@ var errBetter = errors.New("a better way may be free again")
 // run keeps a line until ctx ends or an error comes that does not pass. There are
 // growing pauses after the others.
 func (n *notifier) run(ctx context.Context) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-n.client.closed:
-			cancel(session.ErrClosed)
-		case <-ctx.Done():
-		}
-	}()
+	ctx, end := n.client.whileOpen(ctx)
+	defer end()
 	n.client.subscriptions.join()
 	defer func() {
 		n.leavePlace()

@@ -210,7 +210,7 @@ func (a *appending) bringInPieces(ctx context.Context, f *folder, refusal error,
 // there, as does the error then.
 func (d *assembled) discard(ctx context.Context, c *Client, reason error) (left bool, err error) {
 	ctx = throttle.Patient(ctx) // since the draft would stay, again at each try
-	_ = c.held.Wait(ctx)        // where the server asked to be left alone, for as long as the caller is there
+	_ = c.await(ctx)            // where the server asked to be left alone, for as long as the caller is there
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeWithin)
 	defer cancel()
 	results, err := c.Apply(ctx, session.Change{Delete: true}, d.id)
