@@ -117,12 +117,13 @@ func (r *reach) down(a attempt, p retry.Policy, err error) (failed int, wait tim
 	return failed, time.Until(r.until)
 }
 
-// left notes that a connection is not in use any more. Where it was the last one, those
-// that failed beside it tell nothing of the server.
+// left notes that a connection is not in use any more. The server was within reach until
+// now, and has a place free: the next connect need not wait.
 func (r *reach) left() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.lines--; r.lines == 0 && r.failed > 0 {
+	r.lines--
+	if r.failed > 0 {
 		r.failed, r.until = 1, time.Now()
 		r.news()
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -174,6 +176,58 @@ func TestOneConnectionOfSeveral(t *testing.T) {
 				}
 				checkTruth(t, s, all, 1000)
 				s.Heal()
+			})
+		})
+	}
+}
+
+// places lets in so many connections at a time.
+type places struct {
+	dial dialFunc
+	free atomic.Int32
+}
+
+func (p *places) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if p.free.Add(-1) < 0 {
+		p.free.Add(1)
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+	}
+	c, err := p.dial(ctx, network, address)
+	return &placed{Conn: c, leave: sync.OnceFunc(func() { p.free.Add(1) })}, err
+}
+
+// placed is a connection that has one of the places.
+type placed struct {
+	net.Conn
+
+	leave func()
+}
+
+func (p *placed) Close() error {
+	p.leave()
+	return p.Conn.Close()
+}
+
+// Nobody waits for a place that is free: where a connection has come to its end, another
+// one is made at once, whatever became of those that were too many.
+func TestAPlaceThatIsFree(t *testing.T) {
+	bounds := map[string]time.Duration{"a window": 22 * time.Second, "PIPELINING alone": 64 * time.Second, "one after the other": 209 * time.Second}
+	for name, extensions := range offers() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t, &smtptest.Options{Extensions: extensions})
+				p := &places{dial: distant(s.Dial, 100*time.Millisecond)}
+				p.free.Store(2)
+				server := inMemory(s)
+				server.Dial = p.Dial
+				c := newClient(t, server, withPassword(), &smtpx.Options{MaxConnections: 3, MessagesPerConnection: 20})
+				start := time.Now()
+				all, err := sendAll(t, c, circulars(1000), nil)
+				if took := time.Since(start); err != nil || count(all)[session.Accepted] != 1000 || took > bounds[name] {
+					t.Errorf("SendAll = %v, %v after %v, want all accepted without a wait", count(all), err, took)
+				}
+				_ = c.Close()
+				pass(time.Second) // what is still on its way arrives
 			})
 		})
 	}
