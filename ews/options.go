@@ -163,10 +163,12 @@ func (o Options) check(s session.Server, c session.Credentials) error {
 		return fmt.Errorf("%d connections are too few", o.MaxConnections)
 	case o.PageSize < 0:
 		return fmt.Errorf("%d messages are too few for a page", o.PageSize)
-	case o.Impersonate != nil:
-		return o.Impersonate.check()
 	}
-	return nil
+	var impersonate error
+	if o.Impersonate != nil {
+		impersonate = o.Impersonate.check()
+	}
+	return errors.Join(impersonate, o.Retry.Check())
 }
 
 // ParseURL takes the address of a server's EWS apart, such as

@@ -3,6 +3,7 @@ package ews_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -151,6 +152,16 @@ func TestImpersonationHasOneName(t *testing.T) {
 		_, err := ews.New(session.Server{Host: "mail.example.com"}, session.Credentials{User: ann}, &ews.Options{Impersonate: id})
 		if err == nil {
 			t.Errorf("New with %+v: no error", id)
+		}
+	}
+}
+
+// TestRetriesThatDoNotExist: a number in the place of a setting is refused by its name.
+func TestRetriesThatDoNotExist(t *testing.T) {
+	for _, on := range []oauth.RetryOn{-1, 17} {
+		_, err := ews.New(session.Server{Host: "mail.example.com"}, session.Credentials{User: ann}, &ews.Options{Retry: oauth.Retry{On: on}})
+		if want := fmt.Sprintf("Retry.On is %d", on); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New: %v, want %q", err, want)
 		}
 	}
 }

@@ -191,7 +191,7 @@ func (c *Config) checkToken() error {
 			return configError(err)
 		}
 	}
-	if err := c.checkProxy(); err != nil {
+	if err := errors.Join(c.checkProxy(), c.Retry.Check()); err != nil {
 		return configError(err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -46,6 +47,15 @@ type Retry struct {
 	// Max is the longest wait that the server did not ask for. 0 means 30
 	// seconds.
 	Max time.Duration
+}
+
+// Check reports a value of On that does not exist. Who takes the settings asks: a
+// [Config] with such a value signs nobody in.
+func (r Retry) Check() error {
+	if r.On < RetryTemporary || r.On > RetryNever {
+		return fmt.Errorf("Retry.On is %d, which does not exist; use RetryTemporary, RetryStatus or RetryNever", int(r.On))
+	}
+	return nil
 }
 
 // policy returns the policy of the requests named op.

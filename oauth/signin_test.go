@@ -370,6 +370,7 @@ func TestConfigIsChecked(t *testing.T) {
 		{"loopback in the name only", func(c *oauth.Config) { c.Endpoint.TokenURL = "http://localhost.example/" }, "https"},
 		{"no endpoint", func(c *oauth.Config) { c.Endpoint.TokenURL = "" }, "TokenURL"},
 		{"other scheme", func(c *oauth.Config) { c.Endpoint.AuthURL = "file:///etc/passwd" }, "AuthURL"},
+		{"retries", func(c *oauth.Config) { c.Retry.On = 17 }, "Retry.On is 17"},
 		{"response mode", func(c *oauth.Config) { c.Endpoint.ResponseMode = "fragment" }, "ResponseMode"},
 		{"own state", func(c *oauth.Config) { c.AuthParams = url.Values{"state": {"x"}} }, "state"},
 		{"foreign redirect", func(c *oauth.Config) { c.RedirectURL = "http://example.org" }, "RedirectURL"},

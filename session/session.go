@@ -212,7 +212,7 @@ func New(creds Credentials, in IncomingBackend, out OutgoingBackend, opts *Optio
 	if opts == nil {
 		opts = &Options{}
 	}
-	if err := check(creds, in != nil, out != nil, opts.Mode); err != nil {
+	if err := check(creds, in != nil, out != nil, opts); err != nil {
 		return nil, err
 	}
 	setup := Setup{
@@ -242,10 +242,13 @@ func New(creds Credentials, in IncomingBackend, out OutgoingBackend, opts *Optio
 	return s, nil
 }
 
-func check(creds Credentials, in, out bool, mode Mode) error {
+func check(creds Credentials, in, out bool, opts *Options) error {
+	mode := opts.Mode
 	switch {
+	case opts.SaveSent < SentDefault || opts.SaveSent > SentAlways:
+		return fmt.Errorf("session: Options.SaveSent: %v does not exist; use SentNever, SentAuto or SentAlways", opts.SaveSent)
 	case mode < ReadWrite || mode > SendOnly:
-		return fmt.Errorf("session: %v does not exist; use ReadWrite, ReadOnly or SendOnly", mode)
+		return fmt.Errorf("session: Options.Mode: %v does not exist; use ReadWrite, ReadOnly or SendOnly", mode)
 	case mode == ReadOnly && !in:
 		return errors.New("session: mode read-only needs an incoming backend, such as imapx.Backend")
 	case mode == SendOnly && !out:

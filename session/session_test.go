@@ -189,12 +189,18 @@ func TestNewRefuses(t *testing.T) {
 		{"nothing", creds(), nil, nil, session.ReadWrite, "neither"},
 		{"read-only without a way in", creds(), nil, out, session.ReadOnly, "needs an incoming"},
 		{"send-only without a way out", creds(), in, nil, session.SendOnly, "needs an outgoing"},
-		{"an unknown mode", creds(), in, out, 7, "does not exist"},
+		{"an unknown mode", creds(), in, out, 7, "Options.Mode: mode 7 does not exist"},
 		{"a password without a name", session.Credentials{Password: secret.New("x")}, in, out, session.ReadWrite, "name no user"},
 	} {
 		_, err := session.New(tt.creds, tt.in, tt.out, &session.Options{Mode: tt.mode})
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: New error %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	for _, policy := range []session.SentPolicy{-1, 17} {
+		_, err := session.New(creds(), in, out, &session.Options{SaveSent: policy})
+		if want := fmt.Sprintf("Options.SaveSent: policy %d does not exist; use SentNever", policy); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New with a policy that does not exist: error %v, want %q", err, want)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func Check(s session.Server) error {
 	case s.Port < 0 || s.Port > 65535:
 		return fmt.Errorf("port %d does not exist", s.Port)
 	case s.Security < session.TLS || s.Security > session.None:
-		return fmt.Errorf("%v does not exist; use TLS, STARTTLS or None", s.Security)
+		return fmt.Errorf("Server.Security: %v does not exist; use TLS, STARTTLS or None", s.Security)
 	}
 	return s.Proxy.Check()
 }

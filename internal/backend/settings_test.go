@@ -34,7 +34,7 @@ func TestWhatIsWrongWithAServer(t *testing.T) {
 		{session.Server{Host: " mail.example.com"}, "give the name alone"},
 		{session.Server{Host: "h", Port: 65536}, "port 65536 does not exist"},
 		{session.Server{Host: "h", Port: -1}, "port -1 does not exist"},
-		{session.Server{Host: "h", Security: 7}, "use TLS, STARTTLS or None"},
+		{session.Server{Host: "h", Security: 7}, "Server.Security: security 7 does not exist; use TLS, STARTTLS or None"},
 	} {
 		err := backend.Check(tt.server)
 		testlog.Error(t, err)
