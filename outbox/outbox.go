@@ -95,7 +95,8 @@ type Outbox struct {
 // [errors.ErrUnsupported]. Options may be nil.
 //
 // Where s is nil, the outbox takes messages and tells of them, for a program that
-// leaves sending to another one.
+// leaves sending to another one. A session that cannot send is an error: see
+// [session.Session.Sends].
 func New(store state.Store, s *session.Session, opts *Options) (*Outbox, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -111,6 +112,9 @@ func New(store state.Store, s *session.Session, opts *Options) (*Outbox, error) 
 	o.Poll = cmp.Or(o.Poll, DefaultPoll)
 	if err := check(o, s); err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
+	}
+	if store == nil {
+		return nil, errors.New("outbox: there is no Store; give New one that outlives the program, such as that of state.OpenDir")
 	}
 	list, ok := state.As[state.Lister](store)
 	if !ok {
@@ -128,6 +132,9 @@ func New(store state.Store, s *session.Session, opts *Options) (*Outbox, error) 
 // maxPrefix leaves room for what follows in a key.
 const maxPrefix = 100
 
+// sendsNothing says what to do about a session that cannot send.
+const sendsNothing = "give New a session with a way out, such as smtpx.Backend, in a mode that sends, or none to leave sending to another program"
+
 func check(o Options, s *session.Session) error {
 	if len(o.Prefix) > maxPrefix {
 		return fmt.Errorf("the prefix has %d bytes, %d are allowed", len(o.Prefix), maxPrefix)
@@ -138,10 +145,13 @@ func check(o Options, s *session.Session) error {
 	if min(o.MaxSize, int64(o.FirstWait), int64(o.MaxWait), int64(o.GiveUpAfter), int64(o.Poll)) < 0 || o.Term < time.Millisecond {
 		return errors.New("a size or a time of the options is negative or too short")
 	}
-	if s != nil && s.Mode() == session.ReadOnly {
-		return &session.ModeError{Mode: s.Mode(), Op: "send from an outbox"}
+	switch {
+	case s == nil || s.Sends():
+		return nil
+	case s.Mode() == session.ReadOnly:
+		return fmt.Errorf("%w; %s", &session.ModeError{Mode: s.Mode(), Op: "send from an outbox"}, sendsNothing)
 	}
-	return nil
+	return fmt.Errorf("the session has no way out: %w; %s", errors.ErrUnsupported, sendsNothing)
 }
 
 // The keys of the Store. Bodies are listed in the order in which they were

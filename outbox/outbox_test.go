@@ -272,6 +272,24 @@ func TestNewRefuses(t *testing.T) {
 	if _, err := outbox.New(struct{ state.Store }{state.NewMemory()}, nil, nil); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a Store that cannot list: %v, want ErrUnsupported", err)
 	}
+	if _, err := outbox.New(nil, nil, nil); err == nil || !strings.Contains(err.Error(), "there is no Store") {
+		t.Errorf("no Store: %v, want that told", err)
+	}
+	in := imapx.Backend(session.Server{Host: "imap.example.com"}, nil)
+	for _, mode := range []session.Mode{session.ReadOnly, session.ReadWrite} {
+		reading, err := session.New(session.Credentials{User: ann}, in, nil, &session.Options{Mode: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = outbox.New(state.NewMemory(), reading, nil)
+		_, forbidden := errors.AsType[*session.ModeError](err)
+		if err == nil || !strings.Contains(err.Error(), "give New a session with a way out") || forbidden != (mode == session.ReadOnly) {
+			t.Errorf("a session in the mode %v that has no way out: %v, want what to give", mode, err)
+		}
+		if err := reading.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 	b, err := outbox.New(state.NewMemory(), nil, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -188,8 +188,8 @@ func TestRefusedCredentials(t *testing.T) {
 	})
 }
 
-// A session that was closed, or cannot send, ends Run and Drain, and leaves the
-// messages as they are.
+// A session that was closed ends Run, as the lack of one ends Drain, and the messages
+// are left as they are.
 func TestASessionThatCannotSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t)
@@ -203,12 +203,12 @@ func TestASessionThatCannotSend(t *testing.T) {
 			t.Errorf("Run = %v, want ErrClosed", err)
 		}
 		wantState(t, b, "a", outbox.StateNew)
-		reading, err := session.New(session.Credentials{}, func(session.Setup) (session.Incoming, error) { return nil, nil }, nil, nil)
+		taking, err := outbox.New(o.store, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := o.boxOver(reading, outbox.Options{}).Drain(t.Context()); !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("Drain without a way out = %v, want ErrUnsupported", err)
+		if err := taking.Drain(t.Context()); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("Drain without a session = %v, want ErrUnsupported", err)
 		}
 		wantState(t, b, "a", outbox.StateNew)
 	})

@@ -267,6 +267,10 @@ func (s *Session) User() string { return s.user }
 // Mode returns what the Session may do.
 func (s *Session) Mode() Mode { return s.mode }
 
+// Sends reports whether the Session can send: it has a way out, and its mode lets it
+// be used.
+func (s *Session) Sends() bool { return s.out != nil }
+
 // reader returns the way in, or why there is none for op.
 func (s *Session) reader(op string) (Incoming, error) {
 	if s.mode == SendOnly {

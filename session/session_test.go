@@ -166,9 +166,15 @@ func TestOneSideIsEnough(t *testing.T) {
 	if _, err := s.Send(t.Context(), session.Envelope{}, message.Bytes(nil)); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "outgoing") {
 		t.Errorf("Send error %v, want errors.ErrUnsupported that names the outgoing backend", err)
 	}
+	if s.Sends() {
+		t.Error("a Session without a way out says that it sends")
+	}
 	s, err = session.New(creds(), nil, out.outgoing(), nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !s.Sends() {
+		t.Error("a Session with a way out says that it does not send")
 	}
 	if _, err := s.Facts(t.Context()); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "incoming") {
 		t.Errorf("Facts error %v, want errors.ErrUnsupported that names the incoming backend", err)
