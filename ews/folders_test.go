@@ -1,6 +1,7 @@
 package ews_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,8 +9,25 @@ import (
 
 	"github.com/mailsession/mailsession/ews"
 	"github.com/mailsession/mailsession/mailtest"
+	"github.com/mailsession/mailsession/message"
 	"github.com/mailsession/mailsession/secret"
+	"github.com/mailsession/mailsession/session"
 )
+
+// TestWhatNamesNoFolder: who appends to a role that does not exist, or to a bare name,
+// is told what to write.
+func TestWhatNamesNoFolder(t *testing.T) {
+	b := newBed(t, settings{})
+	for ref, want := range map[session.FolderRef]string{
+		"role:nosuch": `there is no role "nosuch"; the roles are inbox,`,
+		"INBOX":       `name it by FolderAt("INBOX"), or by a role such as Inbox`,
+	} {
+		_, err := b.Append(t.Context(), ref, message.Bytes([]byte(mailtest.Sample(1))), nil)
+		if !errors.Is(err, session.ErrNoFolder) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Append to %q: error %v, want %s", ref, err, want)
+		}
+	}
+}
 
 // TestFoldersOfImports: folders that Outlook took over from IMAP have a class of their
 // own, and hold mail like others.

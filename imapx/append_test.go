@@ -131,6 +131,8 @@ func TestAppendRefused(t *testing.T) {
 	}{
 		{"no such folder", session.FolderAt("Nowhere"), sized(sample), nil, mailtest.Fault{}, is(session.ErrNoFolder)},
 		{"no such role", session.FolderFor(session.RoleAll), sized(sample), nil, mailtest.Fault{}, is(session.ErrNoFolder)},
+		{"a role that does not exist", "role:nosuch", sized(sample), nil, mailtest.Fault{}, says(`there is no role "nosuch"; the roles are inbox,`)},
+		{"a bare name", "INBOX", sized(sample), nil, mailtest.Fault{}, says(`name it by FolderAt("INBOX"), or by a role such as Inbox`)},
 		{"the folder is gone meanwhile", session.Archive, sized(sample), nil, mailtest.Reply("APPEND", "NO [TRYCREATE] no such folder"), is(session.ErrNoFolder)},
 		{"no room", session.Archive, sized(sample), nil, mailtest.Reply("APPEND", "NO [OVERQUOTA] full"), is(session.ErrOverQuota)},
 		{"no room for a large one", session.Archive, sized(sample + strings.Repeat("x", maxUnasked)), nil, mailtest.Reply("APPEND", "NO [OVERQUOTA] full"), is(session.ErrOverQuota)},

@@ -411,6 +411,26 @@ func TestNoAgeDeletesNothing(t *testing.T) {
 	}
 }
 
+// TestOtherFolders: there is one folder, and who names no folder at all is told how to.
+func TestOtherFolders(t *testing.T) {
+	w := newWorld(t, 1, nil, nil)
+	for ref, want := range map[session.FolderRef]string{
+		session.Sent:             `pop3: folder "role:sent": POP3 has no folder but the inbox: unsupported operation`,
+		session.FolderAt("Sent"): `pop3: folder "path:Sent": POP3 has no folder but the inbox: unsupported operation`,
+		"INBOX":                  `unsupported operation; name it by FolderAt("INBOX"), or by a role such as Inbox`,
+		"role:inbux":             `unsupported operation; there is no role "inbux"; did you mean "inbox"?`,
+	} {
+		if _, err := w.client.Count(t.Context(), ref); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Count of %q: error %v, want %s", ref, err, want)
+		}
+	}
+	for _, ref := range []session.FolderRef{session.Inbox, session.FolderAt("INBOX"), ""} {
+		if counts, err := w.client.Count(t.Context(), ref); err != nil || counts.Messages != 1 {
+			t.Errorf("Count of %q = %+v, %v; want the inbox", ref, counts, err)
+		}
+	}
+}
+
 // TestBytesComeAsTheyAre: a byte order mark, lone line feeds and dots.
 func TestBytesComeAsTheyAre(t *testing.T) {
 	raw := "\xef\xbb\xbfSubject: odd\r\n\r\n.\r\n..\r\nbare\nfeeds\n.\n..\n\x00\r\r\n.\r\n"

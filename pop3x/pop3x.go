@@ -411,7 +411,11 @@ func checkFolder(f session.FolderRef) error {
 	if f == "" || f == session.Inbox || byPath && path == inboxPath {
 		return nil
 	}
-	return fmt.Errorf("pop3: POP3 has no folder but the inbox: %w", errors.ErrUnsupported)
+	remedy := backend.NoReference(f)
+	if remedy != "" {
+		remedy = "; " + remedy
+	}
+	return fmt.Errorf("pop3: folder %q: POP3 has no folder but the inbox: %w%s", f, errors.ErrUnsupported, remedy)
 }
 
 // Facts implements [session.Incoming].

@@ -1,17 +1,21 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/mailsession/mailsession/internal/sasl"
+	"github.com/mailsession/mailsession/internal/spelling"
 	"github.com/mailsession/mailsession/internal/wire"
 	"github.com/mailsession/mailsession/oauth"
 	"github.com/mailsession/mailsession/proxy"
@@ -184,22 +188,49 @@ func folderRemedy(err error) string {
 	return ""
 }
 
+// roles are what a folder can be for.
+func roles() []string {
+	return []string{
+		string(session.RoleInbox), string(session.RoleSent), string(session.RoleDrafts), string(session.RoleTrash), string(session.RoleJunk),
+		string(session.RoleArchive), string(session.RoleAll), string(session.RoleFlagged), string(session.RoleImportant),
+	}
+}
+
 // NoFolder returns the error about a folder that is not there. Remedy says what to do
-// about it, and may be empty; a text that is no reference at all, such as "INBOX",
-// has one of its own.
+// about it, and may be empty; what [NoReference] knows stands in its place.
 func NoFolder(server string, ref session.FolderRef, remedy string) error {
-	_, byRole := ref.Role()
 	_, byPath := ref.Path()
-	switch {
-	case !byRole && !byPath:
-		remedy = fmt.Sprintf("name it by FolderAt(%q), or by a role such as Inbox", string(ref))
-	case remedy == "" && byPath:
+	if remedy == "" && byPath {
 		remedy = "check the path against those that Folders lists"
 	}
-	if remedy != "" {
+	if remedy = cmp.Or(NoReference(ref), remedy); remedy != "" {
 		remedy = "; " + remedy
 	}
 	return fmt.Errorf("%s: folder %q: %w%s", server, ref, session.ErrNoFolder, remedy)
+}
+
+// NoReference says what to write in the place of what can name no folder of any
+// mailbox: a text such as "INBOX", which compiles as a reference, or a role that does
+// not exist. It is empty for everything else.
+func NoReference(ref session.FolderRef) string {
+	if role, byRole := ref.Role(); byRole {
+		return noRole(string(role))
+	}
+	if _, byPath := ref.Path(); byPath {
+		return ""
+	}
+	return fmt.Sprintf("name it by FolderAt(%q), or by a role such as Inbox", string(ref))
+}
+
+// noRole says which role was meant, or which there are, where there is no such role.
+func noRole(role string) string {
+	if slices.Contains(roles(), role) {
+		return ""
+	}
+	if near := spelling.Nearest(role, roles(), 2); near != "" {
+		return fmt.Sprintf("there is no role %q; did you mean %q?", role, near)
+	}
+	return fmt.Sprintf("there is no role %q; the roles are %s", role, strings.Join(roles(), ", "))
 }
 
 // sentence makes a sentence of a clause.

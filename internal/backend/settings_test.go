@@ -83,6 +83,10 @@ func TestAFolderThatIsNotThere(t *testing.T) {
 	}{
 		{session.FolderAt("Old"), "", `h:993: folder "path:Old": no such folder; check the path against those that Folders lists`},
 		{session.Archive, "make one", `h:993: folder "role:archive": no such folder; make one`},
+		{"role:nosuch", "make one", `h:993: folder "role:nosuch": no such folder; there is no role "nosuch"; the roles are inbox, sent, drafts, trash, junk, archive, all, flagged, important`},
+		{"role:Trahs", "", `h:993: folder "role:Trahs": no such folder; there is no role "Trahs"; did you mean "trash"?`},
+		{"role:INBOX", "", `h:993: folder "role:INBOX": no such folder; there is no role "INBOX"; did you mean "inbox"?`},
+		{session.FolderFor(session.RoleAll), "", `h:993: folder "role:all": no such folder`},
 		{"INBOX", "", `h:993: folder "INBOX": no such folder; name it by FolderAt("INBOX"), or by a role such as Inbox`},
 	} {
 		err := backend.NoFolder("h:993", tt.ref, tt.remedy)
