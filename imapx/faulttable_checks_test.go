@@ -98,7 +98,7 @@ func namesOperation(err error) bool {
 // checkTime: no longer than the stage's bound on standing still, and no time at
 // all where the server does not wait.
 func (c *trial) checkTime(word string, took time.Duration) {
-	bound := boundOf(c.row.stage)
+	bound := faulttable.BoundOf(c.row.stage)
 	waited := word == "timeout" || (word == "unknown" || word == "looked") && c.waits()
 	switch {
 	case c.fault == "drip":

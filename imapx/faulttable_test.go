@@ -102,21 +102,6 @@ func rows() []row {
 	}
 }
 
-// stageBounds are the bounds on standing still of the clients in the table.
-func stageBounds() session.Timeouts {
-	return session.Timeouts{
-		Greeting: 11 * time.Second, Auth: 13 * time.Second, Command: 17 * time.Second, Handshake: 19 * time.Second, Close: 12 * time.Second,
-	}
-}
-
-func boundOf(s wire.Stage) time.Duration {
-	b := stageBounds()
-	return map[wire.Stage]time.Duration{
-		wire.StageGreeting: b.Greeting, wire.StageAuth: b.Auth, wire.StageCommand: b.Command,
-		wire.StageHandshake: b.Handshake, wire.StageClose: b.Close,
-	}[s]
-}
-
 // trial is one command under one fault.
 type trial struct {
 	*testing.T
@@ -153,7 +138,7 @@ func newTrial(t *testing.T, r row, fault string) *trial {
 	}
 	c.before = c.state()
 	server := session.Server{
-		Host: "localhost", Port: 143, AllowPlainAuth: true, Dial: c.server.Dial, TLS: c.server.ClientTLS(), Timeouts: stageBounds(),
+		Host: "localhost", Port: 143, AllowPlainAuth: true, Dial: c.server.Dial, TLS: c.server.ClientTLS(), Timeouts: faulttable.Bounds(),
 		Security: map[mailtest.Security]session.Security{
 			mailtest.None: session.None, mailtest.TLS: session.TLS, mailtest.STARTTLS: session.STARTTLS,
 		}[r.options.Security],

@@ -134,20 +134,6 @@ func rows() []row {
 	}
 }
 
-func stageBounds() session.Timeouts {
-	return session.Timeouts{
-		Greeting: 11 * time.Second, Auth: 13 * time.Second, Command: 17 * time.Second, Handshake: 19 * time.Second, Close: 12 * time.Second,
-	}
-}
-
-func boundOf(s wire.Stage) time.Duration {
-	b := stageBounds()
-	return map[wire.Stage]time.Duration{
-		wire.StageGreeting: b.Greeting, wire.StageAuth: b.Auth, wire.StageCommand: b.Command,
-		wire.StageHandshake: b.Handshake, wire.StageClose: b.Close,
-	}[s]
-}
-
 // trial is one command under one fault.
 type trial struct {
 	*world
@@ -174,7 +160,7 @@ func newTrial(t *testing.T, r row, fault string, capabilities []string) *trial {
 	}, nil)
 	c.account.AcceptTokens(func(context.Context, secret.Text) error { return nil })
 	s := c.settings()
-	s.Host, s.Port, s.Timeouts = "localhost", 110, stageBounds()
+	s.Host, s.Port, s.Timeouts = "localhost", 110, faulttable.Bounds()
 	s.Security = map[mailtest.Security]session.Security{
 		mailtest.None: session.None, mailtest.TLS: session.TLS, mailtest.STARTTLS: session.STARTTLS,
 	}[r.security]
@@ -370,7 +356,7 @@ func (c *trial) checkError(word string, err error) {
 // checkTime: no longer than the stage's bound on standing still, and all of that
 // where the client gave up.
 func (c *trial) checkTime(word string, took time.Duration) {
-	bound := boundOf(c.row.stage)
+	bound := faulttable.BoundOf(c.row.stage)
 	waits := c.fault == "silence" || c.fault == "half" || c.fault == "no dot"
 	switch {
 	case c.fault == "drip":

@@ -159,21 +159,6 @@ func (r row) extensions() [][]string {
 	return [][]string{nil, smtptest.Without("PIPELINING")}
 }
 
-func stageBounds() session.Timeouts {
-	return session.Timeouts{
-		Greeting: 11 * time.Second, Auth: 13 * time.Second, Command: 17 * time.Second, Message: 17 * time.Second,
-		Handshake: 19 * time.Second, Close: 12 * time.Second,
-	}
-}
-
-func boundOf(s wire.Stage) time.Duration {
-	b := stageBounds()
-	return map[wire.Stage]time.Duration{
-		wire.StageGreeting: b.Greeting, wire.StageAuth: b.Auth, wire.StageCommand: b.Command,
-		wire.StageHandshake: b.Handshake, wire.StageClose: b.Close,
-	}[s]
-}
-
 // trial is one command under one fault.
 type trial struct {
 	*testing.T
@@ -194,7 +179,7 @@ func newTrial(t *testing.T, r row, fault string, extensions []string) *trial {
 		Extensions: extensions, Security: r.security, NoEHLO: r.helo, Anonymous: r.helo,
 	})}
 	server := inMemory(c.server)
-	server.Host, server.Port, server.TLS, server.Timeouts = "localhost", 587, c.server.ClientTLS(), stageBounds()
+	server.Host, server.Port, server.TLS, server.Timeouts = "localhost", 587, c.server.ClientTLS(), faulttable.Bounds()
 	server.Security = map[mailtest.Security]session.Security{
 		mailtest.None: session.None, mailtest.TLS: session.TLS, mailtest.STARTTLS: session.STARTTLS,
 	}[r.security]
@@ -357,7 +342,7 @@ func namesOperation(err error) bool {
 // checkTime: no longer than the stage's bound on standing still, and all of that
 // where the client gave up.
 func (c *trial) checkTime(word string, took time.Duration) {
-	bound := boundOf(c.row.stage)
+	bound := faulttable.BoundOf(c.row.stage)
 	waits := c.fault == "silence" || c.fault == "half"
 	waited := word == "timeout" || word == "unknown" && waits
 	switch {

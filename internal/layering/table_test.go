@@ -70,7 +70,7 @@ func table() map[string]layering.Rule {
 		"internal/backend":    {Packages: backend, Modules: join(message, sasl)},
 		"internal/docs":       {},
 		"internal/fakenet":    {Packages: fake},
-		"internal/faulttable": {Packages: []string{"mailtest", "secret"}, Testing: true},
+		"internal/faulttable": {Packages: join(session, []string{"internal/wire", "mailtest"}), Modules: message, Testing: true},
 		"internal/grantstory": {Packages: join(patience, []string{"internal/userfile", "oauth", "proxy", "state"}), Modules: join(oauth2, proxy, flock), Testing: true},
 		"internal/layering":   {},
 		"internal/leak":       {},
