@@ -277,13 +277,7 @@ func (c *conn) has(keyword string) bool {
 
 // capability returns the parameters of a capability that the server has.
 func (c *conn) capability(keyword string) (params string, ok bool) {
-	for _, line := range c.server.options.Capabilities {
-		name, params, _ := strings.Cut(line, " ")
-		if strings.EqualFold(name, keyword) {
-			return params, true
-		}
-	}
-	return "", false
+	return fakenet.Extension(c.server.options.Capabilities, keyword)
 }
 
 // exposed reports whether the client still has to ask for TLS.

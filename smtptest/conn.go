@@ -245,13 +245,7 @@ func (c *conn) has(keyword string) bool {
 
 // extension returns the parameters of an extension that the server has.
 func (c *conn) extension(keyword string) (params string, ok bool) {
-	for _, line := range c.server.options.Extensions {
-		name, params, _ := strings.Cut(line, " ")
-		if strings.EqualFold(name, keyword) {
-			return params, true
-		}
-	}
-	return "", false
+	return fakenet.Extension(c.server.options.Extensions, keyword)
 }
 
 // exposed reports whether the client still has to ask for TLS.
