@@ -153,7 +153,9 @@ func TestLines(t *testing.T) {
 		w.talk("< -ERR A line ends in LF without CR\n<EOF")
 		w.dial()
 		w.talk(greeting)
-		w.send(strings.Repeat("x", 70_000))
+		// The server reads 4 KiB at a time, and finds the line too long with the last of
+		// these bytes: there is nothing left to write when it hangs up.
+		w.send(strings.Repeat("x", 68<<10))
 		w.talk("< -ERR Line too long\n<EOF")
 		w.dial()
 		w.talk(greeting)
