@@ -2,6 +2,8 @@ package ews_test
 
 import (
 	"errors"
+	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,4 +79,40 @@ func TestCloseEndsWhatWaits(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestABodyIsClosedWhileItIsRead: by another goroutine than the one that reads it, which
+// ends then, and the connection serves nobody else.
+func TestABodyIsClosedWhileItIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, settings{})
+		b.put(t, "Subject: long\r\n\r\n"+strings.Repeat("so long\r\n", 100_000))
+		_, ids, err := b.list(t.Context(), session.Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.server.Inject(mailtest.Drip("GetItem", 1024, time.Second))
+		body, err := b.Open(t.Context(), ids[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := make(chan error, 1)
+		go func() {
+			_, err := io.Copy(io.Discard, body)
+			read <- err
+		}()
+		later(10 * time.Second)
+		if err := body.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if err := <-read; !errors.Is(err, session.ErrClosed) {
+			t.Errorf("the reader ends in %v, want ErrClosed", err)
+		}
+		if err := body.Close(); err != nil {
+			t.Errorf("Close once more: %v", err)
+		}
+		if _, _, err := b.list(t.Context(), session.Query{}); err != nil {
+			t.Errorf("a listing afterwards: %v", err)
+		}
+	})
 }

@@ -7,12 +7,14 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/observe"
 	"github.com/mailsession/mailsession/internal/pool"
 	"github.com/mailsession/mailsession/session"
 )
 
-// body is a message, or something that is attached to one, being read.
+// body is a message, or something that is attached to one, being read. Close may be called
+// while another goroutine reads, which then ends.
 type body struct {
 	client  *Client
 	id      session.ID
@@ -21,6 +23,7 @@ type body struct {
 	answer  *answer
 	content io.Reader
 	err     error
+	turn    *backend.Turn
 }
 
 // openContent opens what the answer to a request has in base64.
@@ -47,7 +50,7 @@ func (c *Client) openContent(ctx context.Context, id session.ID, r *request) (_ 
 			return cn.explain(r.op, err)
 		})
 		if err == nil {
-			b.lease = l
+			b.lease, b.turn = l, backend.NewTurn(l.Conn.wire)
 		} else if l.Conn != nil {
 			l.Release()
 		}
@@ -122,6 +125,8 @@ func (b *body) find() error {
 
 // Read implements [io.Reader].
 func (b *body) Read(p []byte) (int, error) {
+	b.turn.Take()
+	defer b.turn.Pass()
 	if b.err != nil {
 		return 0, b.err
 	}
@@ -158,12 +163,15 @@ func (b *body) end() {
 	if b.lease.Conn.wire.Err() == nil {
 		_ = b.answer.resp.Body.Close() // what is behind the message does not matter
 	}
+	b.turn.Leave()
 	b.lease.Release()
 	b.lease = nil
 }
 
 // Close implements [io.Closer].
 func (b *body) Close() error {
+	b.turn.Seize()
+	defer b.turn.Pass()
 	if b.lease == nil {
 		return nil
 	}

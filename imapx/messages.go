@@ -280,7 +280,7 @@ func (c *Client) fetchBody(l *pool.Lease[*conn], uid uint32, section string) (*b
 			return nil, m.finish(err)
 		}
 		if name == "FETCH" {
-			b := &body{lease: l, command: m, address: l.Conn.address}
+			b := &body{turn: backend.NewTurn(l.Conn.wire), lease: l, command: m, address: l.Conn.address}
 			found, err := b.find(sc, uid)
 			switch {
 			case err == nil && found:
@@ -299,6 +299,7 @@ func (c *Client) fetchBody(l *pool.Lease[*conn], uid uint32, section string) (*b
 
 // body is a message being read.
 type body struct {
+	turn    *backend.Turn
 	lease   *pool.Lease[*conn]
 	command *command
 	address string
@@ -349,6 +350,8 @@ func (b *body) take(sc *scanner) (found bool, err error) {
 
 // Read implements [io.Reader].
 func (b *body) Read(p []byte) (n int, err error) {
+	b.turn.Take()
+	defer b.turn.Pass()
 	if b.err != nil {
 		return 0, b.err
 	}
@@ -363,6 +366,8 @@ func (b *body) Read(p []byte) (n int, err error) {
 
 // WriteTo implements [io.WriterTo]; see [passing.WriteTo].
 func (b *body) WriteTo(w io.Writer) (n int64, err error) {
+	b.turn.Take()
+	defer b.turn.Pass()
 	if b.err == nil {
 		if b.literal != nil {
 			n, err = b.literal.WriteTo(w)
@@ -398,6 +403,8 @@ const drainLimit = 256 << 10
 
 // Close implements [io.Closer].
 func (b *body) Close() error {
+	b.turn.Seize()
+	defer b.turn.Pass()
 	if b.lease == nil {
 		return nil
 	}
@@ -424,6 +431,7 @@ func (b *body) end(drain bool) error {
 		}
 	}
 	_ = b.command.finish(err) // the body's own errors are told by Read
+	b.turn.Leave()
 	b.lease.Release()
 	b.lease = nil
 	return behind

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"sync"
 
 	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/internal/observe"
@@ -68,16 +67,13 @@ func (c *Client) retrieve(l *pool.Lease[*conn], parts session.IDParts) (*body, e
 	if err != nil {
 		return nil, err
 	}
-	b := &body{client: c, conn: l.Conn, lease: l, window: w, dots: d, left: e.size, turn: make(chan struct{}, 1)}
-	b.turn <- struct{}{}
-	return b, nil
+	return &body{client: c, lease: l, window: w, dots: d, left: e.size, turn: backend.NewTurn(l.Conn.w)}, nil
 }
 
 // body is a message being read.
 type body struct {
 	client *Client
-	conn   *conn
-	turn   chan struct{} // has an element while nobody reads
+	turn   *backend.Turn
 
 	lease  *pool.Lease[*conn] // nil once the connection was given back
 	window *window
@@ -86,15 +82,12 @@ type body struct {
 	spool  *spool.Spool
 	err    error // what comes behind the bytes that are there
 	asked  bool  // somebody wants the connection; the client's mutex guards it
-
-	mu    sync.Mutex // guards given, and that nothing cuts the connection afterwards
-	given bool       // the connection is, or may be, somebody else's
 }
 
 // Read implements [io.Reader].
 func (b *body) Read(p []byte) (int, error) {
-	<-b.turn
-	defer func() { b.turn <- struct{}{} }()
+	b.turn.Take()
+	defer b.turn.Pass()
 	if b.spool != nil {
 		n, err := b.spool.Read(p)
 		if errors.Is(err, io.EOF) {
@@ -126,9 +119,7 @@ func (b *body) end(err error) {
 }
 
 func (b *body) release() {
-	b.mu.Lock()
-	b.given = true
-	b.mu.Unlock()
+	b.turn.Leave()
 	b.client.hold(nil)
 	b.lease.Release()
 	b.lease = nil
@@ -146,8 +137,8 @@ func (b *body) letGo() {
 
 // readAhead reads the rest, so that somebody else can have the connection.
 func (b *body) readAhead() {
-	<-b.turn
-	defer func() { b.turn <- struct{}{} }()
+	b.turn.Take()
+	defer b.turn.Pass()
 	if b.lease == nil {
 		return
 	}
@@ -161,24 +152,10 @@ func (b *body) readAhead() {
 	b.end(err)
 }
 
-// cut ends the connection where it is still this body's.
-func (b *body) cut() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.given {
-		b.conn.w.Kill(session.ErrClosed)
-	}
-}
-
 // Close implements [io.Closer].
 func (b *body) Close() error {
-	select {
-	case <-b.turn:
-	default:
-		b.cut() // somebody reads, and nobody wants what comes
-		<-b.turn
-	}
-	defer func() { b.turn <- struct{}{} }()
+	b.turn.Seize()
+	defer b.turn.Pass()
 	if b.lease != nil {
 		if b.left > drainLimit {
 			b.lease.Conn.w.Kill(session.ErrClosed)

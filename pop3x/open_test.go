@@ -4,6 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/mailsession/mailsession/internal/backend"
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/pop3test"
 	"github.com/mailsession/mailsession/secret"
@@ -31,12 +32,13 @@ func TestCloseDoesNotCutTheConnectionOfAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 		conn := l.Conn
-		b := &body{client: c, conn: conn, lease: l, turn: make(chan struct{}, 1)}
+		b := &body{client: c, lease: l, turn: backend.NewTurn(conn.w)}
+		b.turn.Take()
 		b.release()
 		closed := make(chan error)
 		go func() { closed <- b.Close() }()
 		synctest.Wait()
-		b.turn <- struct{}{}
+		b.turn.Pass()
 		if err := <-closed; err != nil || conn.w.Err() != nil {
 			t.Errorf("Close = %v, the connection has ended by %v; want both nil", err, conn.w.Err())
 		}

@@ -31,7 +31,8 @@ type Incoming interface {
 	// Open returns the raw bytes of a message (RFC 5322), streamed. They end
 	// in io.EOF only if all of them came, else in io.ErrUnexpectedEOF or the
 	// cause. The reader may hold a connection until it is closed; it stays
-	// bound to ctx.
+	// bound to ctx. Another goroutine may close it while it is read, which
+	// then ends in [ErrClosed].
 	Open(ctx context.Context, id ID) (io.ReadCloser, error)
 
 	// Apply makes the change to each message and returns one Result an id,

@@ -342,7 +342,8 @@ func failed[T any](err error) iter.Seq2[T, error] {
 }
 
 // Open returns the bytes of a message as the server has them, streamed. They
-// end in io.EOF only if all came. The caller closes the reader.
+// end in io.EOF only if all came. The caller closes the reader, also while another
+// goroutine reads, which then gets [ErrClosed].
 func (s *Session) Open(ctx context.Context, id ID) (io.ReadCloser, error) {
 	in, err := s.reader("open a message")
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/mailsession/mailsession/mailtest"
 	"github.com/mailsession/mailsession/session"
@@ -21,6 +22,7 @@ func bodyRules() []incomingRule {
 		{"a body ends in io.EOF only if it is whole", cutBodies},
 		{"a large message is streamed", streamed},
 		{"a body that is closed early spoils nothing", closedEarly},
+		{"a body may be closed while it is read", closedWhileRead},
 	}
 }
 
@@ -214,4 +216,36 @@ func closedEarly(ctx context.Context, r *reading) {
 	if n := r.line.open(); n > 1 {
 		r.Errorf("%d connections are open after bodies that were closed early, want one at most", n)
 	}
+}
+
+// closedWhileRead has one goroutine close a body while another reads it, to whom nothing
+// comes any more.
+func closedWhileRead(ctx context.Context, r *reading) {
+	r.put(inbox, Stored{Raw: big(largeSize)})
+	r.put(inbox, Stored{Raw: sample(2)})
+	messages := r.oldest(ctx)
+	body, err := r.in.Open(ctx, messages[0].ID)
+	if err != nil {
+		r.Fatalf("Open: %v", err)
+	}
+	silent := r.line.arm(&fault{dir: receiving, after: largeSize / 4, stall: true})
+	read := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, body)
+		read <- err
+	}()
+	<-silent
+	closed, start := make(chan error, 1), time.Now()
+	go func() { closed <- body.Close() }()
+	if err := await(r, r.line, closed, r.realTime); err != nil {
+		r.Errorf("Close: %v", err)
+	}
+	if err := await(r, r.line, read, r.realTime); !errors.Is(err, session.ErrClosed) {
+		r.Errorf("reading ends in %v, want ErrClosed", err)
+	}
+	if took := time.Since(start); !r.realTime && took != 0 {
+		r.Errorf("Close took %v while another goroutine read, want it to end that", took)
+	}
+	r.line.arm(nil)
+	r.wantBytes(ctx, messages[1].ID, sample(2))
 }

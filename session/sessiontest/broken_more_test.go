@@ -235,7 +235,35 @@ func brokenIDs() []brokenWay {
 				return &late{ReadCloser: body}, nil
 			}),
 		},
+		{
+			name: "has Close wait for whoever reads", rules: []string{"a body may be closed while it is read"},
+			in: opening(func(body io.ReadCloser, err error) (io.ReadCloser, error) {
+				if err != nil {
+					return nil, err
+				}
+				return &polite{ReadCloser: body, turn: make(chan struct{}, 1)}, nil
+			}),
+		},
 	}
+}
+
+// polite is closed once nobody reads it.
+type polite struct {
+	io.ReadCloser
+
+	turn chan struct{} // holds an item while somebody reads or closes
+}
+
+func (p *polite) Read(b []byte) (int, error) {
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
+	return p.ReadCloser.Read(b)
+}
+
+func (p *polite) Close() error {
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
+	return p.ReadCloser.Close()
 }
 
 // late ends in io.EOF after Close.

@@ -339,12 +339,15 @@ func (c *referenceClient) open(ctx context.Context, q question) (*referenceBody,
 // referenceBody is a message being read.
 type referenceBody struct {
 	call *call
+	turn sync.Mutex // of who reads or closes
 	left int64
 	err  error
 }
 
 // Read implements [io.Reader].
 func (b *referenceBody) Read(p []byte) (int, error) {
+	b.turn.Lock()
+	defer b.turn.Unlock()
 	if b.err != nil {
 		return 0, b.err
 	}
@@ -362,6 +365,9 @@ func (b *referenceBody) Read(p []byte) (int, error) {
 
 // Close implements [io.Closer].
 func (b *referenceBody) Close() error {
+	b.call.stop(session.ErrClosed) // nobody wants what comes to whoever reads
+	b.turn.Lock()
+	defer b.turn.Unlock()
 	if b.err == nil {
 		_ = b.call.end(nil) // what was not read does not matter
 	}
